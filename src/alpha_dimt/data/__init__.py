@@ -1,0 +1,1 @@
+"""From upstream text to encoded corpora."""

@@ -1,0 +1,76 @@
+"""Sentences of different lengths in two flat arrays."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+Ints = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Ragged:
+    """N rows of different lengths.
+
+    Attributes:
+        values: [total] all rows, one after the other.
+        offsets: [N + 1] row i is `values[offsets[i]:offsets[i + 1]]`.
+    """
+
+    values: npt.NDArray[np.integer]
+    offsets: Ints
+
+    def __len__(self) -> int:
+        return len(self.offsets) - 1
+
+    @property
+    def lengths(self) -> Ints:
+        """[N] length of each row."""
+        return np.diff(self.offsets)
+
+    @classmethod
+    def from_rows(cls, rows: list[list[int]]) -> "Ragged":
+        """Build from lists."""
+        offsets = np.cumsum([0, *(len(row) for row in rows)], dtype=np.int64)
+        values = np.array([value for row in rows for value in row], dtype=np.int64)
+        return cls(values, offsets)
+
+    def row(self, index: int) -> npt.NDArray[np.integer]:
+        """Return one row."""
+        return self.values[self.offsets[index] : self.offsets[index + 1]]
+
+    def entries(self, rows: Ints) -> tuple[Ints, Ints]:
+        """Return where the values of some rows stand.
+
+        Args:
+            rows: [B] row numbers.
+
+        Returns:
+            The index into `values` of every entry of these rows, and which of the B it is in.
+        """
+        lengths = self.lengths[rows]
+        owner = np.repeat(np.arange(len(rows)), lengths)
+        first = np.cumsum(lengths) - lengths
+        within = np.arange(len(owner)) - first[owner]
+        return self.offsets[rows][owner] + within, owner
+
+    def padded(self, rows: Ints, *, fill: int, before: int = 0, after: int = 0) -> Ints:
+        """Return some rows as a rectangle.
+
+        Args:
+            rows: [B] row numbers.
+            fill: the value of cells that hold nothing.
+            before: empty columns on the left.
+            after: empty columns on the right of the longest row.
+
+        Returns:
+            [B, before + longest + after].
+        """
+        lengths = self.lengths[rows]
+        index, owner = self.entries(rows)
+        first = np.cumsum(lengths) - lengths
+        column = np.arange(len(owner)) - first[owner] + before
+        width = int(lengths.max(initial=0))
+        out = np.full((len(rows), before + width + after), fill, dtype=np.int64)
+        out[owner, column] = self.values[index]
+        return out

@@ -1,0 +1,83 @@
+import numpy as np
+from hypothesis import given
+from hypothesis import strategies as st
+
+from alpha_dimt.data.batching import (
+    candidate_batch,
+    deal,
+    in_order_of_length,
+    reference_batch,
+    source_batches,
+)
+from alpha_dimt.data.encoded import Candidates, Pairs
+from alpha_dimt.ragged import Ragged
+from alpha_dimt.vocab import BOS, EOS, PAD
+
+SIZES = st.lists(st.tuples(st.integers(1, 9), st.integers(1, 9)), min_size=1, max_size=60)
+
+
+def pairs() -> Pairs:
+    return Pairs(
+        source=Ragged.from_rows([[4, 5], [6], [7, 8, 9]]),
+        target=Ragged.from_rows([[4, 5, 6], [7], [8, 9]]),
+        source_text=["a b", "c", "d e f"],
+        target_text=["A B C", "D", "E F"],
+    )
+
+
+@given(SIZES, st.integers(1, 7), st.integers(0, 5))
+def test_every_sentence_is_dealt_exactly_once(
+    sizes: list[tuple[int, int]], batch_size: int, seed: int
+) -> None:
+    source, target = np.array(sizes).T
+    for batches in (
+        deal(source, target, batch_size=batch_size, rng=np.random.default_rng(seed)),
+        in_order_of_length(source, target, batch_size=batch_size),
+        list(source_batches(source, batch_size=batch_size)),
+    ):
+        assert sorted(np.concatenate(batches).tolist()) == list(range(len(sizes)))
+        assert max(len(batch) for batch in batches) <= batch_size
+
+
+def test_dealt_batches_differ_by_epoch_and_waste_little_padding() -> None:
+    rng = np.random.default_rng(0)
+    source = rng.integers(3, 50, 3000)
+    target = np.clip(source + rng.integers(-3, 4, 3000), 1, None)
+    first, second = (deal(source, target, batch_size=64, rng=rng) for _ in range(2))
+    assert {frozenset(b.tolist()) for b in first} != {frozenset(b.tolist()) for b in second}
+    padded = sum(len(b) * target[b].max() for b in first)
+    assert padded < 1.15 * target.sum()
+
+
+def test_the_first_epoch_goes_from_short_to_long() -> None:
+    source = np.array([5, 1, 3, 2])
+    batches = in_order_of_length(source, source, batch_size=2)
+    assert [batch.tolist() for batch in batches] == [[1, 3], [2, 0]]
+
+
+def test_reference_batch() -> None:
+    batch = reference_batch(pairs(), np.array([1, 0]))
+    assert batch.source.tolist() == [[6, PAD], [4, 5]]
+    assert batch.source_lengths.tolist() == [1, 2]
+    assert batch.target.tolist() == [[BOS, 7, EOS, PAD, PAD], [BOS, 4, 5, 6, EOS]]
+    assert batch.target_lengths.tolist() == [2, 4]
+    assert batch.reward.shape == (2, 1)
+
+
+def test_candidates_are_edited_references_source_by_source() -> None:
+    candidates = Candidates(  # K = 2
+        positions=Ragged.from_rows([[1, 3], [], [], [1], [2], [0, 3]]),
+        tokens=Ragged.from_rows([[10, 11], [], [], [12], [13], [14, 15]]),
+        reward=np.array([-2, 0, 0, -1, -1, -2], dtype=np.float32),
+        log_q0=np.arange(6, dtype=np.float64),
+    )
+    batch = candidate_batch(pairs(), candidates, np.array([2, 0]))
+    assert batch.target.tolist() == [
+        [BOS, 8, 13, EOS, PAD],
+        [14, 8, 9, 15, PAD],  # the authors' code may edit <s> and </s>
+        [BOS, 10, 5, 11, EOS],
+        [BOS, 4, 5, 6, EOS],
+    ]
+    assert batch.target_lengths.tolist() == [3, 3, 4, 4]
+    assert batch.reward.tolist() == [[-1, -2], [-2, 0]]
+    assert batch.log_q0.tolist() == [[4, 5], [0, 1]]

@@ -1,0 +1,47 @@
+import pytest
+import torch
+
+from alpha_dimt.kernels import token_log_probs
+
+
+def inputs(dtype: torch.dtype, scale: float) -> tuple[torch.Tensor, ...]:
+    generator = torch.Generator().manual_seed(0)
+    x = torch.randn(7, 5, generator=generator, dtype=torch.float64)
+    weight = scale * torch.randn(11, 5, generator=generator, dtype=torch.float64)
+    bias = torch.randn(11, generator=generator, dtype=torch.float64)
+    targets = torch.tensor([0, 10, 3, 3, 5, 5, 5])
+    return *(t.to(dtype).requires_grad_() for t in (x, weight, bias)), targets
+
+
+@pytest.mark.parametrize("scale", [0.1, 3.0, 30.0])
+@pytest.mark.parametrize(("dtype", "tolerance"), [(torch.float64, 1e-9), (torch.float32, 1e-5)])
+def test_equals_log_softmax(dtype: torch.dtype, tolerance: float, scale: float) -> None:
+    upstream = torch.linspace(-1, 2, 7, dtype=dtype)
+    results = []
+    for fast in (True, False):
+        x, weight, bias, targets = inputs(dtype, scale)
+        if fast:
+            log_p = token_log_probs(x, weight, bias, targets)
+        else:
+            logits = x @ weight.t() + bias
+            log_p = logits.log_softmax(dim=1).gather(1, targets[:, None])[:, 0]
+        keep = log_p > -80  # below, the fast path cuts off in float32
+        grads = torch.autograd.grad((log_p * upstream)[keep].sum(), (x, weight, bias))
+        results.append((log_p.detach()[keep], *grads))
+    for fast_value, plain_value in zip(*results, strict=True):
+        torch.testing.assert_close(fast_value, plain_value, rtol=tolerance, atol=tolerance)
+
+
+def test_gradient_does_not_vanish_where_bf16_rounds_p_to_one() -> None:
+    x = torch.ones(1, 1, dtype=torch.bfloat16, requires_grad=True)
+    weight = torch.tensor([[7.0], [0.0]], dtype=torch.bfloat16)
+    log_p = token_log_probs(x, weight, torch.zeros(2, dtype=torch.bfloat16), torch.tensor([0]))
+    assert log_p.item() == pytest.approx(-9.11e-4, rel=0.01)
+    (gradient,) = torch.autograd.grad(log_p.sum(), x)
+    assert gradient.item() == pytest.approx(7 * 9.11e-4, rel=0.02)
+
+
+def test_an_impossible_token_is_finite() -> None:
+    x, weight = torch.ones(1, 1), torch.tensor([[300.0], [0.0]])
+    log_p = token_log_probs(x, weight, torch.zeros(2), torch.tensor([1]))
+    assert -90 < log_p.item() < -80
