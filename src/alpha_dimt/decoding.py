@@ -1,0 +1,120 @@
+"""Translate encoded sentences with a trained model."""
+
+import re
+from pathlib import Path
+
+import torch
+
+from alpha_dimt.config import Bpe, Decoding, Preparation, RunConfig, load
+from alpha_dimt.data.batching import source_batches
+from alpha_dimt.data.encoded import Pairs, read_pairs
+from alpha_dimt.files import write_lines
+from alpha_dimt.model.seq2seq import Seq2Seq
+from alpha_dimt.model.weights import load_model
+from alpha_dimt.ragged import Ragged
+from alpha_dimt.runtime import choose_device, choose_dtype, use_threads
+from alpha_dimt.search import Hypothesis, beam_search, greedy_search
+from alpha_dimt.vocab import PAD, UNK, Vocab
+
+
+def join_subwords(text: str, preparation: Preparation) -> str:
+    """Undo the segmentation of BPE ("@@ " marks); word-level text stays as it is."""
+    if isinstance(preparation.vocabulary, Bpe):
+        return re.sub(r"@@( |$)", "", text)
+    return text
+
+
+def hypothesis_text(
+    hypothesis: Hypothesis, source_words: list[str], vocab: Vocab, *, replace_unknown: bool
+) -> str:
+    """Return a hypothesis as tokens joined by spaces.
+
+    An unknown word is replaced by the source word with the highest attention (Jean et al., 2015).
+    """
+    words = vocab.decode(hypothesis.tokens)
+    if replace_unknown:
+        words = [
+            source_words[where] if token == UNK else word
+            for word, token, where in zip(
+                words, hypothesis.tokens, hypothesis.attended, strict=True
+            )
+        ]
+    return " ".join(words)
+
+
+@torch.inference_mode()
+def search_all(
+    model: Seq2Seq, source: Ragged, config: Decoding, device: torch.device
+) -> list[Hypothesis]:
+    """Return the best hypothesis of every source, in order; sources of similar lengths together."""
+    model.eval()
+    results: dict[int, Hypothesis] = {}
+    for rows in source_batches(source.lengths, batch_size=config.batch_size):
+        ids = torch.from_numpy(source.padded(rows, fill=PAD)).to(device)
+        lengths = torch.from_numpy(source.lengths[rows]).to(device)
+        state = model.start(model.encode(ids, lengths))
+        if config.beam == 1:
+            found = greedy_search(
+                model, state, sentences=len(rows), max_length=config.max_length, device=device
+            )
+        else:
+            found = beam_search(
+                model,
+                state,
+                sentences=len(rows),
+                width=config.beam,
+                max_length=config.max_length,
+                length_penalty=config.length_penalty,
+                device=device,
+            )
+        results.update(zip(rows.tolist(), found, strict=True))
+    return [results[i] for i in range(len(source))]
+
+
+def translate_pairs(
+    model: Seq2Seq,
+    pairs: Pairs,
+    vocab: Vocab,
+    *,
+    preparation: Preparation,
+    decoding: Decoding,
+    device: torch.device,
+) -> list[str]:
+    """Return tokenised translations of the sources of a split, subwords joined."""
+    found = search_all(model, pairs.source, decoding, device)
+    return [
+        join_subwords(
+            hypothesis_text(
+                hypothesis, text.split(" "), vocab, replace_unknown=decoding.replace_unknown
+            ),
+            preparation,
+        )
+        for hypothesis, text in zip(found, pairs.source_text, strict=True)
+    ]
+
+
+def decode_split(
+    config: Decoding, *, run: Path, encoded: Path, split: str, out: Path, threads: int
+) -> None:
+    """Translate a split with the best weights of a run and write one hypothesis a line."""
+    use_threads(threads)
+    run_config = load(RunConfig, run / "config.json")
+    corpus = run_config.data.corpus
+    device = choose_device(run_config.training.device)
+    vocab = Vocab.load(encoded / f"vocab.{corpus.target}.txt")
+    model = load_model(
+        run / "best.safetensors",
+        run_config,
+        source_words=len(Vocab.load(encoded / f"vocab.{corpus.source}.txt")),
+        target_words=len(vocab),
+    ).to(device)
+    model.compute_dtype = choose_dtype(run_config.training.precision, device)
+    lines = translate_pairs(
+        model,
+        read_pairs(encoded, split),
+        vocab,
+        preparation=run_config.data.preparation,
+        decoding=config,
+        device=device,
+    )
+    write_lines(out, lines)

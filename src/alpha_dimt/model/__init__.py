@@ -1,0 +1,1 @@
+"""The attention-based encoder-decoder of the paper."""

@@ -1,0 +1,172 @@
+"""Greedy and beam search over anything that can take a step; no network in here.
+
+Shapes: B sentences, W hypotheses of each (beam width), R rows, S source steps, V words.
+"""
+
+from dataclasses import dataclass
+from typing import Protocol, TypeVar
+
+import torch
+from torch import Tensor
+
+from alpha_dimt.vocab import BOS, EOS, PAD
+
+State = TypeVar("State")
+
+
+class Stepper(Protocol[State]):
+    """A next-token distribution with a state of R rows."""
+
+    def step(self, state: State, previous: Tensor) -> tuple[Tensor, Tensor, State]:
+        """Advance by one token.
+
+        Args:
+            state: R rows.
+            previous: [R] the token before.
+
+        Returns:
+            [R, V] unnormalised log-probabilities, [R, S] attention, and the state after.
+        """
+        ...
+
+    def select(self, state: State, rows: Tensor) -> State:
+        """Return the state of some rows, in the order given; a row may stand several times."""
+        ...
+
+
+@dataclass(frozen=True)
+class Hypothesis:
+    """A translation.
+
+    Attributes:
+        tokens: ids, without <s> and </s>.
+        attended: for each token, the source position with the highest attention.
+    """
+
+    tokens: list[int]
+    attended: list[int]
+
+
+def _next_logits(logits: Tensor) -> Tensor:
+    """Rule out, in place, what is never a next token."""
+    logits[:, PAD] = -torch.inf
+    logits[:, BOS] = -torch.inf
+    return logits
+
+
+def greedy_search(
+    stepper: Stepper[State], state: State, *, sentences: int, max_length: int, device: torch.device
+) -> list[Hypothesis]:
+    """Take the most probable token at each step; finished sentences leave the batch.
+
+    Args:
+        stepper: the distribution.
+        state: one row a sentence.
+        sentences: B.
+        max_length: tokens after which a sentence is cut.
+        device: where the stepper computes.
+    """
+    tokens = torch.full((sentences, max_length), EOS)
+    attended = torch.zeros((sentences, max_length), dtype=torch.int64)
+    alive = torch.arange(sentences)
+    previous = torch.full((sentences,), BOS, device=device)
+    for t in range(max_length):
+        logits, attention, state = stepper.step(state, previous)
+        previous = _next_logits(logits).argmax(dim=1)
+        chosen = previous.cpu()
+        tokens[alive, t] = chosen
+        attended[alive, t] = attention.argmax(dim=1).cpu()
+        going = chosen != EOS
+        if not going.all():
+            alive = alive[going]
+            if not len(alive):
+                break
+            rows = going.nonzero()[:, 0].to(device)
+            previous, state = previous[rows], stepper.select(state, rows)
+    return [_cut(row, where) for row, where in zip(tokens.tolist(), attended.tolist(), strict=True)]
+
+
+def _cut(tokens: list[int], attended: list[int]) -> Hypothesis:
+    """Return the part before </s> or padding."""
+    end = next((i for i, token in enumerate(tokens) if token in (EOS, PAD)), len(tokens))
+    return Hypothesis(tokens[:end], attended[:end])
+
+
+def beam_search(
+    stepper: Stepper[State],
+    state: State,
+    *,
+    sentences: int,
+    width: int,
+    max_length: int,
+    length_penalty: float,
+    device: torch.device,
+) -> list[Hypothesis]:
+    """Keep the `width` best prefixes at each step.
+
+    A hypothesis that ended in </s> stays in the beam with its score; a sentence is done, and
+    leaves the batch, when its best hypothesis has ended (the authors' stop rule). Scores are sums
+    of log-probabilities, divided by length ** length_penalty (0: the authors' plain sum).
+
+    Args:
+        stepper: the distribution.
+        state: one row a sentence.
+        sentences: B.
+        width: W.
+        max_length: tokens after which a sentence is cut.
+        length_penalty: see above.
+        device: where the stepper computes.
+    """
+    results: list[Hypothesis | None] = [None] * sentences
+    alive = list(range(sentences))
+    state = stepper.select(state, torch.arange(sentences, device=device).repeat_interleave(width))
+    previous = torch.full((sentences * width,), BOS, device=device)
+    scores = torch.full((sentences, width), -torch.inf, device=device)
+    scores[:, 0] = 0
+    ended = torch.zeros((sentences, width), dtype=torch.bool, device=device)
+    lengths = torch.zeros((sentences, width), dtype=torch.int64, device=device)
+    tokens = torch.empty((sentences, width, 0), dtype=torch.int64, device=device)
+    attended = torch.empty((sentences, width, 0), dtype=torch.int64, device=device)
+    for t in range(max_length):
+        b = len(alive)
+        logits, attention, state = stepper.step(state, previous)
+        best, words = _next_logits(logits).topk(min(width, logits.shape[1] - 2), dim=1)
+        log_p = (best - logits.logsumexp(dim=1, keepdim=True)).view(b, width, -1)
+        words = words.view(b, width, -1)
+        # An ended hypothesis has one continuation: itself.
+        log_p = log_p.masked_fill(ended[:, :, None], -torch.inf)
+        log_p[:, :, 0].masked_fill_(ended, 0)
+        words = words.masked_fill(ended[:, :, None], PAD)
+        grown = (scores[:, :, None] + log_p).flatten(1)
+        new_lengths = lengths + ~ended
+        ranked = grown
+        if length_penalty:
+            norm = new_lengths.to(grown.dtype) ** length_penalty
+            ranked = grown / norm.repeat_interleave(log_p.shape[2], dim=1)
+        _, picks = ranked.topk(width, dim=1)
+        scores = grown.gather(1, picks)
+        parents = picks // log_p.shape[2]
+        chosen = words.flatten(1).gather(1, picks)
+        where = attention.argmax(dim=1).view(b, width)
+
+        history = parents[:, :, None].expand(-1, -1, t)
+        tokens = torch.cat((tokens.gather(1, history), chosen[:, :, None]), dim=2)
+        attended = torch.cat(
+            (attended.gather(1, history), where.gather(1, parents)[:, :, None]), dim=2
+        )
+        ended = ended.gather(1, parents) | (chosen == EOS)
+        lengths = new_lengths.gather(1, parents)
+
+        done = ended[:, 0].tolist() if t + 1 < max_length else [True] * b
+        for i, sentence in enumerate(alive):
+            if done[i]:
+                results[sentence] = _cut(tokens[i, 0].tolist(), attended[i, 0].tolist())
+        keep = torch.tensor([i for i in range(b) if not done[i]], device=device, dtype=torch.int64)
+        if not len(keep):
+            break
+        alive = [sentence for i, sentence in enumerate(alive) if not done[i]]
+        scores, ended, lengths = scores[keep], ended[keep], lengths[keep]
+        tokens, attended = tokens[keep], attended[keep]
+        rows = (torch.arange(b, device=device)[:, None] * width + parents)[keep].flatten()
+        state, previous = stepper.select(state, rows), chosen[keep].flatten()
+    return [result for result in results if result is not None]

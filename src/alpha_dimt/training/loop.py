@@ -1,0 +1,124 @@
+"""The training loop: one for every objective."""
+
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+
+import torch
+
+from alpha_dimt.config import Training
+from alpha_dimt.data.batching import Batch
+from alpha_dimt.errors import UserError
+from alpha_dimt.model.seq2seq import Seq2Seq
+from alpha_dimt.objectives import Loss, Scored
+from alpha_dimt.training.state import State
+
+Objective = Callable[[Scored], Loss]
+Metrics = dict[str, float]
+
+
+@dataclass(frozen=True)
+class Task:
+    """What one training is made of; nothing in here changes while it runs.
+
+    Attributes:
+        objective: scored candidates to loss.
+        batches: the batches of an epoch (counted from 1).
+        validate: metrics of the model on the validation data; `valid_bleu_greedy` is one of them.
+        recipe: learning rates, batch size, stop rule.
+        seed: of the random streams.
+    """
+
+    objective: Objective
+    batches: Callable[[int], Iterable[Batch]]
+    validate: Callable[[Seq2Seq], Metrics]
+    recipe: Training
+    seed: int
+
+
+def score(model: Seq2Seq, batch: Batch, device: torch.device) -> Scored:
+    """Return the candidates of a batch with their log-probabilities."""
+
+    def tensor(array: object) -> torch.Tensor:
+        return torch.as_tensor(array, device=device)
+
+    encoded = model.encode(tensor(batch.source), tensor(batch.source_lengths))
+    lengths = tensor(batch.target_lengths)
+    log_p = model.log_probs(encoded, tensor(batch.target), lengths)
+    shape = batch.reward.shape
+    return Scored(
+        log_p=log_p.view(shape),
+        lengths=lengths.view(shape),
+        reward=tensor(batch.reward).to(log_p.dtype),
+        log_q0=tensor(batch.log_q0).to(log_p.dtype),
+    )
+
+
+def train_epoch(
+    model: Seq2Seq, optimiser: torch.optim.Optimizer, task: Task, epoch: int, device: torch.device
+) -> tuple[Metrics, int, int]:
+    """Make one pass over the data; return mean metrics, updates and target tokens."""
+    model.train()
+    torch.manual_seed(task.seed * 10_007 + epoch)  # dropout
+    sums: Metrics = {}
+    updates = tokens = 0
+    log_p_sum = 0.0
+    for number, batch in enumerate(task.batches(epoch), start=1):
+        scored = score(model, batch, device)
+        loss = task.objective(scored)
+        optimiser.zero_grad()
+        loss.value.backward()  # type: ignore[no-untyped-call]
+        norm = torch.nn.utils.clip_grad_norm_(model.parameters(), task.recipe.clip_norm)
+        if not torch.isfinite(norm):
+            raise UserError(
+                f"epoch {epoch}, batch {number}: the gradient is {norm.item()}; "
+                "lower training.learning_rate or training.clip_norm"
+            )
+        optimiser.step()
+        updates, tokens = updates + 1, tokens + int(batch.target_lengths.sum())
+        log_p_sum += float(scored.log_p.detach().sum())
+        figures = {"train_loss": loss.value.detach(), "gradient_norm": norm, **loss.diagnostics}
+        for name, value in figures.items():
+            sums[name] = sums.get(name, 0.0) + float(value)
+    means = {name: value / updates for name, value in sums.items()}
+    return {**means, "train_nll_per_token": -log_p_sum / tokens}, updates, tokens
+
+
+def fit(
+    model: Seq2Seq,
+    task: Task,
+    state: State,
+    *,
+    device: torch.device,
+    after_epoch: Callable[[State], None],
+) -> str:
+    """Train until the stop rule; return its name. `after_epoch` sees the state after each epoch."""
+    optimiser = torch.optim.SGD(model.parameters(), lr=task.recipe.learning_rate)
+    while (reason := state.schedule.stopped(task.recipe)) is None:
+        started = time.monotonic()
+        rate, epoch = state.schedule.learning_rate, state.schedule.epoch + 1
+        optimiser.param_groups[0]["lr"] = rate
+        metrics, updates, tokens = train_epoch(model, optimiser, task, epoch, device)
+        trained = time.monotonic()
+        metrics |= {"learning_rate": rate} | task.validate(model)
+        validated = time.monotonic()
+        state.step += updates
+        state.schedule = state.schedule.after(metrics["valid_bleu_greedy"], task.recipe)
+        if state.schedule.best_epoch == epoch:
+            state.best = {name: value.clone() for name, value in model.state_dict().items()}
+        state.seconds += validated - started
+        state.records.append(
+            {
+                "time_ms": time.time_ns() // 1_000_000,
+                "epoch": epoch,
+                "step": state.step,
+                "metrics": metrics,
+                "timing": {
+                    "epoch_seconds": validated - started,
+                    "valid_seconds": validated - trained,
+                    "target_tokens_per_second": tokens / (trained - started),
+                },
+            }
+        )
+        after_epoch(state)
+    return reason

@@ -1,0 +1,125 @@
+import pytest
+import torch
+from plain_model import plain_log_probs
+
+from alpha_dimt.config import Model
+from alpha_dimt.model.seq2seq import Seq2Seq
+
+K = 2
+
+
+def build(dtype: torch.dtype, dropout: float = 0.0) -> Seq2Seq:
+    sizes = Model(embedding=6, hidden=8, dropout=dropout)
+    model = Seq2Seq(sizes, source_words=11, target_words=13).to(dtype)
+    model.initialise(0.5, torch.Generator().manual_seed(3))
+    return model
+
+
+@pytest.fixture
+def batch() -> dict[str, torch.Tensor]:
+    source = torch.tensor([[4, 5, 6, 7, 8], [9, 10, 4, 0, 0], [5, 0, 0, 0, 0]])
+    target = torch.tensor(
+        [
+            [2, 4, 5, 6, 3],
+            [2, 4, 9, 6, 3],
+            [2, 7, 3, 0, 0],
+            [2, 8, 3, 0, 0],
+            [2, 12, 12, 3, 0],
+            [2, 12, 11, 3, 0],
+        ]
+    )
+    return {
+        "source": source,
+        "lengths": torch.tensor([5, 3, 1]),
+        "target": target,
+        "target_lengths": torch.tensor([4, 4, 2, 2, 3, 3]),
+    }
+
+
+def fast_log_probs(model: Seq2Seq, batch: dict[str, torch.Tensor]) -> torch.Tensor:
+    encoded = model.encode(batch["source"], batch["lengths"])
+    return model.log_probs(encoded, batch["target"], batch["target_lengths"])
+
+
+@pytest.mark.parametrize(("dtype", "tolerance"), [(torch.float64, 1e-10), (torch.float32, 1e-5)])
+def test_values_and_all_gradients_equal_the_plain_model(
+    batch: dict[str, torch.Tensor], dtype: torch.dtype, tolerance: float
+) -> None:
+    model = build(dtype)
+    weights = torch.linspace(0.5, 2.0, 6, dtype=dtype)
+    results = []
+    for log_p in (fast_log_probs(model, batch), plain_log_probs(model, **batch)):
+        model.zero_grad()
+        (log_p * weights).sum().backward()
+        results.append((log_p, {n: p.grad.clone() for n, p in model.named_parameters()}))
+    (fast, fast_grads), (plain, plain_grads) = results
+    torch.testing.assert_close(fast, plain, rtol=tolerance, atol=tolerance)
+    for name, gradient in plain_grads.items():
+        assert gradient.abs().max() > 0, name
+        torch.testing.assert_close(
+            fast_grads[name], gradient, rtol=tolerance, atol=tolerance, msg=name
+        )
+
+
+def test_bf16_products_stay_near_float32(batch: dict[str, torch.Tensor]) -> None:
+    model = build(torch.float32)
+    plain = fast_log_probs(model, batch)
+    model.compute_dtype = torch.bfloat16
+    torch.testing.assert_close(fast_log_probs(model, batch), plain, rtol=0.02, atol=0.02)
+
+
+def test_padding_changes_nothing(batch: dict[str, torch.Tensor]) -> None:
+    model = build(torch.float64)
+    together = fast_log_probs(model, batch)
+    for i in range(3):
+        n, rows = int(batch["lengths"][i]), slice(K * i, K * i + K)
+        t = int(batch["target_lengths"][rows].max())
+        alone = fast_log_probs(
+            model,
+            {
+                "source": batch["source"][i : i + 1, :n],
+                "lengths": batch["lengths"][i : i + 1],
+                "target": batch["target"][rows, : t + 1],
+                "target_lengths": batch["target_lengths"][rows],
+            },
+        )
+        torch.testing.assert_close(together[rows], alone)
+
+
+def test_dropout_is_one_mask_for_value_and_gradient(batch: dict[str, torch.Tensor]) -> None:
+    model = build(torch.float64, dropout=0.5).train()
+    weight = model.combine.weight
+
+    def loss() -> torch.Tensor:
+        torch.manual_seed(1)
+        return fast_log_probs(model, batch).sum()
+
+    (gradient,) = torch.autograd.grad(loss(), weight)
+    with torch.no_grad():
+        weight[0, 0] += 1e-6
+        up = loss()
+        weight[0, 0] -= 2e-6
+        down = loss()
+    assert gradient[0, 0].item() == pytest.approx(((up - down) / 2e-6).item(), rel=1e-5)
+
+
+def test_steps_follow_the_same_distribution(batch: dict[str, torch.Tensor]) -> None:
+    model = build(torch.float64).eval()
+    encoded = model.encode(batch["source"], batch["lengths"])
+    state = model.start(encoded)
+    target, lengths = batch["target"][::K], batch["target_lengths"][::K]
+    total = torch.zeros(3, dtype=torch.float64)
+    with torch.no_grad():
+        for t in range(target.shape[1] - 1):
+            logits, attention, state = model.step(state, target[:, t])
+            log_p = logits.log_softmax(dim=1).gather(1, target[:, t + 1, None])[:, 0]
+            total += torch.where(t < lengths, log_p, 0)
+            torch.testing.assert_close(attention.sum(dim=1), torch.ones(3, dtype=torch.float64))
+        expected = model.log_probs(encoded, target, lengths)
+    torch.testing.assert_close(total, expected)
+
+
+def test_the_papers_sizes_have_the_authors_number_of_parameters() -> None:
+    with torch.device("meta"):
+        model = Seq2Seq(Model(), source_words=32_013, target_words=22_826)
+    assert sum(p.numel() for p in model.parameters()) == 21_285_418

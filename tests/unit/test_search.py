@@ -1,0 +1,140 @@
+"""Search knows no network: a table of next-token probabilities stands in for one."""
+
+from itertools import pairwise, product
+
+import pytest
+import torch
+from torch import Tensor
+
+from alpha_dimt.search import Hypothesis, beam_search, greedy_search
+from alpha_dimt.vocab import BOS, EOS, PAD
+
+CPU = torch.device("cpu")
+V = 7
+A, B, C = 4, 5, 6
+
+
+class Table:
+    """log p(next | previous, sentence); the state is the sentence of each row."""
+
+    def __init__(self, sentences: int, seed: int = 0) -> None:
+        generator = torch.Generator().manual_seed(seed)
+        self.logits = 2 * torch.randn(sentences, V, V, generator=generator)
+        self.logits[:, :, EOS] += 1.5
+        self.steps: list[int] = []
+
+    def step(self, state: Tensor, previous: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        self.steps.append(len(state))
+        logits = self.logits[state, previous].clone()
+        attention = torch.nn.functional.one_hot(previous % 3, 3).float()
+        return logits, attention, state
+
+    def select(self, state: Tensor, rows: Tensor) -> Tensor:
+        return state[rows]
+
+
+def log_p(table: Table, sentence: int, tokens: list[int]) -> float:
+    logits = table.logits[sentence].clone()
+    logits[:, [PAD, BOS]] = -torch.inf
+    scores = logits.log_softmax(dim=1)
+    path = [BOS, *tokens]
+    return sum(scores[a, b].item() for a, b in pairwise(path))
+
+
+def beam(table: Table, sentences: list[int], width: int, **options: float) -> list[Hypothesis]:
+    settings = {"max_length": 12, "length_penalty": 0.0} | options
+    return beam_search(
+        table,
+        torch.tensor(sentences),
+        sentences=len(sentences),
+        width=width,
+        device=CPU,
+        **settings,  # type: ignore[arg-type]
+    )
+
+
+def greedy(table: Table, sentences: list[int], max_length: int = 12) -> list[Hypothesis]:
+    return greedy_search(
+        table,
+        torch.tensor(sentences),
+        sentences=len(sentences),
+        max_length=max_length,
+        device=CPU,
+    )
+
+
+def test_beam_of_one_is_greedy() -> None:
+    table = Table(40)
+    assert beam(table, list(range(40)), 1) == greedy(table, list(range(40)))
+
+
+def test_batched_equals_alone() -> None:
+    table = Table(30)
+    for width in (1, 3):
+        together = beam(table, list(range(30)), width)
+        assert together == [beam(table, [i], width)[0] for i in range(30)]
+        assert len({len(h.tokens) for h in together}) > 1
+    assert greedy(table, list(range(30))) == [greedy(table, [i])[0] for i in range(30)]
+
+
+def test_a_wide_beam_finds_the_most_probable_sequence() -> None:
+    table = Table(20, seed=5)
+    ordinary = [1, A, B, C]
+    for sentence in range(20):
+        best = max(
+            (list(y) for n in range(4) for y in product(ordinary, repeat=n)),
+            key=lambda y: log_p(table, sentence, [*y, EOS]),
+        )
+        found = beam(table, [sentence], 400)[0].tokens
+        if len(found) <= 3:
+            assert found == best
+        assert log_p(table, sentence, [*found, EOS]) >= log_p(table, sentence, [*best, EOS]) - 1e-5
+
+
+def test_wider_beams_score_better_than_greedy_on_the_whole() -> None:
+    table = Table(50, seed=1)
+    sentences = list(range(50))
+
+    def total(found: list[Hypothesis]) -> float:
+        return sum(log_p(table, i, [*h.tokens, EOS]) for i, h in enumerate(found))
+
+    assert total(beam(table, sentences, 4)) > total(greedy(table, sentences))
+
+
+def test_length_penalty_prefers_longer_translations() -> None:
+    table = Table(50, seed=2)
+    sentences = list(range(50))
+    plain = sum(len(h.tokens) for h in beam(table, sentences, 4))
+    normalised = sum(len(h.tokens) for h in beam(table, sentences, 4, length_penalty=1.0))
+    assert normalised > plain
+
+
+def test_finished_sentences_leave_the_batch() -> None:
+    table = Table(30)
+    greedy(table, list(range(30)))
+    assert table.steps[0] == 30
+    assert table.steps == sorted(table.steps, reverse=True)
+    assert table.steps[-1] < 10
+
+
+@pytest.mark.parametrize("width", [1, 3])
+def test_endless_sentences_are_cut(width: int) -> None:
+    table = Table(2)
+    table.logits[:, :, EOS] = -torch.inf
+    assert [len(h.tokens) for h in beam(table, [0, 1], width, max_length=5)] == [5, 5]
+    assert [len(h.tokens) for h in greedy(table, [0, 1], max_length=5)] == [5, 5]
+
+
+def test_attention_belongs_to_the_token_that_it_chose() -> None:
+    table = Table(10)
+    for found in (greedy(table, list(range(10))), beam(table, list(range(10)), 4)):
+        for hypothesis in found:
+            previous = [BOS, *hypothesis.tokens][:-1] if hypothesis.tokens else []
+            assert hypothesis.attended == [token % 3 for token in previous]
+
+
+def test_padding_and_start_are_never_chosen() -> None:
+    table = Table(5)
+    table.logits[:, :, [PAD, BOS]] = 50.0
+    for hypothesis in [*greedy(table, list(range(5))), *beam(table, list(range(5)), 3)]:
+        assert not {PAD, BOS} & set(hypothesis.tokens)

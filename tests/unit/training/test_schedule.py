@@ -1,0 +1,41 @@
+import pytest
+
+from alpha_dimt.config import Training
+from alpha_dimt.training.schedule import DevDecay
+
+RECIPE = Training()
+
+
+def run(bleus: list[float], recipe: Training = RECIPE) -> tuple[list[float], list[str | None]]:
+    state, rates, stops = DevDecay(recipe.learning_rate), [], []
+    for bleu in bleus:
+        rates.append(state.learning_rate)
+        state = state.after(bleu, recipe)
+        stops.append(state.stopped(recipe))
+    return rates, stops
+
+
+def test_the_authors_first_run_is_followed() -> None:
+    """Validation BLEU and learning rates of their ML run, which ended after epoch 23."""
+    bleus = [3.45, 18.53, 21.07, 22.42, 24.67, 25.57, 23.38, 28.39, 28.8, 28.53, 29.49, 29.51]
+    bleus += [29.54, 29.52, 29.76, 29.61, 29.71, 29.83, 29.76, 29.79, 29.68, 29.71, 29.69]
+    rates = [1.0] * 7 + [0.5] * 3 + [0.25] * 4 + [0.125] * 2 + [0.0625] + [0.05] * 6
+    measured, stops = run(bleus)
+    assert measured == rates
+    assert stops == [None] * 22 + ["patience"]
+
+
+def test_equal_bleu_is_no_new_best() -> None:
+    assert run([10.0, 10.0, 10.0])[0] == [1.0, 1.0, 0.5]
+
+
+def test_never_stops_early_up_to_min_epochs() -> None:
+    stops = run([5.0] + [1.0] * 10)[1]
+    assert stops[:10] == [None] * 10
+    assert stops[10] == "patience"
+
+
+@pytest.mark.parametrize("epochs", [1, 3])
+def test_max_epochs(epochs: int) -> None:
+    stops = run([float(i) for i in range(epochs)], Training(max_epochs=epochs))[1]
+    assert stops == [None] * (epochs - 1) + ["max_epochs"]
