@@ -1,0 +1,154 @@
+"""Corpus scores that carry their definition, computed by sacreBLEU.
+
+`multi_bleu` is the paper's number; the others score detokenised text against the raw references,
+as is usual today. All values are percentages; only for TER is less better.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from sacrebleu.metrics import BLEU, CHRF, TER
+
+# multi-bleu.perl reads bytes, so it splits at ASCII whitespace alone; Python, and so sacreBLEU,
+# also splits at these. They occur inside real tokens and are replaced one to one by private-use
+# characters before sacreBLEU sees them.
+_NOT_SPACE = "\x1c\x1d\x1e\x1f\x85\xa0\u1680\u2028\u2029\u202f\u205f\u3000" + "".join(
+    chr(code) for code in range(0x2000, 0x200B)
+)
+_PROTECT = {ord(character): 0xF0000 + ord(character) for character in _NOT_SPACE}
+
+_CASES = {True: "lower-cased", False: "cased", None: "text as given"}
+
+
+@dataclass(frozen=True)
+class Score:
+    """A corpus score.
+
+    Attributes:
+        metric: short name.
+        value: the score, a percentage.
+        definition: what was compared with what, in words.
+        signature: sacreBLEU's signature of the computation.
+    """
+
+    metric: str
+    value: float
+    definition: str
+    signature: str
+
+
+@dataclass(frozen=True)
+class BleuScore(Score):
+    """A BLEU score and its parts.
+
+    Attributes:
+        precisions: of 1- to 4-grams, percentages.
+        brevity_penalty: exp(1 - ref_len / hyp_len), at most 1.
+        ratio: hyp_len / ref_len.
+        hyp_len: tokens of the hypotheses.
+        ref_len: tokens of the references.
+    """
+
+    precisions: tuple[float, float, float, float]
+    brevity_penalty: float
+    ratio: float
+    hyp_len: int
+    ref_len: int
+
+    def __str__(self) -> str:
+        """Return the line that multi-bleu.perl prints."""
+        precisions = "/".join(f"{precision:.1f}" for precision in self.precisions)
+        return (
+            f"BLEU = {self.value:.2f}, {precisions} (BP={self.brevity_penalty:.3f}, "
+            f"ratio={self.ratio:.3f}, hyp_len={self.hyp_len}, ref_len={self.ref_len})"
+        )
+
+
+def multi_bleu(
+    hypotheses: Sequence[str], references: Sequence[str], *, lowercased: bool | None = None
+) -> BleuScore:
+    """Score tokenised text as multi-bleu.perl does (Papineni et al., 2002; Moses).
+
+    No re-tokenisation, no case folding, no smoothing; tokens are separated by ASCII whitespace.
+
+    Args:
+        hypotheses: N tokenised sentences.
+        references: N tokenised sentences.
+        lowercased: what the definition says of the text; None says nothing.
+
+    Raises:
+        ValueError: there is no sentence, or the numbers of sentences differ.
+    """
+    return _bleu(
+        BLEU(tokenize="none", smooth_method="none", force=True),
+        [line.translate(_PROTECT) for line in hypotheses],
+        [line.translate(_PROTECT) for line in references],
+        name="multi-bleu",
+        definition=f"multi-bleu, tokenised {_CASES[lowercased]}",
+    )
+
+
+def detokenised_scores(
+    hypotheses: Sequence[str], references: Sequence[str], *, language: str, lowercased: bool
+) -> dict[str, Score]:
+    """Return sacreBLEU (13a), chrF2 and TER of detokenised hypotheses.
+
+    Args:
+        hypotheses: N sentences in Moses tokens, with its escapes; they are detokenised here.
+        references: N raw sentences, as published.
+        language: ISO 639 code of the text.
+        lowercased: whether the hypotheses are lower-case; then case is ignored.
+
+    Raises:
+        ValueError: there is no sentence, or the numbers of sentences differ.
+    """
+    plain = detokenise(hypotheses, language)
+    case = "case ignored" if lowercased else "case counts"
+    definition = f"{{}}, detokenised against the raw reference, {case}"
+    chrf, ter = CHRF(lowercase=lowercased), TER(case_sensitive=not lowercased)
+    scores: dict[str, Score] = {
+        "sacrebleu": _bleu(
+            BLEU(lowercase=lowercased, force=True),
+            plain,
+            references,
+            name="sacreBLEU",
+            definition=definition.format("BLEU"),
+        )
+    }
+    for key, name, metric in (("chrf", "chrF2", chrf), ("ter", "TER", ter)):
+        value = metric.corpus_score(plain, [references]).score
+        scores[key] = Score(name, value, definition.format(name), str(metric.get_signature()))
+    return scores
+
+
+def detokenise(lines: Sequence[str], language: str) -> list[str]:
+    """Undo Moses tokenisation and its escapes (sacremoses)."""
+    from sacremoses import MosesDetokenizer
+
+    detokeniser = MosesDetokenizer(lang=language)
+    return [detokeniser.detokenize(line.split(" ")) for line in lines]
+
+
+def _bleu(
+    metric: BLEU,
+    hypotheses: Sequence[str],
+    references: Sequence[str],
+    *,
+    name: str,
+    definition: str,
+) -> BleuScore:
+    if not hypotheses or len(hypotheses) != len(references):
+        raise ValueError(f"{len(hypotheses)} hypotheses and {len(references)} references")
+    score = metric.corpus_score(hypotheses, [references])
+    first, second, third, fourth = score.precisions
+    return BleuScore(
+        metric=name,
+        value=score.score,
+        definition=definition,
+        signature=str(metric.get_signature()),
+        precisions=(first, second, third, fourth),
+        brevity_penalty=score.bp,
+        ratio=score.ratio,
+        hyp_len=score.sys_len,
+        ref_len=score.ref_len,
+    )

@@ -1,0 +1,126 @@
+"""Scores of files: printed as multi-bleu.perl does, or written as signed JSON."""
+
+import dataclasses
+import gzip
+import json
+import zlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from alpha_dimt.errors import UserError
+from alpha_dimt.evaluation.bleu import detokenised_scores, multi_bleu
+from alpha_dimt.files import read_lines, sha256, write_json
+
+
+@dataclass(frozen=True)
+class Text:
+    """A text file: its path as given and its lines."""
+
+    path: Path
+    lines: list[str]
+
+    def identity(self) -> dict[str, Any]:
+        """Return what a report says of the file: path, SHA-256, number of lines."""
+        return {"path": str(self.path), "sha256": sha256(self.path), "lines": len(self.lines)}
+
+
+def print_scores(reference: Path, hypotheses: Sequence[Path], *, as_json: bool) -> None:
+    """Print multi-bleu of each file of hypotheses (plain or .gz text, tokenised).
+
+    Nothing is printed before all files have been read and checked.
+
+    Raises:
+        UserError: a file is missing, empty or no text, or the numbers of lines differ.
+    """
+    references = _read(reference)
+    texts = [_read(path) for path in hypotheses]
+    for text in texts:
+        _check_aligned(text, references)
+    scores = [multi_bleu(text.lines, references.lines) for text in texts]
+    if as_json:
+        document = {
+            "reference": references.identity(),
+            "hypotheses": [
+                {**text.identity(), "multi_bleu": dataclasses.asdict(score)}
+                for text, score in zip(texts, scores, strict=True)
+            ],
+        }
+        print(json.dumps(document, indent=2, ensure_ascii=False))
+        return
+    for text, score in zip(texts, scores, strict=True):
+        print(f"{text.path}: {score}")
+    print(f"definition: {scores[0].definition}; {scores[0].signature}")
+
+
+def evaluate_file(
+    hypotheses: Path, *, tokenised: Path, raw: Path, language: str, lowercase: bool, out: Path
+) -> None:
+    """Write every score of a file of hypotheses as JSON, each with its definition.
+
+    Args:
+        hypotheses: tokenised text, one sentence a line.
+        tokenised: the reference, tokenised in the same way; for multi-bleu.
+        raw: the reference as published; for sacreBLEU, chrF and TER.
+        language: ISO 639 code of the text.
+        lowercase: whether `hypotheses` and `tokenised` are lower-case.
+        out: JSON file.
+
+    Raises:
+        UserError: a file is missing, empty or no text, or the numbers of lines differ.
+    """
+    text, reference, raw_reference = _read(hypotheses), _read(tokenised), _read(raw)
+    _check_aligned(text, reference)
+    _check_aligned(text, raw_reference)
+    scores = {
+        "multi_bleu": multi_bleu(text.lines, reference.lines, lowercased=lowercase),
+        **detokenised_scores(
+            text.lines, raw_reference.lines, language=language, lowercased=lowercase
+        ),
+    }
+    write_json(
+        out,
+        {
+            "hypotheses": text.identity(),
+            "references": {"tokenised": reference.identity(), "raw": raw_reference.identity()},
+            "scores": {key: dataclasses.asdict(score) for key, score in scores.items()},
+        },
+    )
+
+
+def _check_aligned(hypotheses: Text, references: Text) -> None:
+    if len(hypotheses.lines) != len(references.lines):
+        raise UserError(
+            f"{hypotheses.path} has {len(hypotheses.lines)} lines and {references.path} has "
+            f"{len(references.lines)}; line n of one must be the translation of line n of the other"
+        )
+
+
+def _read(path: Path) -> Text:
+    lines = _read_gzip(path) if path.suffix == ".gz" else read_lines(path)
+    if not lines:
+        raise UserError(f"{path}: the file is empty; give one sentence a line")
+    return Text(path, lines)
+
+
+def _read_gzip(path: Path) -> list[str]:
+    r"""Return the lines of compressed UTF-8 text, split on "\n" alone as `read_lines` does."""
+    try:
+        lines = gzip.decompress(path.read_bytes()).split(b"\n")
+    except (EOFError, gzip.BadGzipFile, zlib.error) as error:
+        raise UserError(
+            f"{path}: this is not a whole gzip file ({error}); fetch it anew"
+        ) from error
+    if lines[-1] == b"":
+        lines.pop()
+    decoded = []
+    for number, line in enumerate(lines, start=1):
+        try:
+            decoded.append(line.decode("utf-8"))
+        except UnicodeDecodeError as error:
+            raise UserError(
+                f"{path}:{number}: invalid UTF-8 at byte {error.start} of the line; "
+                "convert the file to UTF-8"
+            ) from error
+    return decoded

@@ -1,0 +1,266 @@
+"""Table 1 from the folders of finished runs, the published rows beside ours."""
+
+import csv
+import io
+from collections.abc import Sequence
+from dataclasses import dataclass
+from importlib import resources
+from pathlib import Path
+from statistics import mean, stdev
+from typing import Any
+
+from alpha_dimt.config import RunConfig, parse
+from alpha_dimt.errors import UserError
+from alpha_dimt.files import read_json, write_text
+from alpha_dimt.table_formats import Row, Table, html, latex, markdown
+
+# The columns of scores, and where a run keeps them.
+COLUMNS = {"dev_greedy": "valid.greedy", "test_greedy": "test.greedy", "test_beam": "test.beam"}
+OURS = "this run"
+
+
+@dataclass(frozen=True)
+class Run:
+    """What Table 1 needs of a finished run.
+
+    Attributes:
+        folder: as given.
+        config: its configuration.
+        scores: multi-bleu by column, percentages.
+        sizes: sentences of the dev and the test set.
+        references: SHA-256 of the tokenised reference by column.
+        definition: of the scores.
+        signature: of sacreBLEU.
+    """
+
+    folder: Path
+    config: RunConfig
+    scores: dict[str, float]
+    sizes: tuple[int, int]
+    references: dict[str, str]
+    definition: str
+    signature: str
+
+
+def write_table1(runs: Sequence[Path], *, out: Path) -> None:
+    """Write Table 1 as {out}.csv, .md, .tex and .html.
+
+    Args:
+        runs: folders of finished runs on one corpus, any number of seeds a system.
+        out: path without suffix.
+
+    Raises:
+        UserError: a folder is not a finished, scored run, or the runs do not fit together.
+    """
+    systems = group([read_run(folder) for folder in runs])
+    beam = beam_width(runs[0])
+    published = read_published()
+    table = layout(systems, published, beam)
+    texts = {
+        "csv": csv_text(systems, published, beam),
+        "md": markdown(table),
+        "tex": latex(table),
+        "html": html(table),
+    }
+    for suffix, text in texts.items():
+        write_text(out.with_name(f"{out.name}.{suffix}"), text)
+
+
+# ------------------------------------------------------------------------------------- read
+
+
+def read_run(folder: Path) -> Run:
+    """Read a finished run.
+
+    Raises:
+        UserError: a file is missing, or run.json belongs to another configuration.
+    """
+    path = folder / "config.json"
+    config = parse(RunConfig, read_json(path), str(path))
+    if read_json(folder / "run.json").get("run_key") != config.fingerprint():
+        raise UserError(f"{folder}: run.json is of another configuration; train the run anew")
+    reports = {
+        column: read_json(folder / "scores" / f"{name}.json") for column, name in COLUMNS.items()
+    }
+    try:
+        scores = {column: report["scores"]["multi_bleu"] for column, report in reports.items()}
+        definitions = {score["definition"] for score in scores.values()}
+        signatures = {score["signature"] for score in scores.values()}
+        return Run(
+            folder=folder,
+            config=config,
+            scores={column: float(score["value"]) for column, score in scores.items()},
+            sizes=(
+                reports["dev_greedy"]["hypotheses"]["lines"],
+                reports["test_greedy"]["hypotheses"]["lines"],
+            ),
+            references={
+                column: report["references"]["tokenised"]["sha256"]
+                for column, report in reports.items()
+            },
+            definition=", ".join(sorted(definitions)),
+            signature=", ".join(sorted(signatures)),
+        )
+    except KeyError as error:
+        raise UserError(
+            f"{folder}/scores: the key {error} is missing; score the run anew"
+        ) from None
+
+
+def read_published() -> list[dict[str, str]]:
+    """Return the published rows, the figures as printed."""
+    text = (resources.files("alpha_dimt") / "published" / "table1.csv").read_text("utf-8")
+    return list(csv.DictReader(io.StringIO(text)))
+
+
+def beam_width(run: Path) -> int | None:
+    """Return the beam width from decoding/beam.json beside runs/; None where there is none."""
+    path = run / "../../.." / "decoding" / "beam.json"
+    return int(read_json(path)["beam"]) if path.exists() else None
+
+
+# ------------------------------------------------------------------------------------ group
+
+
+def group(runs: Sequence[Run]) -> list[list[Run]]:
+    """Return the runs of each system, systems in the order given, each by seed.
+
+    Raises:
+        UserError: two runs are of different corpora, or scored against different references or by
+            different definitions, or are one system with different settings, or have one seed.
+    """
+    first = runs[0]
+    systems: dict[str, list[Run]] = {}
+    for run in runs:
+        if run.config.data.corpus.name != first.config.data.corpus.name:
+            raise UserError(
+                f"{first.folder} is of the corpus {first.config.data.corpus.name} and {run.folder} "
+                f"of {run.config.data.corpus.name}; make one table for each corpus"
+            )
+        if (run.references, run.definition) != (first.references, first.definition):
+            raise UserError(
+                f"{first.folder} and {run.folder} are scored against different references or by "
+                "different definitions; prepare and score them alike"
+            )
+        same = systems.setdefault(run.config.system, [])
+        for other in same:
+            if run.config.seed == other.config.seed:
+                raise UserError(
+                    f"{other.folder} and {run.folder} are the same system and seed; give one"
+                )
+            if run.config.model_copy(update={"seed": other.config.seed}) != other.config:
+                raise UserError(
+                    f"{other.folder} and {run.folder} are the system {run.config.system} with "
+                    "different settings; give them different names"
+                )
+        same.append(run)
+    return [sorted(same, key=lambda run: run.config.seed) for same in systems.values()]
+
+
+def spread(values: Sequence[float]) -> tuple[float, float | None]:
+    """Return the mean and, of several values, the sample standard deviation."""
+    return mean(values), stdev(values) if len(values) > 1 else None
+
+
+# ----------------------------------------------------------------------------------- layout
+
+
+def csv_text(
+    systems: Sequence[Sequence[Run]], published: Sequence[dict[str, str]], beam: int | None
+) -> str:
+    """Return the table for a program: full precision, one system a row."""
+    fields = ["system", "source", "objective", "alpha", "tau", "n_seeds", "seeds"]
+    fields += [f"{column}_{part}" for column in COLUMNS for part in ("mean", "sd")]
+    fields += ["beam", "metric", "signature", "corpus"]
+    text = io.StringIO()
+    writer = csv.DictWriter(text, fields, extrasaction="ignore", lineterminator="\n")
+    writer.writeheader()
+    for row in published:
+        writer.writerow({**row, **{f"{column}_mean": row[column] for column in COLUMNS}})
+    for runs in systems:
+        first = runs[0]
+        values: dict[str, Any] = {
+            "system": first.config.system,
+            "source": OURS,
+            **settings(first.config),
+            "n_seeds": len(runs),
+            "seeds": " ".join(str(run.config.seed) for run in runs),
+            "beam": beam,
+            "metric": first.definition,
+            "signature": first.signature,
+            "corpus": first.config.data.corpus.name,
+        }
+        for column in COLUMNS:
+            values[f"{column}_mean"], values[f"{column}_sd"] = spread(
+                [run.scores[column] for run in runs]
+            )
+        writer.writerow(values)
+    return text.getvalue()
+
+
+def settings(config: RunConfig) -> dict[str, Any]:
+    """Return objective, alpha and tau; alpha is 0 for RAML and nothing for ML."""
+    values = config.objective.model_dump()
+    alpha = {"ml": "", "raml": 0}.get(values["objective"], values.get("alpha"))
+    return {"objective": values["objective"], "alpha": alpha, "tau": values.get("tau", "")}
+
+
+def layout(
+    systems: Sequence[Sequence[Run]], published: Sequence[dict[str, str]], beam: int | None
+) -> Table:
+    """Return the table for a person: two decimals, mean and deviation of several seeds."""
+    first = systems[0][0]
+    corpus = first.config.data.corpus
+    rows = [
+        Row(
+            source=row["source"],
+            system=row["system"],
+            settings=(row["alpha"], row["tau"], ""),
+            scores=tuple((row[column], "") for column in COLUMNS),
+        )
+        for row in published
+    ]
+    for runs in systems:
+        values = settings(runs[0].config)
+        rows.append(
+            Row(
+                source=f"{OURS} ({corpus.name})",
+                system=runs[0].config.system,
+                settings=(
+                    str(values["alpha"]),
+                    str(values["tau"]),
+                    ", ".join(str(run.config.seed) for run in runs),
+                ),
+                scores=tuple(formatted([run.scores[column] for run in runs]) for column in COLUMNS),
+            )
+        )
+    dev, test = first.sizes
+    caption = (
+        f"Table 1. BLEU on {corpus.name} ({corpus.source}-{corpus.target}, {dev:,} dev and "
+        f"{test:,} test sentences) of the checkpoint with the best greedy dev BLEU. "
+        f"Metric: {first.definition} (sacreBLEU {first.signature})."
+    )
+    if any(len(runs) > 1 for runs in systems):
+        caption += " Of several seeds: mean ± sample standard deviation."
+    return Table(
+        caption=caption,
+        headers=("Dev (greedy)", "Test (greedy)", f"Test (beam {beam})" if beam else "Test (beam)"),
+        rows=rows,
+        note=note(corpus.kind, corpus.name, first.definition),
+    )
+
+
+def formatted(values: Sequence[float]) -> tuple[str, str]:
+    """Return mean and deviation with two decimals; no deviation of one value."""
+    average, deviation = spread(values)
+    return f"{average:.2f}", "" if deviation is None else f"{deviation:.2f}"
+
+
+def note(kind: str, name: str, definition: str) -> str:
+    """Return what a reader must know before comparing our rows with the published ones."""
+    published = "The published rows are on IWSLT'14 de-en, with a beam of 10 and as printed"
+    if kind != "iwslt14":
+        return f"{published}; ours are on {name}: the two must not be compared."
+    if definition != "multi-bleu, tokenised lower-cased":
+        return f"{published}; ours are {definition}: the two must not be compared."
+    return f"{published}, one run each as far as known."

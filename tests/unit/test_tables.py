@@ -1,0 +1,201 @@
+import csv
+import re
+from html.parser import HTMLParser
+from pathlib import Path
+from statistics import stdev
+from typing import Any
+
+import pytest
+import yaml
+
+from alpha_dimt.config import Experiment, parse
+from alpha_dimt.errors import UserError
+from alpha_dimt.files import read_json, write_json
+from alpha_dimt.tables import read_published, write_table1
+
+CONFIG = Path(__file__).parents[2] / "config"
+
+
+def make_run(root: Path, system: str, seed: int, bleu: float, corpus: str = "config") -> Path:
+    """Write what a table needs of a finished run: dev `bleu`, test 1 and 2 less."""
+    path = CONFIG / f"{corpus}.yaml"
+    experiment = parse(Experiment, yaml.safe_load(path.read_text()), str(path))
+    config = experiment.run_config(system, seed)
+    results = root / experiment.corpus.name
+    folder = results / "runs" / system / f"seed{seed}"
+    write_json(results / "decoding" / "beam.json", experiment.decoding.model_dump(mode="json"))
+    write_json(folder / "config.json", config.model_dump(mode="json"))
+    write_json(folder / "run.json", {"run_key": config.fingerprint()})
+    for less, name in enumerate(("valid.greedy", "test.greedy", "test.beam")):
+        report = {
+            "hypotheses": {"lines": 500},
+            "references": {"tokenised": {"sha256": name.split(".")[0]}},
+            "scores": {
+                "multi_bleu": {
+                    "value": bleu - less,
+                    "definition": "multi-bleu, tokenised lower-cased",
+                    "signature": "nrefs:1|tok:none",
+                }
+            },
+        }
+        write_json(folder / "scores" / f"{name}.json", report)
+    return folder
+
+
+def edit(path: Path, *keys: str, value: Any) -> None:
+    document = read_json(path)
+    inner = document
+    for key in keys[:-1]:
+        inner = inner[key]
+    inner[keys[-1]] = value
+    write_json(path, document)
+
+
+def rows(out: Path) -> list[dict[str, str]]:
+    with out.with_suffix(".csv").open(newline="") as file:
+        return list(csv.DictReader(file))
+
+
+@pytest.fixture
+def out(tmp_path: Path) -> Path:
+    return tmp_path / "tables" / "table1"
+
+
+def test_published_rows_are_the_papers() -> None:
+    published = read_published()
+    assert len(published) == 8
+    best = [row for row in published if row["alpha"] == "0.5"]
+    assert [(row["dev_greedy"], row["test_greedy"], row["test_beam"]) for row in best] == [
+        ("29.91", "28.02", "28.49")
+    ]
+    assert all(row["source"].endswith("Koyamada et al. (2017), Table 1") for row in published)
+
+
+def test_one_seed_is_the_plain_value(tmp_path: Path, out: Path) -> None:
+    runs = [make_run(tmp_path, system, 1, 61.234) for system in ("raml", "ml", "alpha0.5")]
+    write_table1(runs, out=out)
+    table = rows(out)
+    assert [row["system"] for row in table[8:]] == ["raml", "ml", "alpha0.5"]
+    assert all(row["source"] != "this run" for row in table[:8])
+    raml, ml, alpha = table[8:]
+    assert (raml["objective"], raml["alpha"], raml["tau"]) == ("raml", "0", "3.0")
+    assert (ml["objective"], ml["alpha"], ml["tau"]) == ("ml", "", "")
+    assert (alpha["objective"], alpha["alpha"]) == ("alpha", "0.5")
+    assert (ml["n_seeds"], ml["seeds"], ml["dev_greedy_sd"]) == ("1", "1", "")
+    scores = [float(ml[f"{column}_mean"]) for column in ("dev_greedy", "test_greedy", "test_beam")]
+    assert scores == pytest.approx([61.234, 60.234, 59.234], rel=1e-12)
+    assert (ml["beam"], ml["corpus"]) == ("10", "toy")
+    assert ml["metric"] == "multi-bleu, tokenised lower-cased"
+    text = out.with_suffix(".md").read_text()
+    assert "| this run (toy) | ml | – | – | 1 | 61.23 | 60.23 | 59.23 |" in text
+    assert "±" not in text
+
+
+def test_several_seeds_are_mean_and_sample_deviation(tmp_path: Path, out: Path) -> None:
+    values = {3: 61.0, 1: 60.0, 2: 63.5}
+    write_table1([make_run(tmp_path, "ml", seed, values[seed]) for seed in values], out=out)
+    row = rows(out)[-1]
+    assert (row["n_seeds"], row["seeds"]) == ("3", "1 2 3")
+    assert float(row["dev_greedy_mean"]) == pytest.approx(61.5)
+    assert float(row["dev_greedy_sd"]) == pytest.approx(stdev(values.values()))
+    assert "| 1, 2, 3 | 61.50 ± 1.80 |" in out.with_suffix(".md").read_text()
+    assert r"61.50 $\pm$ 1.80" in out.with_suffix(".tex").read_text()
+    assert "mean ± sample standard deviation" in out.with_suffix(".html").read_text()
+
+
+@pytest.mark.parametrize(("corpus", "warned"), [("config", True), ("iwslt14", False)])
+def test_says_when_the_published_rows_cannot_be_compared(
+    tmp_path: Path, out: Path, corpus: str, warned: bool
+) -> None:
+    write_table1([make_run(tmp_path, "ml", 1, 60, corpus)], out=out)
+    for suffix in (".md", ".tex", ".html"):
+        text = out.with_suffix(suffix).read_text()
+        assert ("must not be compared" in text) is warned
+        assert "multi-bleu, tokenised lower-cased" in text
+        assert "27.50" in text  # as printed in the paper, not 27.5
+
+
+def test_latex_is_ascii_with_the_same_number_of_cells_in_every_row(
+    tmp_path: Path, out: Path
+) -> None:
+    write_table1([make_run(tmp_path, "ml", seed, 60) for seed in (1, 2)], out=out)
+    text = out.with_suffix(".tex").read_text()
+    assert text.isascii()
+    body = re.findall(r"^(.*&.*) \\\\$", text, flags=re.MULTILINE)
+    assert len(body) == 1 + 8 + 1
+    assert {line.count("&") for line in body} == {6}
+    assert text.count("{") == text.count("}")
+    assert not re.search(r"(?<!\\)[%#_]", text.split("\n", 1)[1].replace(r"\label", ""))
+
+
+def test_html_is_well_formed_accessible_and_self_contained(tmp_path: Path, out: Path) -> None:
+    write_table1([make_run(tmp_path, "ml", 1, 60)], out=out)
+    text = out.with_suffix(".html").read_text()
+
+    class Checker(HTMLParser):
+        def __init__(self) -> None:
+            super().__init__()
+            self.open: list[str] = []
+            self.scopes: list[str] = []
+            self.seen: set[str] = set()
+
+        def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+            self.seen.add(tag)
+            assert "src" not in dict(attrs)
+            assert "href" not in dict(attrs)
+            if tag == "th":
+                self.scopes.append(dict(attrs)["scope"] or "")
+            if tag != "meta":
+                self.open.append(tag)
+
+        def handle_endtag(self, tag: str) -> None:
+            assert self.open.pop() == tag
+
+    checker = Checker()
+    checker.feed(text)
+    assert checker.open == []
+    assert {"caption", "main", "h1", "title"} <= checker.seen
+    assert checker.scopes.count("row") == 9
+    assert checker.scopes.count("col") == 7
+    assert "color-scheme: light dark" in text
+
+
+def test_different_corpora_are_refused(tmp_path: Path, out: Path) -> None:
+    runs = [make_run(tmp_path, "ml", 1, 60), make_run(tmp_path, "ml", 1, 60, "multi30k")]
+    with pytest.raises(UserError, match=r"is of the corpus toy and .* of multi30k"):
+        write_table1(runs, out=out)
+    assert not out.parent.exists()
+
+
+def test_different_references_are_refused(tmp_path: Path, out: Path) -> None:
+    runs = [make_run(tmp_path, system, 1, 60) for system in ("ml", "raml")]
+    scores = runs[1] / "scores" / "test.beam.json"
+    edit(scores, "references", "tokenised", "sha256", value="other")
+    with pytest.raises(UserError, match="different references"):
+        write_table1(runs, out=out)
+
+
+def test_one_system_with_different_settings_is_refused(tmp_path: Path, out: Path) -> None:
+    runs = [make_run(tmp_path, "ml", seed, 60) for seed in (1, 2)]
+    edit(runs[1] / "config.json", "training", "batch_size", value=7)
+    with pytest.raises(UserError, match=r"run\.json is of another configuration"):
+        write_table1(runs, out=out)
+    from alpha_dimt.config import RunConfig, load
+
+    key = load(RunConfig, runs[1] / "config.json").fingerprint()
+    write_json(runs[1] / "run.json", {"run_key": key})
+    with pytest.raises(UserError, match="the system ml with different settings"):
+        write_table1(runs, out=out)
+
+
+def test_a_run_given_twice_is_refused(tmp_path: Path, out: Path) -> None:
+    run = make_run(tmp_path, "ml", 1, 60)
+    with pytest.raises(UserError, match="the same system and seed"):
+        write_table1([run, run], out=out)
+
+
+def test_a_missing_score_is_named(tmp_path: Path, out: Path) -> None:
+    run = make_run(tmp_path, "ml", 1, 60)
+    (run / "scores" / "test.beam.json").unlink()
+    with pytest.raises(UserError, match=r"scores/test\.beam\.json: there is no such file"):
+        write_table1([run], out=out)
