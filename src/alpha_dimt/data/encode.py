@@ -1,0 +1,113 @@
+"""From tokenised text to vocabularies and Arrow files."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+
+from alpha_dimt.config import Bpe, DataConfig, Words
+from alpha_dimt.data.parallel import read_pairs
+from alpha_dimt.data.subword import count_words, learn_codes, segment
+from alpha_dimt.files import atomic_path, sha256, write_json, write_lines
+from alpha_dimt.vocab import UNK, Vocab
+
+SPLITS = ("train", "valid", "test")
+
+# Ids are without <s> and </s>; texts are exactly the tokens that the ids stand for, unknown words
+# included.
+SCHEMA = pa.schema(
+    {
+        "source": pa.list_(pa.int32()),
+        "target": pa.list_(pa.int32()),
+        "source_text": pa.string(),
+        "target_text": pa.string(),
+    }
+)
+
+
+def encode_corpus(config: DataConfig, *, text: Path, out: Path) -> None:
+    """Write vocab.{language}.txt, {split}.arrow, report.json and, for BPE, codes.{language}.txt.
+
+    Vocabularies and codes are learned on the training text alone.
+
+    Raises:
+        UserError: a text is missing or the sides of a split are not aligned.
+    """
+    languages = config.corpus.source, config.corpus.target
+    texts: dict[str, dict[str, list[str]]] = {}
+    for split in SPLITS:
+        both = read_pairs(*(text / f"{split}.{language}" for language in languages))
+        texts[split] = dict(zip(languages, both, strict=True))
+
+    vocabulary = config.preparation.vocabulary
+    if isinstance(vocabulary, Bpe):
+        codes = _codes(texts["train"], vocabulary)
+        for language, lines in codes.items():
+            write_lines(out / f"codes.{language}.txt", lines)
+        texts = {
+            split: {language: segment(lines, codes[language]) for language, lines in sides.items()}
+            for split, sides in texts.items()
+        }
+
+    vocabs = {
+        language: _vocab(texts["train"][language], vocabulary, source=language == languages[0])
+        for language in languages
+    }
+    report: dict[str, Any] = {"vocabularies": {}, "splits": {}}
+    for language, vocab in vocabs.items():
+        path = out / f"vocab.{language}.txt"
+        vocab.save(path)
+        report["vocabularies"][language] = {"size": len(vocab), "sha256": sha256(path)}
+    for split, sides in texts.items():
+        report["splits"][split] = _write_split(out / f"{split}.arrow", sides, vocabs)
+    write_json(out / "report.json", report)
+
+
+def _codes(train: Mapping[str, list[str]], config: Bpe) -> dict[str, list[str]]:
+    if config.joint:
+        both = learn_codes([line for lines in train.values() for line in lines], config.operations)
+        return dict.fromkeys(train, both)
+    return {language: learn_codes(lines, config.operations) for language, lines in train.items()}
+
+
+def _vocab(lines: Sequence[str], config: Words | Bpe, *, source: bool) -> Vocab:
+    counts = count_words(lines)
+    if isinstance(config, Bpe):
+        return Vocab.from_counts(counts)
+    size = config.source_size if source else config.target_size
+    return Vocab.from_counts(counts, size=size, min_frequency=config.min_frequency)
+
+
+def _write_split(
+    path: Path, sides: Mapping[str, list[str]], vocabs: Mapping[str, Vocab]
+) -> dict[str, Any]:
+    ids = {
+        language: [vocabs[language].encode(line.split(" ")) for line in lines]
+        for language, lines in sides.items()
+    }
+    table = pa.Table.from_arrays(
+        [
+            *(pa.array(rows, pa.list_(pa.int32())) for rows in ids.values()),
+            *(pa.array(lines, pa.string()) for lines in sides.values()),
+        ],
+        schema=SCHEMA,
+    )
+    # One uncompressed record batch, so that readers can map it without a copy.
+    with (
+        atomic_path(path) as temporary,
+        pa.OSFile(str(temporary), "wb") as sink,
+        pa.ipc.new_file(sink, SCHEMA) as writer,
+    ):
+        writer.write_table(table)
+    tokens = {language: sum(map(len, rows)) for language, rows in ids.items()}
+    unknown = {
+        language: sum(row.count(UNK) for row in rows) / tokens[language]
+        for language, rows in ids.items()
+    }
+    return {
+        "pairs": table.num_rows,
+        "tokens": tokens,
+        "unknown_rate": unknown,
+        "sha256": sha256(path),
+    }

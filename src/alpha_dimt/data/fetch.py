@@ -1,0 +1,188 @@
+"""Fetching upstream files from mirrors: resumable, verified, placed atomically, kept."""
+
+import hashlib
+import shutil
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import pooch
+import requests
+from requests.exceptions import ChunkedEncodingError
+from tqdm import tqdm
+
+from alpha_dimt.errors import UserError
+from alpha_dimt.files import sha256
+
+CHUNK_BYTES = 2**16
+# Seconds to connect, and to wait for the next bytes.
+TIMEOUTS = (10, 60)
+
+
+@dataclass(frozen=True)
+class Checks:
+    """What a file must be: another sha256 or size (bytes) refuses it, another md5 only warns."""
+
+    sha256: str | None = None
+    size: int | None = None
+    md5: str | None = None
+
+    def fault(self, path: Path) -> str | None:
+        """Return what is wrong with a file, None if nothing is."""
+        size = path.stat().st_size
+        if self.size is not None and size != self.size:
+            return f"{size:,} bytes came instead of {self.size:,}"
+        if self.sha256 is not None and sha256(path) != self.sha256:
+            return f"the sha256 is {sha256(path)} instead of {self.sha256}"
+        return None
+
+
+class _Refused(Exception):
+    """A mirror does not have the file; the message says why."""
+
+
+def fetch(name: str, *, mirrors: Sequence[str], cache: Path, checks: Checks) -> Path:
+    """Return a verified file from the cache, fetching it first where it is not there.
+
+    Args:
+        name: upstream file name.
+        mirrors: tried in order; each a URL prefix or a local directory.
+        cache: folder of kept files. A partial transfer is kept beside the file and continued.
+        checks: what the file must be. It is checked again whenever it is used.
+
+    Raises:
+        UserError: no mirror has the file; names every mirror with its reason.
+    """
+    target = cache / name
+    if not target.exists() or checks.fault(target):
+        _fetch_from_any(name, mirrors, target, checks)
+    if checks.md5 and _md5(target) != checks.md5:
+        print(
+            f"warning: {target}: the md5 is {_md5(target)} instead of {checks.md5}; "
+            "the counts of the prepared text will tell whether that matters",
+            file=sys.stderr,
+        )
+    return target
+
+
+def _fetch_from_any(name: str, mirrors: Sequence[str], target: Path, checks: Checks) -> None:
+    if not mirrors:
+        raise UserError(
+            f"{target}: the file is not there and corpus.mirrors is empty; "
+            f"set corpus.mirrors to URLs or folders that hold {name}"
+        )
+    target.unlink(missing_ok=True)  # it failed its checks
+    reasons = []
+    for mirror in mirrors:
+        try:
+            _fetch_from(f"{mirror.rstrip('/')}/{name}", target, checks)
+        except (_Refused, requests.RequestException, OSError) as error:
+            reasons.append(f"{mirror}: {_reason(error)}")
+            print(f"warning: {name}: {reasons[-1]}", file=sys.stderr)
+        else:
+            return
+    raise UserError(
+        f"{name} could not be fetched ({'; '.join(reasons)}); "
+        "check the connection or add a mirror to corpus.mirrors"
+    )
+
+
+def _md5(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "md5").hexdigest()
+
+
+def _reason(error: Exception) -> str:
+    if isinstance(error, requests.Timeout):
+        return "no answer in time"
+    if isinstance(error, requests.ConnectionError | ChunkedEncodingError):
+        return "no connection, or it broke off"
+    if isinstance(error, requests.HTTPError) and error.response is not None:
+        return f"the answer is {error.response.status_code} {error.response.reason}"
+    if isinstance(error, FileNotFoundError):
+        return "there is no such file"
+    return str(error)
+
+
+def _fetch_from(url: str, target: Path, checks: Checks) -> None:
+    """Fetch one URL or local file and check it; only then pooch gives it its name."""
+
+    def download(url: str, output_file: str, _: object) -> None:
+        output = Path(output_file)
+        if "://" not in url:
+            shutil.copyfile(url, output)
+            fault = checks.fault(output)
+        else:
+            # Named after the URL, so that no mirror continues what another began.
+            key = hashlib.sha256(url.encode()).hexdigest()[:8]
+            part = target.with_name(f"{target.name}.{key}.part")
+            continued = part.exists()
+            _download(url, part, output)
+            fault = checks.fault(output)
+            if fault and continued:  # the file may have changed since the part was fetched
+                _download(url, part, output)
+                fault = checks.fault(output)
+        if fault:
+            raise _Refused(fault)
+
+    pooch.get_logger().setLevel("WARNING")
+    pooch.retrieve(url, known_hash=None, fname=target.name, path=target.parent, downloader=download)
+    target.chmod(0o644)  # pooch leaves it to its owner alone
+
+
+def _download(url: str, part: Path, output: Path) -> None:
+    """Fetch a URL by way of `part`; a broken transfer goes on as long as it makes progress."""
+    while True:
+        before = _size(part)
+        try:
+            _transfer(url, part)
+        except (requests.ConnectionError, requests.Timeout, ChunkedEncodingError):
+            if _size(part) <= before:
+                raise
+        else:
+            part.replace(output)
+            return
+
+
+def _size(path: Path) -> int:
+    return path.stat().st_size if path.exists() else 0
+
+
+def _transfer(url: str, part: Path) -> None:
+    """Fetch what `part` does not hold yet, or everything where the server cannot continue."""
+    headers = {"Accept-Encoding": "identity"}
+    start = _size(part)
+    if start:
+        headers["Range"] = f"bytes={start}-"
+    with requests.get(url, headers=headers, stream=True, timeout=TIMEOUTS) as response:
+        if response.status_code == requests.codes.requested_range_not_satisfiable and start:
+            part.unlink()
+            _transfer(url, part)
+            return
+        response.raise_for_status()
+        if response.headers.get("Content-Type", "").startswith("text/html"):
+            raise _Refused("a web page came instead of the file")
+        if response.status_code != requests.codes.partial_content:
+            start = 0
+        _write_body(response, part, start)
+
+
+def _write_body(response: requests.Response, part: Path, start: int) -> None:
+    length = response.headers.get("Content-Length")
+    total = start + int(length) if length else None
+    if not sys.stderr.isatty():
+        begun = f" from byte {start:,}" if start else ""
+        print(f"fetching {response.url}{begun}", file=sys.stderr)
+    progress = tqdm(
+        desc=part.name.split(".part")[0],
+        total=total,
+        initial=start,
+        unit="B",
+        unit_scale=True,
+        disable=None,  # no bar where stderr is no terminal
+    )
+    with part.open("ab" if start else "wb") as file, progress:
+        for chunk in response.iter_content(CHUNK_BYTES):
+            file.write(chunk)
+            progress.update(len(chunk))

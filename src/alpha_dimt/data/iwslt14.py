@@ -1,0 +1,113 @@
+"""IWSLT'14 German-English: the files of its archive, and what their preparation must give.
+
+The preparation is that of MIXER (Ranzato et al., 2016), which the paper uses.
+"""
+
+import csv
+import re
+import zlib
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from alpha_dimt.files import read_lines
+
+# In MIXER's order.
+TEST_SETS = ("TED.dev2010", "TEDX.dev2012", "TED.tst2010", "TED.tst2011", "TED.tst2012")
+
+# Lines of metadata. The release of 2014-01 has the first three; later ones add the others.
+_METADATA = re.compile(r"<(url|talkid|keywords)>|^\s*</?(speaker|reviewer|translator|doc)\b")
+_TEXT_TAGS = re.compile(r"</?(?:title|description)>")
+_SEGMENT = re.compile(r'<seg id="\d+">(.*)</seg>')
+
+# The pairs that the release of 2014-01 gives for training.
+TRAINING_PAIRS = 153_326
+_PREPARED = Path(__file__).parent.parent / "published" / "iwslt14_prepared.csv"
+
+
+def training_member(source: str, target: str, language: str) -> str:
+    """Return the archive's member with the training side of a language."""
+    return f"{source}-{target}/train.tags.{source}-{target}.{language}"
+
+
+def test_members(source: str, target: str, language: str) -> list[str]:
+    """Return the archive's members with the test side of a language, in order."""
+    pair = f"{source}-{target}"
+    return [f"{pair}/IWSLT14.{name}.{pair}.{language}.xml" for name in TEST_SETS]
+
+
+def training_segments(lines: Sequence[str]) -> list[str]:
+    """Return the text of a train.tags file; titles and descriptions are text, too."""
+    return [_TEXT_TAGS.sub("", line).strip() for line in lines if not _METADATA.search(line)]
+
+
+def test_segments(lines: Sequence[str]) -> list[str]:
+    """Return the text of the <seg> lines of an XML file, with ’ as the ASCII apostrophe."""
+    matches = (_SEGMENT.search(line) for line in lines)
+    return [match[1].strip().replace("’", "'") for match in matches if match]
+
+
+# -------------------------------------------------------------------- the expected preparation
+
+
+class Prepared(NamedTuple):
+    """What one prepared file must be; `checksums` has one byte for every line."""
+
+    tokens: int
+    sha256: str
+    checksums: bytes
+
+
+def line_checksums(lines: Sequence[str]) -> bytes:
+    """Return a byte for every line: the lowest of its CRC-32."""
+    return bytes(zlib.crc32(line.encode()) & 0xFF for line in lines)
+
+
+def expected() -> dict[str, Prepared]:
+    """Return what the prepared files must be, by name: "valid.de" and so on."""
+    with _PREPARED.open(encoding="utf-8", newline="") as file:
+        return {
+            row["file"]: Prepared(
+                int(row["tokens"]), row["sha256"], bytes.fromhex(row["line_checksums"])
+            )
+            for row in csv.DictReader(file)
+        }
+
+
+def differences(splits: Mapping[str, Mapping[str, Any]], folder: Path) -> list[str]:
+    """Compare a preparation with the published one.
+
+    Args:
+        splits: by split: "pairs", and by language "tokens" and "sha256".
+        folder: where the prepared files are.
+
+    Returns:
+        One sentence for each difference; nothing if the preparation is the published one.
+    """
+    found = []
+    pairs = splits["train"]["pairs"]
+    if pairs != TRAINING_PAIRS:
+        found.append(f"train has {pairs:,} pairs instead of {TRAINING_PAIRS:,}")
+    for name, file in expected().items():
+        split, language = name.split(".")
+        if splits[split]["sha256"][language] != file.sha256:
+            tokens = splits[split]["tokens"][language]
+            found.extend(_file_differences(folder / name, tokens, file))
+    return found
+
+
+def _file_differences(path: Path, tokens: int, expected: Prepared) -> Iterator[str]:
+    lines = read_lines(path)
+    if len(lines) != len(expected.checksums):
+        yield f"{path} has {len(lines):,} lines instead of {len(expected.checksums):,}"
+    if tokens != expected.tokens:
+        yield f"{path} has {tokens:,} tokens instead of {expected.tokens:,}"
+    ours = line_checksums(lines)
+    # A byte misses one changed line in 256, so the first that shows may be a later one.
+    for number, (one, other) in enumerate(zip(ours, expected.checksums, strict=False), start=1):
+        if one != other:
+            yield f"{path}:{number} is the first line that differs from the published text: " + (
+                repr(lines[number - 1])
+            )
+            return
+    yield f"{path} differs from the published text in its sha256, but no line shows it"

@@ -1,0 +1,43 @@
+"""Byte-pair encoding by subword-nmt."""
+
+import contextlib
+import io
+from collections import Counter
+from collections.abc import Sequence
+from typing import Any
+
+from subword_nmt.apply_bpe import BPE
+from subword_nmt.learn_bpe import learn_bpe
+
+from alpha_dimt.errors import UserError
+
+
+def count_words(lines: Sequence[str]) -> Counter[str]:
+    """Return how often each token occurs in tokenised lines."""
+    return Counter(token for line in lines for token in line.split(" "))
+
+
+def learn_codes(lines: Sequence[str], operations: int) -> list[str]:
+    """Return the lines of a code table: up to `operations` merges learned on tokenised lines.
+
+    Raises:
+        UserError: no pair of characters occurs twice, so that there is nothing to merge.
+    """
+    words = [f"{word} {count}" for word, count in count_words(lines).items()]
+    codes = io.StringIO()
+    # Its progress bar goes to stderr; without any pair it fails at max() of nothing.
+    with contextlib.redirect_stderr(io.StringIO()), contextlib.suppress(ValueError):
+        learn_bpe(words, codes, operations, is_dict=True)
+    version, *merges = codes.getvalue().removesuffix("\n").split("\n")
+    if not merges:
+        raise UserError(
+            "byte-pair encoding found nothing to merge in the training text; "
+            "give more text or set preparation.vocabulary.kind to words"
+        )
+    return [version, *merges]
+
+
+def segment(lines: Sequence[str], codes: Sequence[str]) -> list[str]:
+    """Return the lines cut into subwords; all but the last of a word end in "@@"."""
+    bpe: Any = BPE(io.StringIO("".join(f"{line}\n" for line in codes)))
+    return [bpe.segment(line) for line in lines]
