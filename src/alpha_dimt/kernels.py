@@ -19,10 +19,38 @@ BLOCK = 512
 """Rows of the output layer computed at once: their logits stay in the cache."""
 
 
+class _Spare:
+    """One large array that is used again at the next step.
+
+    Getting 150 MB from the system at every step, page by page, costs more than the arithmetic on
+    them. A forward pass takes the array and its backward pass hands it back; where there is no
+    backward pass, it is freed like any other.
+    """
+
+    array: Tensor | None = None
+
+    @classmethod
+    def take(cls, size: int, like: Tensor) -> Tensor:
+        """Return [size] uninitialised elements, or more, of the type of `like`."""
+        array, cls.array = cls.array, None
+        if (
+            array is None
+            or len(array) < size
+            or (array.dtype, array.device)
+            != (
+                like.dtype,
+                like.device,
+            )
+        ):
+            return like.new_empty(size)
+        return array
+
+
 class _TokenLogProbs(Function):
     @staticmethod
     def forward(ctx: Any, x: Tensor, weight: Tensor, bias: Tensor, targets: Tensor) -> Tensor:
-        probabilities = x.new_empty(len(x), len(weight))
+        ctx.array = _Spare.take(len(x) * len(weight), x)
+        probabilities = ctx.array[: len(x) * len(weight)].view(len(x), len(weight))
         for start in range(0, len(x), BLOCK):
             rows = slice(start, start + BLOCK)
             logits = torch.addmm(bias, x[rows], weight.t())
@@ -37,13 +65,16 @@ class _TokenLogProbs(Function):
         at_target, others = at_target.to(wide), others.to(wide)
         tiny = torch.finfo(wide).tiny
         log_p = torch.where(at_target > 0.5, torch.log1p(-others), at_target.clamp_min(tiny).log())
-        ctx.save_for_backward(x, weight, targets, probabilities, log_p)
+        ctx.save_for_backward(x, weight, targets, log_p)
         return log_p
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, Tensor, Tensor, None]:
-        x, weight, targets, probabilities, log_p = ctx.saved_tensors
+        x, weight, targets, log_p = ctx.saved_tensors
+        if ctx.array is None:
+            raise RuntimeError("token_log_probs can be differentiated once only")
+        probabilities = ctx.array[: len(x) * len(weight)].view(len(x), len(weight))
         # d log p / d logits = onehot - P, row by row times `grad`. The part of the target's column
         # is (1 - p) grad, exactly; the rest is -P, with `grad` applied on the [N, H] side.
         scale = -grad[:, None].to(x.dtype)
@@ -53,6 +84,7 @@ class _TokenLogProbs(Function):
         grad_weight.index_add_(0, targets, x * at_target)
         grad_bias = torch.mv(probabilities.t(), scale.squeeze(1))
         grad_bias.index_add_(0, targets, at_target.squeeze(1))
+        _Spare.array, ctx.array = ctx.array, None
         return grad_x, grad_weight, grad_bias, None
 
 

@@ -45,3 +45,21 @@ def test_an_impossible_token_is_finite() -> None:
     x, weight = torch.ones(1, 1), torch.tensor([[300.0], [0.0]])
     log_p = token_log_probs(x, weight, torch.zeros(2), torch.tensor([1]))
     assert -90 < log_p.item() < -80
+
+
+def test_two_forward_passes_before_their_backward_passes_do_not_share_memory() -> None:
+    x, weight, bias, targets = inputs(torch.float64, 1.0)
+    alone = torch.autograd.grad(token_log_probs(x, weight, bias, targets).sum(), weight)[0]
+    first = token_log_probs(x, weight, bias, targets)
+    second = token_log_probs(2 * x, weight, bias, targets)
+    torch.autograd.grad(second.sum(), weight)
+    (gradient,) = torch.autograd.grad(first.sum(), weight)
+    torch.testing.assert_close(gradient, alone)
+
+
+def test_a_second_backward_pass_is_refused() -> None:
+    x, weight, bias, targets = inputs(torch.float64, 1.0)
+    loss = token_log_probs(x, weight, bias, targets).sum()
+    torch.autograd.grad(loss, x, retain_graph=True)
+    with pytest.raises(RuntimeError, match="once only"):
+        torch.autograd.grad(loss, x)

@@ -134,8 +134,8 @@ class Seq2Seq(nn.Module):
         gates_in = gates_in + (self.decoder.bias_ih + self.decoder.bias_hh)
         keep = None
         if self.training and self.dropout:
-            keep = torch.empty(steps, rows, self.decoder.hidden_size, dtype=gates_in.dtype)
-            keep = keep.to(target.device).bernoulli_(1 - self.dropout).div_(1 - self.dropout)
+            keep = gates_in.new_empty(steps, rows, self.decoder.hidden_size)
+            keep = keep.bernoulli_(1 - self.dropout).div_(1 - self.dropout)
         out = decoder_scan(
             gates_in,
             encoded.keys,
