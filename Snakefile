@@ -1,0 +1,47 @@
+"""From a corpus to Table 1. Configurations: config/README.md; the stages: workflow/rules/."""
+
+from snakemake.utils import min_version
+
+min_version("9.0")
+
+
+# Another configuration replaces this one; it is not merged into it.
+if not workflow.configfiles:
+
+    configfile: f"{workflow.basedir}/config/config.yaml"
+
+
+include: "workflow/rules/common.smk"
+include: "workflow/rules/data.smk"
+include: "workflow/rules/augment.smk"
+include: "workflow/rules/train.smk"
+include: "workflow/rules/decode.smk"
+include: "workflow/rules/evaluate.smk"
+include: "workflow/rules/report.smk"
+
+
+rule all:
+    default_target: True
+    input:
+        expand(rules.table1.output, corpus=CORPUS),
+        expand(rules.track.output, corpus=CORPUS),
+
+
+rule data:
+    input:
+        expand(rules.encode.output, corpus=CORPUS),
+
+
+rule models:
+    input:
+        runs("run.json"),
+
+
+rule tables:
+    input:
+        expand(rules.table1.output, corpus=CORPUS),
+
+
+rule tracking:
+    input:
+        expand(rules.track.output, corpus=CORPUS),

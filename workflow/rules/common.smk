@@ -1,0 +1,111 @@
+"""The checked configuration, and what the rules share: names, paths and helpers."""
+
+import os
+import re
+import shlex
+import sys
+from pathlib import Path
+
+# The rules call `python -m alpha_dimt`: the package of this folder, installed or not, with the
+# interpreter that runs Snakemake unless a conda environment is activated over it.
+PACKAGE = f"{workflow.basedir}/src"
+sys.path.insert(0, PACKAGE)
+os.environ.update(
+    PYTHONPATH=os.pathsep.join(filter(None, [PACKAGE, os.environ.get("PYTHONPATH")])),
+    PATH=os.pathsep.join(
+        [str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)]
+    ),
+)
+
+try:
+    # Snakemake's own `parse` and `config` share the names of this file.
+    from alpha_dimt import config as typed
+    from alpha_dimt.errors import UserError
+except ModuleNotFoundError as error:
+    sys.exit(
+        f"the environment of Snakemake lacks {error.name}: install requirements.lock "
+        "(`make run` does) or environment.yml and start Snakemake from there"
+    )
+
+
+def user_files(corpus):
+    """Return the user's own text files, which the workflow reads but does not make."""
+    if corpus.kind != "files":
+        return []
+    files = []
+    for split in (corpus.train, corpus.valid, corpus.test):
+        if isinstance(split, typed.OneTable):
+            files.append(split.tsv)
+        else:
+            files += [split.source, split.target]
+    for file in files:
+        if not file.is_file():
+            raise UserError(
+                f"{file}: there is no such file; check corpus in the configuration"
+            )
+    return [str(file) for file in files]
+
+
+# `sys.exit` prints the one line alone; a WorkflowError adds the lines of this file to it.
+try:
+    experiment = typed.parse(
+        typed.Experiment, config, ", ".join(map(str, workflow.configfiles))
+    )
+    USER_FILES = user_files(experiment.corpus)
+except UserError as error:
+    sys.exit(str(error))
+
+CORPUS = experiment.corpus.name
+SOURCE, TARGET = experiment.corpus.source, experiment.corpus.target
+# The archive of IWSLT'14 has no validation set of its own; `tokenise` cuts it off.
+RAW_SPLITS = (
+    ["train", "test"]
+    if experiment.corpus.kind == "iwslt14"
+    else ["train", "valid", "test"]
+)
+# Where Table 1 takes its numbers from.
+SCORED = ["valid.greedy", "test.greedy", "test.beam"]
+
+
+wildcard_constraints:
+    corpus=re.escape(CORPUS),
+    system="|".join(map(re.escape, experiment.systems)),
+    seed=r"\d+",
+    split="valid|test",
+    search="greedy|beam",
+
+
+def for_languages(pattern):
+    """Return the pattern for the source and the target language."""
+    return [pattern.replace("{language}", language) for language in (SOURCE, TARGET)]
+
+
+VOCABULARY = for_languages("results/{corpus}/data/encoded/vocab.{language}.txt")
+if isinstance(experiment.preparation.vocabulary, typed.Bpe):
+    VOCABULARY += for_languages("results/{corpus}/data/encoded/codes.{language}.txt")
+
+
+def run_slice(wildcards):
+    """Return the slice of the configuration that one training depends on."""
+    return experiment.run_config(wildcards.system, int(wildcards.seed))
+
+
+def augment_slice(wildcards):
+    """Return the slice of the configuration that the candidates of one seed depend on."""
+    return experiment.augment_config(int(wildcards.seed))
+
+
+def candidates(wildcards):
+    """Return the file of candidates that a system trains on; ML has none."""
+    if run_slice(wildcards).proposal is None:
+        return []
+    return f"results/{wildcards.corpus}/augmented/seed{wildcards.seed}.arrow"
+
+
+def runs(pattern):
+    """Return the pattern for every run, system by system as the configuration lists them."""
+    return expand(
+        f"results/{CORPUS}/runs/{{system}}/seed{{seed}}/{pattern}",
+        system=experiment.systems,
+        seed=experiment.seeds,
+    )

@@ -1,0 +1,88 @@
+"""Raw text, tokenised text, encoded text."""
+
+# A stage writes the slice of the configuration that it is made with beside its results. The slice
+# is a parameter: a stage runs again when its content changes, and never because of its time stamp.
+
+
+rule fetch:
+    input:
+        USER_FILES,
+    output:
+        expand(
+            "results/{{corpus}}/data/raw/{split}.{language}",
+            split=RAW_SPLITS,
+            language=[SOURCE, TARGET],
+        ),
+        config="results/{corpus}/data/config.json",
+    log:
+        "results/{corpus}/logs/fetch.log",
+    localrule: True
+    conda:
+        "../../environment.yml"
+    # A resource and not a parameter: text that was fetched is not fetched again from elsewhere.
+    resources:
+        mirrors=shlex.join(
+            f"--mirror={mirror}"
+            for mirror in getattr(experiment.corpus, "mirrors", ())
+        ),
+    params:
+        config=experiment.data_config().canonical_json(),
+    shell:
+        r"printf '%s\n' {params.config:q} > {output.config} && "
+        "python -m alpha_dimt fetch --config {output.config} {resources.mirrors} "
+        "--cache results/downloads --out results/{wildcards.corpus}/data/raw 2>&1 | tee {log}"
+
+
+rule tokenise:
+    input:
+        expand(
+            "results/{{corpus}}/data/raw/{split}.{language}",
+            split=RAW_SPLITS,
+            language=[SOURCE, TARGET],
+        ),
+        config="results/{corpus}/data/config.json",
+    output:
+        expand(
+            "results/{{corpus}}/data/text/{split}.{language}",
+            split=["train", "valid", "test", "valid.raw", "test.raw"],
+            language=[SOURCE, TARGET],
+        ),
+        "results/{corpus}/data/text/report.json",
+    log:
+        "results/{corpus}/logs/tokenise.log",
+    benchmark:
+        "results/{corpus}/benchmarks/tokenise.tsv"
+    conda:
+        "../../environment.yml"
+    threads: 8
+    shell:
+        "python -m alpha_dimt tokenise --config {input.config} "
+        "--raw results/{wildcards.corpus}/data/raw --out results/{wildcards.corpus}/data/text "
+        "2>&1 | tee {log}"
+
+
+rule encode:
+    input:
+        expand(
+            "results/{{corpus}}/data/text/{split}.{language}",
+            split=["train", "valid", "test"],
+            language=[SOURCE, TARGET],
+        ),
+        config="results/{corpus}/data/config.json",
+    output:
+        VOCABULARY,
+        expand(
+            "results/{{corpus}}/data/encoded/{split}.arrow",
+            split=["train", "valid", "test"],
+        ),
+        "results/{corpus}/data/encoded/report.json",
+    log:
+        "results/{corpus}/logs/encode.log",
+    benchmark:
+        "results/{corpus}/benchmarks/encode.tsv"
+    conda:
+        "../../environment.yml"
+    shell:
+        "python -m alpha_dimt encode --config {input.config} "
+        "--text results/{wildcards.corpus}/data/text --out results/{wildcards.corpus}/data/encoded "
+        "2>&1 | tee {log}"

@@ -1,0 +1,40 @@
+"""Greedy and beam search with a trained model."""
+
+
+# The one slice that several jobs share.
+rule decoding_config:
+    output:
+        "results/{corpus}/decoding/{search}.json",
+    log:
+        "results/{corpus}/logs/decoding_config.{search}.log",
+    localrule: True
+    conda:
+        "../../environment.yml"
+    params:
+        config=lambda wildcards: experiment.search_config(
+            wildcards.search
+        ).canonical_json(),
+    shell:
+        r"printf '%s\n' {params.config:q} > {output} 2> {log}"
+
+
+rule decode:
+    input:
+        VOCABULARY,
+        "results/{corpus}/data/encoded/{split}.arrow",
+        run=rules.train.output,
+        config="results/{corpus}/decoding/{search}.json",
+    output:
+        "results/{corpus}/runs/{system}/seed{seed}/hypotheses/{split}.{search}.txt",
+    log:
+        "results/{corpus}/logs/decode.{system}.seed{seed}.{split}.{search}.log",
+    benchmark:
+        "results/{corpus}/benchmarks/decode.{system}.seed{seed}.{split}.{search}.tsv"
+    conda:
+        "../../environment.yml"
+    threads: experiment.training.threads
+    shell:
+        "python -m alpha_dimt decode --config {input.config} "
+        "--run results/{wildcards.corpus}/runs/{wildcards.system}/seed{wildcards.seed} "
+        "--encoded results/{wildcards.corpus}/data/encoded --split {wildcards.split} "
+        "--out {output} --threads {threads} > {log} 2>&1"

@@ -1,0 +1,42 @@
+"""Table 1 and the comparison of runs in MLflow."""
+
+
+rule table1:
+    input:
+        runs("config.json"),
+        runs("run.json"),
+        [runs(f"scores/{scored}.json") for scored in SCORED],
+    output:
+        multiext("results/{corpus}/tables/table1", ".csv", ".md", ".tex", ".html"),
+    log:
+        "results/{corpus}/logs/table1.log",
+    conda:
+        "../../environment.yml"
+    params:
+        runs=runs(""),
+    shell:
+        "python -m alpha_dimt table --out results/{wildcards.corpus}/tables/table1 {params.runs} "
+        "> {log} 2>&1"
+
+
+# One job uploads all runs: two at once could make one run twice.
+rule track:
+    input:
+        runs("config.json"),
+        [runs(f"{file}") for file in ["run.json", "metrics.jsonl", "best.safetensors"]],
+        [runs(f"hypotheses/{scored}.txt") for scored in SCORED],
+        [runs(f"scores/{scored}.json") for scored in SCORED],
+    output:
+        "results/{corpus}/tracking.json",
+    log:
+        "results/{corpus}/logs/track.log",
+    localrule: True
+    conda:
+        "../../environment.yml"
+    params:
+        runs=runs(""),
+        uri=experiment.tracking.uri
+        or f"sqlite:///{Path('results/mlflow.db').absolute()}",
+    shell:
+        "python -m alpha_dimt track --uri {params.uri:q} --experiment {wildcards.corpus} "
+        "--receipt {output} {params.runs} > {log} 2>&1"

@@ -1,0 +1,37 @@
+"""Training: one system, one seed."""
+
+
+# A failed job's outputs are deleted before it runs again, so checkpoints live in a folder that is
+# not declared. `exec` lets the training have the signals that stop the job.
+rule train:
+    input:
+        VOCABULARY,
+        expand(
+            "results/{{corpus}}/data/encoded/{split}.arrow", split=["train", "valid"]
+        ),
+        candidates=candidates,
+    output:
+        expand(
+            "results/{{corpus}}/runs/{{system}}/seed{{seed}}/{file}",
+            file=["metrics.jsonl", "best.safetensors", "run.json"],
+        ),
+        config="results/{corpus}/runs/{system}/seed{seed}/config.json",
+    log:
+        "results/{corpus}/logs/train.{system}.seed{seed}.log",
+    benchmark:
+        "results/{corpus}/benchmarks/train.{system}.seed{seed}.tsv"
+    conda:
+        "../../environment.yml"
+    threads: experiment.training.threads
+    params:
+        candidates=lambda wildcards, input: (
+            f"--augmented {input.candidates}" if input.candidates else ""
+        ),
+        config=lambda wildcards: run_slice(wildcards).canonical_json(),
+    shell:
+        r"printf '%s\n' {params.config:q} > {output.config} && "
+        "exec python -m alpha_dimt train --config {output.config} "
+        "--encoded results/{wildcards.corpus}/data/encoded {params.candidates} "
+        "--state results/{wildcards.corpus}/state "
+        "--out results/{wildcards.corpus}/runs/{wildcards.system}/seed{wildcards.seed} "
+        "--threads {threads} > {log} 2>&1"
