@@ -93,11 +93,18 @@ def augment(config: Path, encoded: Path, out: Path) -> None:
 @click.option("--config", type=EXISTING, required=True, help="Slice of the run (RunConfig).")
 @click.option("--encoded", type=EXISTING, required=True, help="Folder that `encode` wrote.")
 @click.option("--augmented", type=EXISTING, help="File that `augment` wrote; not for ml.")
+@click.option("--start", type=EXISTING, help="Weights to start from, where the system does so.")
 @click.option("--state", type=NEW, required=True, help="Folder for checkpoints.")
 @click.option("--out", type=NEW, required=True, help="Folder of the run.")
 @click.option("--threads", type=click.IntRange(1), required=True, help="CPU threads to use.")
 def train(
-    config: Path, encoded: Path, augmented: Path | None, state: Path, out: Path, threads: int
+    config: Path,
+    encoded: Path,
+    augmented: Path | None,
+    start: Path | None,
+    state: Path,
+    out: Path,
+    threads: int,
 ) -> None:
     """Train one system with one seed; resumes from its last checkpoint."""
     from alpha_dimt.config import RunConfig, load
@@ -107,6 +114,7 @@ def train(
         load(RunConfig, config),
         encoded=encoded,
         augmented=augmented,
+        start=start,
         state=state,
         out=out,
         threads=threads,
@@ -167,6 +175,16 @@ def table(out: Path, runs: tuple[Path, ...]) -> None:
     from alpha_dimt.tables import write_table1
 
     write_table1(runs, out=out)
+
+
+@cli.command()
+@click.option("--out", type=NEW, required=True, help="SVG file.")
+@click.argument("runs", type=EXISTING, nargs=-1, required=True)
+def curves(out: Path, runs: tuple[Path, ...]) -> None:
+    """Draw the learning curves of finished runs."""
+    from alpha_dimt.figures import learning_curves
+
+    learning_curves(runs, out=out)
 
 
 @cli.command()

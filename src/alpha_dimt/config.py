@@ -8,10 +8,11 @@ concern. Every slice is complete, with every default written out, and has a fing
 import hashlib
 import json
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self, TypeVar
+from typing import Annotated, Any, ClassVar, Literal, Self, TypeVar
 
 import yaml
 from pydantic import (
+    AfterValidator,
     BaseModel,
     ConfigDict,
     Field,
@@ -29,8 +30,19 @@ from alpha_dimt.files import read_lines
 Fraction = Annotated[float, Field(ge=0, le=1)]
 Language = Annotated[str, Field(pattern=r"^[a-z]{2,3}$", description="ISO 639 code, as Moses uses")]
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")]
+Reward = Literal["hamming", "edit_distance", "bleu", "gleu"]
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 Seed = Annotated[int, Field(ge=0, lt=2**31)]
+
+
+def canonical_json(values: Any) -> str:
+    """Return JSON on one line, keys sorted."""
+    return json.dumps(values, sort_keys=True)
+
+
+def fingerprint(values: Any) -> str:
+    """Return 16 hexadecimal digits that change when any of some plain values changes."""
+    return hashlib.sha256(canonical_json(values).encode()).hexdigest()[:16]
 
 
 class Section(BaseModel):
@@ -40,11 +52,11 @@ class Section(BaseModel):
 
     def canonical_json(self) -> str:
         """Return JSON with every default written out, keys sorted."""
-        return json.dumps(self.model_dump(mode="json"), sort_keys=True)
+        return canonical_json(self.model_dump(mode="json"))
 
     def fingerprint(self) -> str:
         """Return 16 hexadecimal digits that change when any value changes."""
-        return hashlib.sha256(self.canonical_json().encode()).hexdigest()[:16]
+        return fingerprint(self.model_dump(mode="json"))
 
 
 # ---------------------------------------------------------------------------------- corpora
@@ -172,55 +184,325 @@ class Preparation(Section):
 # ---------------------------------------------------------------------- proposal, objectives
 
 
+class Substituting(Section):
+    """What proposals share that put new words into the reference."""
+
+    substitutes: Literal["uniform", "unigram", "block"] = Field(
+        default="uniform",
+        description="new words: uniform over the vocabulary, by their frequency in the training "
+        "text, or uniform over the words of a random block of 128 sentences",
+    )
+
+
+class UniformEdit(Substituting):
+    """The paper's proposal: the number of edits uniform, then Hamming neighbours."""
+
+    kind: Literal["uniform_edit"]
+    max_edit_fraction: Fraction = Field(
+        default=0.2,
+        description="E = floor(fraction * m); the number of edits is uniform on 0..E",
+    )
+    reference_quirks: bool = Field(
+        default=False,
+        description="as the authors' code: m counts BOS and EOS, which may be edited too",
+    )
+
+
+class HammingPayoff(Substituting):
+    """RAML's own distribution for the Hamming reward: each word is replaced independently."""
+
+    kind: Literal["hamming_payoff"]
+    tau: PositiveFloat = Field(default=0.85, description="temperature of the payoff distribution")
+    rescale: bool = Field(
+        default=True,
+        description="divide tau by 1 + ln V', as public code of Norouzi et al. (2016) does",
+    )
+
+
+class EditDistance(Substituting):
+    """A memoryless transducer: words are inserted, deleted and replaced independently."""
+
+    kind: Literal["edit_distance"]
+    insert: Annotated[float, Field(ge=0, lt=1)] = Field(
+        default=0.03, description="probability of one more new word in each gap"
+    )
+    delete: Fraction = Field(default=0.03, description="probability of each word")
+    substitute: Fraction = Field(default=0.06, description="probability of each word")
+
+    @model_validator(mode="after")
+    def _one_fate(self) -> Self:
+        if self.delete + self.substitute > 1:
+            raise ValueError("delete and substitute must not add up to more than 1")
+        return self
+
+
+class Ngram(Substituting):
+    """One random n-gram is replaced word by word."""
+
+    kind: Literal["ngram"]
+    max_n: PositiveInt = Field(default=4, description="n is uniform on 1..min(max_n, m)")
+
+
+class Part(Section):
+    """One component of a mixture."""
+
+    weight: PositiveFloat = Field(description="relative to the other parts")
+    distribution: UniformEdit | HammingPayoff | EditDistance | Ngram = Field(discriminator="kind")
+
+
+class Mixture(Section):
+    """Each candidate comes from one of several distributions."""
+
+    kind: Literal["mixture"]
+    parts: tuple[Part, ...] = Field(min_length=2)
+
+
+Distribution = Annotated[
+    UniformEdit | HammingPayoff | EditDistance | Ngram | Mixture, Field(discriminator="kind")
+]
+
+
 class Proposal(Section):
     """The distribution q0 that candidates are drawn from, and how many are drawn."""
 
-    kind: Literal["uniform_edit"] = "uniform_edit"
-    max_edit_fraction: Fraction = Field(
-        0.2, description="E = floor(fraction * m); the number of edits is uniform on 0..E"
-    )
-    candidates: PositiveInt = Field(1, description="K, candidates a source and epoch")
+    distribution: Distribution = UniformEdit(kind="uniform_edit")
+    candidates: PositiveInt = Field(default=1, description="K, candidates a source and epoch")
     slices: PositiveInt = Field(
-        30, description="independent draws; epoch t trains on slice (t - 1) mod slices"
+        default=30, description="independent draws; epoch t trains on slice (t - 1) mod slices"
     )
-    reference_quirks: bool = Field(
-        False, description="as the authors' code: m counts BOS and EOS, which may be edited too"
+    include_reference: bool = Field(
+        default=False, description="the first of the K candidates is always the reference"
+    )
+    reward: Reward = Field(
+        default="hamming",
+        description="r: minus the Hamming or edit distance (in words), or smoothed sentence BLEU "
+        "or GLEU (0 to 1)",
+    )
+
+    @model_validator(mode="after")
+    def _reference_has_a_probability(self) -> Self:
+        if self.include_reference and self.distribution.kind == "ngram":
+            raise ValueError("include_reference needs a distribution that can draw the reference")
+        return self
+
+
+class Linear(Section):
+    """A value that moves in a straight line over the first epochs, and then stays."""
+
+    kind: Literal["linear"]
+    start: NonNegativeFloat
+    end: NonNegativeFloat
+    epochs: Annotated[int, Field(ge=2)] = Field(description="epoch at which `end` is reached")
+
+
+class OnDecay(Section):
+    """A value that takes a step at each decay of the learning rate."""
+
+    kind: Literal["on_decay"]
+    start: NonNegativeFloat
+    step: float = Field(description="added at each decay; may be negative")
+    end: NonNegativeFloat = Field(description="the value never goes past this")
+
+
+class Increase(Section):
+    """A value that takes a step at each epoch (the authors' unused `alpha_increase`)."""
+
+    kind: Literal["increase"]
+    start: NonNegativeFloat
+    step: float = Field(description="added at each epoch; may be negative")
+    end: NonNegativeFloat = Field(description="the value never goes past this")
+
+
+Schedule = Annotated[Linear | OnDecay | Increase, Field(discriminator="kind")]
+
+
+def _at_most_one(schedule: Linear | OnDecay | Increase) -> Linear | OnDecay | Increase:
+    if max(schedule.start, schedule.end) > 1:
+        raise ValueError("start and end must not be above 1")
+    return schedule
+
+
+def _above_zero(schedule: Linear | OnDecay | Increase) -> Linear | OnDecay | Increase:
+    if min(schedule.start, schedule.end) <= 0:
+        raise ValueError("start and end must be above 0")
+    return schedule
+
+
+FractionSchedule = Annotated[Schedule, AfterValidator(_at_most_one)]
+PositiveSchedule = Annotated[Schedule, AfterValidator(_above_zero)]
+
+
+class System(Section):
+    """What every system may set beside its objective."""
+
+    from_proposal: ClassVar[bool] = False
+    """Whether candidates of the proposal are trained on."""
+
+    start: Name | None = Field(
+        default=None, description="start from the best weights of this system (same seed)"
+    )
+    training: dict[str, Any] = Field(
+        default_factory=dict, description="keys of `training` that differ for this system"
     )
 
 
-class Ml(Section):
+class Ml(System):
     """Maximum likelihood on the references (Eq. 1)."""
 
     objective: Literal["ml"]
 
 
-class Weighted(Section):
-    """What the weighted objectives share; the defaults are the authors' code (Table 1)."""
+class ScheduledSampling(System):
+    """Maximum likelihood with the model's own words as inputs (Bengio et al., 2015)."""
 
-    tau: PositiveFloat = Field(3.0, description="temperature of q, proportional to exp(r / tau)")
+    objective: Literal["scheduled_sampling"]
+    k: PositiveFloat = Field(
+        default=500.0, description="after i updates a gold input has probability k/(k + exp(i/k))"
+    )
+
+
+class Weighted(System):
+    """What the off-policy objectives share; the defaults are those of Table 1 here."""
+
+    from_proposal: ClassVar[bool] = True
+
+    tau: PositiveFloat | PositiveSchedule = Field(
+        default=3.0, description="temperature of q, proportional to exp(r / tau)"
+    )
     normalise: Literal["source", "batch"] = Field(
-        "batch", description="Z over the candidates of one source (Eq. 15) or the mini-batch"
+        default="batch", description="Z over the candidates of one source (Eq. 15) or the batch"
     )
-    log_p: Literal["sum", "mean"] = Field(
-        "mean", description="log p in the weight: over the sentence (Eq. 14) or divided by length"
+    log_p: Literal["sum", "mean", "padded_mean"] = Field(
+        default="mean",
+        description="log p in the weight: summed over the sentence (Eq. 14), divided by its "
+        "length, or by the longest in the batch (the authors' code)",
     )
-    log_q0: bool = Field(False, description="divide the weight by q0 (Eq. 15)")
+    log_q0: bool = Field(default=False, description="divide the weight by q0 (Eq. 15)")
+    chunk: PositiveInt | None = Field(
+        default=None, description="weights anew for each chunk of so many steps (the authors': 32)"
+    )
+    samples: NonNegativeInt = Field(
+        default=0, description="candidates drawn from the model beside those of the proposal"
+    )
+
+    @model_validator(mode="after")
+    def _whole_sentences(self) -> Self:
+        if self.chunk and self.samples:
+            raise ValueError("chunk and samples cannot be used together")
+        return self
 
 
 class Raml(Weighted):
-    """RAML by importance weights (Eq. 4): alpha = 0."""
+    """RAML (Eq. 4): alpha = 0."""
 
     objective: Literal["raml"]
+    weights: Literal["importance", "uniform"] = Field(
+        default="importance",
+        description="uniform: the candidates come from q itself (proposal hamming_payoff)",
+    )
 
 
 class Alpha(Weighted):
     """alpha-DiMT (Eq. 13 to 15)."""
 
     objective: Literal["alpha"]
-    alpha: Fraction
+    alpha: Fraction | FractionSchedule
 
 
-Objective = Annotated[Ml | Raml | Alpha, Field(discriminator="objective")]
+class OnPolicy(System):
+    """What the objectives on the model's own samples share."""
+
+    samples: PositiveInt = Field(default=8, description="K, candidates drawn from the model")
+    reward: Reward = Field(default="bleu", description="as proposal.reward")
+
+
+class AlphaOnPolicy(OnPolicy):
+    """alpha-DiMT on the model's own samples; alpha = 1 is the policy gradient with entropy."""
+
+    objective: Literal["alpha_on_policy"]
+    samples: Annotated[int, Field(ge=2)] = Field(
+        default=8, description="K, candidates drawn from the model"
+    )
+    alpha: Fraction | FractionSchedule
+    tau: PositiveFloat | PositiveSchedule = 0.1
+
+
+class PolicyGradient(OnPolicy):
+    """REINFORCE with a leave-one-out baseline (Eq. 2), with entropy where tau > 0 (Eq. 3)."""
+
+    objective: Literal["policy_gradient"]
+    tau: NonNegativeFloat | Schedule = Field(default=0.0, description="weight of the entropy")
+
+
+class MinimumRisk(OnPolicy):
+    """Minimum risk training (Shen et al., 2016); the reference is one of the candidates."""
+
+    objective: Literal["mrt"]
+    sharpness: PositiveFloat = Field(default=0.005, description="exponent of p in Q")
+
+
+class GnmtMixture(OnPolicy):
+    """ml_weight times maximum likelihood plus the policy gradient (Wu et al., 2016)."""
+
+    objective: Literal["gnmt_mixture"]
+    ml_weight: NonNegativeFloat = 0.017
+    samples: PositiveInt = Field(default=15, description="K, candidates drawn from the model")
+    reward: Reward = Field(default="gleu", description="as proposal.reward")
+
+
+class Custom(System):
+    """A function of one's own: `Scored` and options in, `Loss` out."""
+
+    objective: Literal["custom"]
+    function: str = Field(
+        pattern=r"^[\w.]+:\w+$", description="importable module and function, module:function"
+    )
+    options: dict[str, float | str | bool] = Field(
+        default_factory=dict, description="keyword arguments of the function"
+    )
+    candidates: Literal["reference", "proposal", "model"] = Field(
+        default="proposal", description="where the candidates come from"
+    )
+    samples: PositiveInt = Field(default=8, description="candidates, where they are the model's")
+    reward: Reward = Field(default="bleu", description="of the model's samples")
+
+
+Mixable = Annotated[
+    Raml | Alpha | AlphaOnPolicy | PolicyGradient | MinimumRisk | Custom,
+    Field(discriminator="objective"),
+]
+
+
+class Interpolated(System):
+    """ml_weight times maximum likelihood plus (1 - ml_weight) times another objective."""
+
+    objective: Literal["interpolated"]
+    ml_weight: Fraction
+    other: Mixable
+
+
+Objective = Annotated[
+    Ml
+    | ScheduledSampling
+    | Raml
+    | Alpha
+    | AlphaOnPolicy
+    | PolicyGradient
+    | MinimumRisk
+    | GnmtMixture
+    | Custom
+    | Interpolated,
+    Field(discriminator="objective"),
+]
+
+
+def from_proposal(objective: Objective) -> bool:
+    """Return whether an objective trains on candidates of the proposal."""
+    if isinstance(objective, Interpolated):
+        return from_proposal(objective.other)
+    if isinstance(objective, Custom):
+        return objective.candidates == "proposal"
+    return objective.from_proposal
 
 
 # -------------------------------------------------------------------- model, training, search
@@ -251,6 +533,11 @@ class Training(Section):
     min_epochs: NonNegativeInt = Field(10, description="never stop early up to this epoch")
     patience: PositiveInt = Field(5, description="stop when so many epochs passed since the best")
     sorted_first_epoch: bool = Field(True, description="first epoch in order of length")
+    batches: Literal["dealt", "fixed"] = Field(
+        default="dealt",
+        description="deal sentences into batches anew each epoch, or keep them sorted by length "
+        "(the authors' RAML and alpha runs)",
+    )
     device: Literal["auto", "cpu", "cuda"] = "auto"
     precision: Literal["auto", "fp32", "bf16"] = Field(
         "auto", description="of matrix products; auto: bf16 where the processor has it"
@@ -311,7 +598,58 @@ class RunConfig(Section):
     training: Training
     system: Name
     objective: Objective
+    start: "RunConfig | None" = Field(description="the run whose best weights this one starts from")
     seed: Seed
+
+
+# ---------------------------------------------------------------------------------- presets
+
+PRESETS: dict[str, dict[str, dict[str, Any]]] = {
+    # The equations as printed. Candidates of one source share a normaliser, so there are several.
+    "paper": {
+        "proposal": {"candidates": 8},
+        "weighted": {"normalise": "source", "log_p": "sum", "log_q0": True},
+    },
+    # What the authors' code did (docs/deviations.md); each key is one of its departures.
+    "reference": {
+        "proposal": {"distribution": {"kind": "uniform_edit", "reference_quirks": True}},
+        "weighted": {
+            "normalise": "batch",
+            "log_p": "padded_mean",
+            "log_q0": False,
+            "chunk": 32,
+            "training": {"batches": "fixed"},
+        },
+    },
+}
+
+
+def with_preset(values: dict[str, Any]) -> dict[str, Any]:
+    """Return plain values with those of their preset where they give none."""
+    preset = PRESETS.get(values.get("preset") or "")
+    if preset is None:
+        return values
+    filled = {**values, "proposal": _under(preset["proposal"], values.get("proposal", {}))}
+    systems = values.get("systems", {})
+    filled["systems"] = {
+        name: _under(preset["weighted"], system)
+        if isinstance(system, dict) and system.get("objective") in ("raml", "alpha")
+        else system
+        for name, system in systems.items()
+    }
+    return filled
+
+
+def _under(defaults: dict[str, Any], values: Any) -> Any:
+    """Return values with defaults for missing keys, section by section."""
+    if not isinstance(values, dict):
+        return values
+    nested = {
+        key: _under(default, values[key])
+        for key, default in defaults.items()
+        if isinstance(default, dict) and key in values
+    }
+    return {**defaults, **values, **nested}
 
 
 # ------------------------------------------------------------------------------- experiment
@@ -320,6 +658,11 @@ class RunConfig(Section):
 class Experiment(Section):
     """A whole experiment: one corpus, several systems, several seeds."""
 
+    preset: Literal["paper", "reference"] | None = Field(
+        default=None,
+        description="values for keys that are not given: the equations as printed, or what the "
+        "authors' code did",
+    )
     corpus: Corpus
     preparation: Preparation = Preparation()
     proposal: Proposal = Proposal()
@@ -330,11 +673,33 @@ class Experiment(Section):
     seeds: tuple[Seed, ...] = Field((1,), min_length=1)
     tracking: Tracking = Tracking()
 
+    @model_validator(mode="before")
+    @classmethod
+    def _fill_in_preset(cls, values: Any) -> Any:
+        return with_preset(values) if isinstance(values, dict) else values
+
     @model_validator(mode="after")
-    def _distinct_seeds(self) -> Self:
+    def _whole(self) -> Self:
         if len(set(self.seeds)) != len(self.seeds):
             raise ValueError("seeds must be distinct")
+        for system in self.systems:
+            self.training_of(system)
+            self._starts(system)
         return self
+
+    def _starts(self, system: str) -> None:
+        seen = [system]
+        while (start := self.systems[seen[-1]].start) is not None:
+            if start not in self.systems:
+                raise ValueError(f"system {seen[-1]} starts from {start}, which is not a system")
+            if start in seen:
+                raise ValueError(f"systems start from each other: {' -> '.join([*seen, start])}")
+            seen.append(start)
+
+    def training_of(self, system: str) -> Training:
+        """Return the recipe with what a system changes in it."""
+        changes = self.systems[system].training
+        return Training.model_validate({**self.training.model_dump(), **changes})
 
     def data_config(self) -> DataConfig:
         """Return the slice that the prepared corpus depends on, which mirrors are not part of."""
@@ -352,11 +717,12 @@ class Experiment(Section):
         objective = self.systems[system]
         return RunConfig(
             data=self.data_config(),
-            proposal=None if isinstance(objective, Ml) else self.proposal,
+            proposal=self.proposal if from_proposal(objective) else None,
             model=self.model,
-            training=self.training,
+            training=self.training_of(system),
             system=system,
             objective=objective,
+            start=self.run_config(objective.start, seed) if objective.start else None,
             seed=seed,
         )
 
@@ -386,8 +752,9 @@ def parse(section: type[AnySection], values: Any, origin: str) -> AnySection:
     try:
         return section.model_validate(values)
     except ValidationError as error:
-        first = error.errors()[0]
-        key = ".".join(str(part) for part in first["loc"]) or "the file"
+        # Of a value that fits no member of a union, the member of its type says the most.
+        first = min(error.errors(), key=lambda entry: entry["type"].endswith("_type"))
+        key = _key(first["loc"], values, missing=first["type"] == "missing")
         if first["type"] == "extra_forbidden":
             problem = "unknown key; config/README.md lists the keys"
         elif first["type"] == "missing":
@@ -396,6 +763,25 @@ def parse(section: type[AnySection], values: Any, origin: str) -> AnySection:
             found = json.dumps(first["input"], default=str)
             problem = f"{first['msg']} (found {found if len(found) < 60 else found[:57] + '...'})"
         raise UserError(f"{origin}: {key}: {problem}") from error
+
+
+def _key(location: tuple[int | str, ...], values: Any, *, missing: bool) -> str:
+    """Return a key as it stands in the file; pydantic also names the members of unions."""
+    keys: list[str] = []
+    here, tagged = values, False
+    for number, part in enumerate(location, start=1):
+        if isinstance(here, dict):
+            if not tagged and part in (here.get("objective"), here.get("kind")):
+                tagged = True
+                continue
+            found = part in here
+        else:
+            found = isinstance(here, list | tuple) and part in range(len(here))
+        if found:
+            here, tagged = here[part], False
+        if found or (missing and number == len(location)):
+            keys.append(str(part))
+    return ".".join(keys) or "the file"
 
 
 def load(section: type[AnySection], path: Path) -> AnySection:

@@ -1,18 +1,25 @@
-"""Objectives as pure functions: log-probabilities and weights in, loss and diagnostics out.
+"""Objectives as pure functions: scored candidates in, loss and diagnostics out.
 
 No model and no I/O in here. Every objective has the form
 
-    log w = alpha log p + (1 - alpha) r / tau - log q0         (weights carry no gradient)
-    loss  = - sum of softmax(log w) log p
+    loss = - mean over sources of  sum over candidates of  weight * log p
 
-and differs in alpha, in which terms of log w are kept, and in the group that the softmax runs
-over. All losses are means over the B sources of a mini-batch of a sum over tokens, so learning
-rates mean the same for all of them. Shapes: B sources, K candidates of each.
+and they differ in where candidates come from and in the weight, which carries no gradient (but for
+minimum risk). Off policy, with a group that the softmax runs over:
+
+    log weight = alpha log p + (1 - alpha) r / tau - log q0, softmax over the group
+
+All losses are means over the B sources of a mini-batch of a sum over tokens, so learning rates
+mean the same for all of them. Shapes: B sources, K candidates of each. `docs/objectives.md` puts
+each equation of the paper beside its function.
 """
 
+import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
+import torch
 from torch import Tensor
 
 
@@ -25,12 +32,20 @@ class Scored:
         lengths: [B, K] predicted tokens of each candidate (its </s> included).
         reward: [B, K] r(y, y*).
         log_q0: [B, K] log-probability under the proposal.
+        reference: [B, K] whether the candidate equals the reference.
+        distinct: [B, K] whether no candidate before it, of the same source, is the same.
     """
 
     log_p: Tensor
     lengths: Tensor
     reward: Tensor
     log_q0: Tensor
+    reference: Tensor
+    distinct: Tensor
+
+    def columns(self, columns: slice) -> "Scored":
+        """Return some of the candidates of every source."""
+        return Scored(*(value[:, columns] for value in vars(self).values()))
 
 
 @dataclass(frozen=True)
@@ -41,51 +56,65 @@ class Loss:
     diagnostics: dict[str, Tensor]
 
 
+Objective = Callable[[Scored], Loss]
+LogP = Literal["sum", "mean", "padded_mean"]
+Group = Literal["source", "batch"]
+
+
+# ------------------------------------------------------------------------------- likelihood
+
+
 def maximum_likelihood(scored: Scored) -> Loss:
-    """Negative log-likelihood of the references (Eq. 1); K is 1."""
-    return Loss(-scored.log_p.sum() / len(scored.log_p), {})
+    """Return the mean negative log-likelihood of the candidates.
+
+    With the reference as the only candidate this is maximum likelihood (Eq. 1); with candidates
+    drawn from q itself it is RAML as Norouzi et al. (2016) train it (Eq. 4).
+    """
+    return Loss(-scored.log_p.mean(), {"mean_reward": scored.reward.mean()})
 
 
-def log_weights(
-    scored: Scored, *, alpha: float, tau: float, log_p: Literal["sum", "mean"], log_q0: bool
-) -> Tensor:
+# ------------------------------------------------------------------------------- off policy
+
+
+def model_term(scored: Scored, log_p: LogP) -> Tensor:
+    """Return [B, K] log p as it stands in the weight, without gradient.
+
+    "sum" is Eq. 14; "mean" divides by the candidate's length; "padded_mean" by the longest in the
+    mini-batch, as the authors' code does.
+    """
+    value = scored.log_p.detach()
+    if log_p == "mean":
+        return value / scored.lengths
+    return value / scored.lengths.max() if log_p == "padded_mean" else value
+
+
+def log_weights(scored: Scored, *, alpha: float, tau: float, log_p: LogP, log_q0: bool) -> Tensor:
     """Return [B, K] unnormalised log importance weights, without gradient (Eq. 14 over q0, Eq. 15).
 
     Args:
         scored: the candidates.
         alpha: 0 is RAML, 1 is on the side of reinforcement learning.
         tau: temperature of q, proportional to exp(r / tau).
-        log_p: "sum" is Eq. 14; "mean" divides log p by the length, as the authors' code does.
+        log_p: see `model_term`.
         log_q0: whether to divide by q0 (Eq. 15); the authors' code does not.
     """
-    log_model = scored.log_p.detach()
-    if log_p == "mean":
-        log_model = log_model / scored.lengths
-    weights = alpha * log_model + (1 - alpha) * scored.reward / tau
+    weights = alpha * model_term(scored, log_p) + (1 - alpha) * scored.reward / tau
     return weights - scored.log_q0 if log_q0 else weights
 
 
-def normalise(log_w: Tensor, group: Literal["source", "batch"]) -> Tensor:
-    """Return weights that sum to 1 over each group.
+def normalise(log_w: Tensor, group: Group) -> Tensor:
+    """Return weights that sum to 1 over each group, one group a row.
 
     Args:
         log_w: [B, K] log-weights.
-        group: "source" is the sum over the candidates of one source (Eq. 15); "batch" the sum over
-            all candidates of the mini-batch, as the authors' code does.
+        group: "source" is the sum over the candidates of one source (Eq. 15): [B, K]; "batch" the
+            sum over all candidates of the mini-batch, as the authors' code does: [1, B * K].
     """
-    if group == "source":
-        return log_w.softmax(dim=1)
-    return log_w.flatten().softmax(dim=0).view_as(log_w)
+    return (log_w if group == "source" else log_w.view(1, -1)).softmax(dim=1)
 
 
 def alpha_divergence(
-    scored: Scored,
-    *,
-    alpha: float,
-    tau: float,
-    normaliser: Literal["source", "batch"],
-    log_p: Literal["sum", "mean"],
-    log_q0: bool,
+    scored: Scored, *, alpha: float, tau: float, normaliser: Group, log_p: LogP, log_q0: bool
 ) -> Loss:
     """Off-policy alpha-DiMT (Eq. 15); RAML by importance weights (Eq. 4) at alpha = 0.
 
@@ -94,16 +123,129 @@ def alpha_divergence(
     """
     log_w = log_weights(scored, alpha=alpha, tau=tau, log_p=log_p, log_q0=log_q0)
     weights = normalise(log_w, normaliser)
-    groups, size = (
-        (len(weights), weights.shape[1]) if normaliser == "source" else (1, weights.numel())
-    )
-    loss = -(weights * scored.log_p).sum() / groups
-    grouped = weights.view(groups, size)
+    value = -(weights * scored.log_p.view_as(weights)).sum() / len(weights)
+    log_model = normalise(
+        log_weights(scored, alpha=1.0, tau=tau, log_p=log_p, log_q0=log_q0), normaliser
+    ).log()
+    log_target = normalise(
+        log_weights(scored, alpha=0.0, tau=tau, log_p=log_p, log_q0=log_q0), normaliser
+    ).log()
+    reward = scored.reward.view_as(weights)
+    size = weights.shape[1]
+    effective = 1 / weights.square().sum(dim=1)
     return Loss(
-        loss,
+        value,
         {
-            # 1 / sum of squares: how many equally weighted candidates the group is worth.
-            "ess_fraction": (1 / grouped.square().sum(dim=1)).mean() / size,
-            "mean_reward": scored.reward.mean(),
+            # How many equally weighted candidates a group is worth.
+            "ess": effective.mean(),
+            "ess_fraction": effective.mean() / size,
+            "weight_entropy": torch.special.entr(weights).sum(dim=1).mean(),
+            "reference_share": (weights * scored.reference.view_as(weights)).sum(dim=1).mean(),
+            "mean_reward": reward.mean(),
+            "weighted_reward": (weights * reward).sum(dim=1).mean(),
+            # Of the candidates at hand: p and q, each over q0 and normalised over the group.
+            "kl_q_p": _kl(log_target, log_model),
+            "kl_p_q": _kl(log_model, log_target),
         },
     )
+
+
+def _kl(log_a: Tensor, log_b: Tensor) -> Tensor:
+    """Return the mean over rows of KL(a || b)."""
+    tiny = torch.finfo(log_a.dtype).min
+    gap = log_a.clamp_min(tiny) - log_b.clamp_min(tiny)
+    return (log_a.exp() * gap).sum(dim=1).mean()
+
+
+# -------------------------------------------------------------------------------- on policy
+
+
+def leave_one_out(values: Tensor) -> Tensor:
+    """Return [B, K] values minus the mean of the source's other candidates (unbiased baseline).
+
+    With one candidate there is nothing to compare with, and the values stay as they are.
+    """
+    k = values.shape[1]
+    return values if k == 1 else (values - values.mean(dim=1, keepdim=True)) * (k / (k - 1))
+
+
+def _reinforce(scored: Scored, values: Tensor) -> Loss:
+    """Return the surrogate whose gradient is minus the mean of advantage times grad log p."""
+    log_p = scored.log_p.detach()
+    return Loss(
+        -(leave_one_out(values) * scored.log_p).mean(),
+        {
+            "mean_reward": scored.reward.mean(),
+            "entropy": -log_p.mean(),
+            "value_spread": values.std(dim=1).mean() if values.shape[1] > 1 else values.std(),
+        },
+    )
+
+
+def on_policy_alpha(
+    scored: Scored, *, alpha: float, tau: float, log_z: Tensor | None = None
+) -> Loss:
+    """alpha-DiMT on candidates drawn from the model itself, for alpha up to and including 1.
+
+    Eq. 13 is an expectation under p of tau (q / p)^(1 - alpha) / (1 - alpha). Its constant part has
+    no gradient; without it the weight is tau expm1(u) / (1 - alpha) with
+    u = (1 - alpha) (r / tau - log p - log Z), which tends to r - tau log p, the entropy-regularised
+    policy gradient (Eq. 9), as alpha tends to 1. Z, the normaliser of q, is the mean of
+    exp(r / tau) / p over the samples of a source: u stays bounded, at the price of a bias that
+    falls as 1 / K.
+
+    Args:
+        scored: the candidates; at least 2 a source.
+        alpha: 0 to 1.
+        tau: temperature of q.
+        log_z: [B], or a scalar for all, logarithm of Z where it is known.
+    """
+    log_ratio = scored.reward / tau - scored.log_p.detach()
+    if log_z is None:
+        log_z = log_ratio.logsumexp(dim=1) - math.log(log_ratio.shape[1])
+    log_ratio = log_ratio - log_z[..., None]
+    if alpha == 1:
+        return _reinforce(scored, tau * log_ratio)
+    return _reinforce(scored, tau * torch.expm1((1 - alpha) * log_ratio) / (1 - alpha))
+
+
+def policy_gradient(scored: Scored, *, tau: float) -> Loss:
+    """REINFORCE on candidates drawn from the model: Eq. 2, or Eq. 3 with entropy where tau > 0."""
+    return _reinforce(scored, scored.reward - tau * scored.log_p.detach())
+
+
+def minimum_risk(scored: Scored, *, sharpness: float) -> Loss:
+    """Minimum risk training (Shen et al., 2016) over the distinct candidates of each source.
+
+    Q is proportional to p ** sharpness over the candidates; the loss is minus the expected reward
+    under Q, with gradient through Q.
+    """
+    scores = (sharpness * scored.log_p).masked_fill(~scored.distinct, -torch.inf)
+    q = scores.softmax(dim=1)
+    value = -(q * scored.reward).sum(dim=1).mean()
+    ess = 1 / q.detach().square().sum(dim=1)
+    return Loss(
+        value,
+        {
+            "mean_reward": scored.reward.mean(),
+            "ess": ess.mean(),
+            "ess_fraction": (ess / scored.distinct.sum(dim=1)).mean(),
+        },
+    )
+
+
+# ----------------------------------------------------------------------------------- mixed
+
+
+def with_likelihood(
+    scored: Scored, *, other: Objective, ml_weight: float, other_weight: float
+) -> Loss:
+    """Mix maximum likelihood of the reference (candidate 0) with an objective on the rest.
+
+    With weights 0.017 and 1 and the policy gradient this is GNMT's mixture (Wu et al., 2016), the
+    comparison that the paper names as future work.
+    """
+    likelihood = maximum_likelihood(scored.columns(slice(0, 1)))
+    rest = other(scored.columns(slice(1, None)))
+    value = ml_weight * likelihood.value + other_weight * rest.value
+    return Loss(value, {**rest.diagnostics, "likelihood_loss": likelihood.value.detach()})

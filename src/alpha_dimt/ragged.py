@@ -35,6 +35,21 @@ class Ragged:
         values = np.array([value for row in rows for value in row], dtype=np.int64)
         return cls(values, offsets)
 
+    @classmethod
+    def of_lengths(cls, values: npt.NDArray[np.integer], lengths: Ints) -> "Ragged":
+        """Cut a flat array into rows of these lengths."""
+        return cls(values, np.concatenate(([0], np.cumsum(lengths, dtype=np.int64))))
+
+    @property
+    def owner(self) -> Ints:
+        """[total] the row that each value is in."""
+        return np.repeat(np.arange(len(self)), self.lengths)
+
+    def take(self, rows: Ints) -> "Ragged":
+        """Return some rows, in the order given."""
+        index, _ = self.entries(rows)
+        return Ragged.of_lengths(self.values[index], self.lengths[rows])
+
     def row(self, index: int) -> npt.NDArray[np.integer]:
         """Return one row."""
         return self.values[self.offsets[index] : self.offsets[index + 1]]
@@ -54,23 +69,22 @@ class Ragged:
         within = np.arange(len(owner)) - first[owner]
         return self.offsets[rows][owner] + within, owner
 
-    def padded(self, rows: Ints, *, fill: int, before: int = 0, after: int = 0) -> Ints:
+    def padded(self, rows: Ints, *, fill: int, after: int = 0) -> Ints:
         """Return some rows as a rectangle.
 
         Args:
             rows: [B] row numbers.
             fill: the value of cells that hold nothing.
-            before: empty columns on the left.
             after: empty columns on the right of the longest row.
 
         Returns:
-            [B, before + longest + after].
+            [B, longest + after].
         """
         lengths = self.lengths[rows]
         index, owner = self.entries(rows)
         first = np.cumsum(lengths) - lengths
-        column = np.arange(len(owner)) - first[owner] + before
+        column = np.arange(len(owner)) - first[owner]
         width = int(lengths.max(initial=0))
-        out = np.full((len(rows), before + width + after), fill, dtype=np.int64)
+        out = np.full((len(rows), width + after), fill, dtype=np.int64)
         out[owner, column] = self.values[index]
         return out

@@ -86,6 +86,34 @@ def greedy_search(
     return [_cut(row, where) for row, where in zip(tokens.tolist(), attended.tolist(), strict=True)]
 
 
+def sample(
+    stepper: Stepper[State], state: State, *, rows: int, max_length: int, device: torch.device
+) -> Tensor:
+    """Draw sequences from the distribution itself.
+
+    Args:
+        stepper: the distribution.
+        state: one row a sequence.
+        rows: R.
+        max_length: tokens after which a sequence is cut.
+        device: where the stepper computes.
+
+    Returns:
+        [R, T + 1] framed sequences `<s> ... </s>`, padded; one that was cut has no </s>.
+    """
+    drawn = [torch.full((rows,), BOS, device=device)]
+    ended = torch.zeros(rows, dtype=torch.bool, device=device)
+    while len(drawn) <= max_length and not ended.all():
+        logits, _, state = stepper.step(state, drawn[-1])
+        # The largest of p / e with e exponential is distributed like p. Nothing is ruled out:
+        # samples stand for the distribution as it is.
+        p = logits.float().softmax(dim=1)
+        token = (p / torch.empty_like(p).exponential_()).argmax(dim=1)
+        drawn.append(torch.where(ended, PAD, token))
+        ended = ended | (token == EOS)
+    return torch.stack(drawn, dim=1)
+
+
 def _cut(tokens: list[int], attended: list[int]) -> Hypothesis:
     """Return the part before </s> or padding."""
     end = next((i for i, token in enumerate(tokens) if token in (EOS, PAD)), len(tokens))

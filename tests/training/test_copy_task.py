@@ -34,7 +34,8 @@ def train(encoded: Path, work: Path, config: Experiment, system: str) -> Path:
     train_run(
         run,
         encoded=encoded,
-        augmented=None if system == "ml" else encoded / "seed1.arrow",
+        augmented=None if run.proposal is None else encoded / "seed1.arrow",
+        start=None,
         state=work / "state",
         out=out,
         threads=1,
@@ -87,7 +88,7 @@ def test_a_killed_training_goes_on_to_the_same_end(
     original = loop.train_epoch
 
     def dying(*args: Any) -> Any:
-        if args[3] == 3:
+        if args[3].schedule.epoch == 2:
             raise Killed
         return original(*args)
 
@@ -98,7 +99,7 @@ def test_a_killed_training_goes_on_to_the_same_end(
     epochs = []
 
     def counting(*args: Any) -> Any:
-        epochs.append(args[3])
+        epochs.append(args[3].schedule.epoch + 1)
         return original(*args)
 
     monkeypatch.setattr(loop, "train_epoch", counting)
@@ -141,6 +142,7 @@ def test_objectives_get_the_data_that_they_need(encoded: Path, tmp_path: Path) -
             experiment().run_config("raml", 1),
             encoded=encoded,
             augmented=None,
+            start=None,
             state=tmp_path / "s",
             out=tmp_path / "o",
             threads=1,

@@ -96,10 +96,18 @@ def augment_slice(wildcards):
 
 
 def candidates(wildcards):
-    """Return the file of candidates that a system trains on; ML has none."""
+    """Return the file of candidates that a system trains on; not all have one."""
     if run_slice(wildcards).proposal is None:
         return []
     return f"results/{wildcards.corpus}/augmented/seed{wildcards.seed}.arrow"
+
+
+def start(wildcards):
+    """Return the weights that a system starts from; most have none."""
+    run = run_slice(wildcards).start
+    if run is None:
+        return []
+    return f"results/{wildcards.corpus}/runs/{run.system}/seed{run.seed}/best.safetensors"
 
 
 def runs(pattern):

@@ -40,3 +40,18 @@ rule track:
     shell:
         "python -m alpha_dimt track --uri {params.uri:q} --experiment {wildcards.corpus} "
         "--receipt {output} {params.runs} > {log} 2>&1"
+
+
+rule learning_curves:
+    input:
+        [runs(file) for file in ["run.json", "metrics.jsonl"]],
+    output:
+        "results/{corpus}/figures/learning_curves.svg",
+    log:
+        "results/{corpus}/logs/learning_curves.log",
+    conda:
+        "../../environment.yml"
+    params:
+        runs=runs(""),
+    shell:
+        "python -m alpha_dimt curves --out {output} {params.runs} > {log} 2>&1"

@@ -10,6 +10,7 @@ rule train:
             "results/{{corpus}}/data/encoded/{split}.arrow", split=["train", "valid"]
         ),
         candidates=candidates,
+        start=start,
     output:
         expand(
             "results/{{corpus}}/runs/{{system}}/seed{{seed}}/{file}",
@@ -27,11 +28,12 @@ rule train:
         candidates=lambda wildcards, input: (
             f"--augmented {input.candidates}" if input.candidates else ""
         ),
+        start=lambda wildcards, input: f"--start {input.start}" if input.start else "",
         config=lambda wildcards: run_slice(wildcards).canonical_json(),
     shell:
         r"printf '%s\n' {params.config:q} > {output.config} && "
         "exec python -m alpha_dimt train --config {output.config} "
-        "--encoded results/{wildcards.corpus}/data/encoded {params.candidates} "
+        "--encoded results/{wildcards.corpus}/data/encoded {params.candidates} {params.start} "
         "--state results/{wildcards.corpus}/state "
         "--out results/{wildcards.corpus}/runs/{wildcards.system}/seed{wildcards.seed} "
         "--threads {threads} > {log} 2>&1"

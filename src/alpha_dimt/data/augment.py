@@ -1,5 +1,6 @@
 """Draw the candidates of a corpus once, for every epoch and every alpha."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -8,15 +9,17 @@ import pyarrow as pa
 from alpha_dimt.config import AugmentConfig, Proposal
 from alpha_dimt.data.encoded import read_pairs
 from alpha_dimt.files import atomic_path
-from alpha_dimt.proposals import uniform_edit
+from alpha_dimt.proposals import Block, Edits, Words, build, frame, needs_blocks
 from alpha_dimt.ragged import Ragged
-from alpha_dimt.rewards import negative_hamming
+from alpha_dimt.rewards import reward_of_edits
 from alpha_dimt.vocab import Vocab
 
 SCHEMA = pa.schema(
     {
         "positions": pa.list_(pa.int16()),
         "tokens": pa.list_(pa.int32()),
+        "insert_positions": pa.list_(pa.int16()),
+        "insert_tokens": pa.list_(pa.int32()),
         "reward": pa.float32(),
         "log_q0": pa.float64(),
     }
@@ -28,27 +31,44 @@ def draw_slice(
 ) -> pa.RecordBatch:
     """Return slice `index`: K rows for each target, target by target.
 
-    Each slice has a random stream of its own, so any of them can be drawn alone.
+    Each slice has a random stream of its own, so any of them can be drawn alone. Substitutes by
+    frequency follow the frequencies in `targets`; blocks are dealt anew for each slice, and the K
+    candidates of a target share its block.
     """
     rng = np.random.Generator(np.random.Philox(key=[seed, index]))
-    rows = np.repeat(np.arange(len(targets)), proposal.candidates)
-    entries, _ = targets.entries(rows)
-    repeated = Ragged(
-        targets.values[entries], np.concatenate(([0], np.cumsum(targets.lengths[rows])))
-    )
-    edits = uniform_edit(
-        repeated,
+    section = proposal.distribution
+    words = Words(
         vocab_size=vocab_size,
-        max_edit_fraction=proposal.max_edit_fraction,
-        reference_quirks=proposal.reference_quirks,
-        rng=rng,
+        counts=np.bincount(targets.values, minlength=vocab_size),
+        block=Block.deal(targets, rng) if needs_blocks(section) else None,
     )
-    offsets = pa.array(edits.positions.offsets, pa.int32())
+    rows = np.repeat(np.arange(len(targets)), proposal.candidates)
+    repeated = targets.take(rows)
+    distribution = build(section, words)
+    edits = distribution.for_rows(rows).draw(repeated, rng)
+    if proposal.include_reference:
+        first = np.arange(len(rows)) % proposal.candidates == 0
+        log_q0 = edits.log_q0.copy()
+        log_q0[first] = distribution.log_prob(targets, frame(targets))
+        edits = replace(edits.undone(first), log_q0=log_q0)
+    return _record_batch(edits, reward_of_edits(proposal.reward, edits, repeated))
+
+
+def _record_batch(edits: Edits, reward: np.typing.NDArray[np.float64]) -> pa.RecordBatch:
+    """Return edits and rewards as Arrow columns."""
+
+    def lists(rows: Ragged, kind: pa.DataType) -> pa.ListArray:
+        return pa.ListArray.from_arrays(
+            pa.array(rows.offsets, pa.int32()), pa.array(rows.values, kind)
+        )
+
     return pa.record_batch(
         [
-            pa.ListArray.from_arrays(offsets, pa.array(edits.positions.values, pa.int16())),
-            pa.ListArray.from_arrays(offsets, pa.array(edits.tokens.values, pa.int32())),
-            pa.array(negative_hamming(edits), pa.float32()),
+            lists(edits.positions, pa.int16()),
+            lists(edits.tokens, pa.int32()),
+            lists(edits.insert_positions, pa.int16()),
+            lists(edits.insert_tokens, pa.int32()),
+            pa.array(reward, pa.float32()),
             pa.array(edits.log_q0, pa.float64()),
         ],
         schema=SCHEMA,

@@ -1,14 +1,15 @@
 """Deal sentences into batches of similar lengths, the same way for every objective."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
 
 from alpha_dimt.data.encoded import Candidates, Pairs
-from alpha_dimt.ragged import Ints
-from alpha_dimt.vocab import BOS, EOS, PAD
+from alpha_dimt.proposals import frame
+from alpha_dimt.ragged import Ints, Ragged
+from alpha_dimt.vocab import PAD
 
 POOL = 100
 """Batches that are sorted by length together; more saves padding, fewer mixes better."""
@@ -19,20 +20,24 @@ class Batch:
     """B sources with K candidates each, as NumPy arrays.
 
     Attributes:
+        rows: [B] sentence numbers.
         source: [B, S] ids, padded.
         source_lengths: [B].
         target: [B * K, T + 1] framed candidates `<s> ... </s>`, padded, source by source.
         target_lengths: [B * K] predicted tokens (</s> included).
         reward: [B, K].
         log_q0: [B, K].
+        reference: [B, K] whether the candidate is the reference.
     """
 
+    rows: Ints
     source: Ints
     source_lengths: Ints
     target: Ints
     target_lengths: Ints
     reward: npt.NDArray[np.float64]
     log_q0: npt.NDArray[np.float64]
+    reference: npt.NDArray[np.bool_]
 
 
 def deal(
@@ -63,41 +68,86 @@ def in_order_of_length(
     return [order[i : i + batch_size] for i in range(0, len(order), batch_size)]
 
 
-def framed(pairs: Pairs, rows: Ints) -> Ints:
-    """Return [B, T + 1] references `<s> y </s>`, padded."""
-    out = pairs.target.padded(rows, fill=PAD, before=1, after=1)
-    out[:, 0] = BOS
-    out[np.arange(len(rows)), pairs.target.lengths[rows] + 1] = EOS
-    return out
-
-
-def reference_batch(pairs: Pairs, rows: Ints) -> Batch:
-    """Return a batch whose only candidates are the references (K = 1)."""
+def reference_batch(pairs: Pairs, rows: Ints, *, reward: float = 0.0) -> Batch:
+    """Return a batch whose only candidates are the references (K = 1), all with one reward."""
     nothing = np.zeros((len(rows), 1))
-    return Batch(
-        source=pairs.source.padded(rows, fill=PAD),
-        source_lengths=pairs.source.lengths[rows],
-        target=framed(pairs, rows),
-        target_lengths=pairs.target.lengths[rows] + 1,
-        reward=nothing,
+    return _batch(
+        pairs,
+        rows,
+        framed=frame(pairs.target.take(rows)),
+        reward=nothing + reward,
         log_q0=nothing,
+        reference=np.ones((len(rows), 1), dtype=bool),
+    )
+
+
+def source_batch(pairs: Pairs, rows: Ints) -> Batch:
+    """Return a batch without candidates (K = 0), for samples of the model."""
+    none = np.zeros((len(rows), 0))
+    return _batch(
+        pairs,
+        rows,
+        framed=Ragged(np.zeros(0, dtype=np.int64), np.zeros(1, dtype=np.int64)),
+        reward=none,
+        log_q0=none,
+        reference=none.astype(bool),
     )
 
 
 def candidate_batch(pairs: Pairs, candidates: Candidates, rows: Ints) -> Batch:
     """Return a batch of the K candidates that one slice holds for each source."""
-    k = len(candidates.reward) // len(pairs)
+    k = len(candidates.edits) // len(pairs)
     drawn = (rows[:, None] * k + np.arange(k)).ravel()
-    target = np.repeat(framed(pairs, rows), k, axis=0)
-    entries, owner = candidates.positions.entries(drawn)
-    target[owner, candidates.positions.values[entries]] = candidates.tokens.values[entries]
+    edits = candidates.edits.take(drawn)
+    return _batch(
+        pairs,
+        rows,
+        framed=edits.apply(pairs.target.take(np.repeat(rows, k))),
+        reward=candidates.reward[drawn].astype(np.float64).reshape(-1, k),
+        log_q0=edits.log_q0.reshape(-1, k),
+        reference=(edits.counts == 0).reshape(-1, k),
+    )
+
+
+def side_by_side(*batches: Batch) -> Batch:
+    """Return a batch with the candidates of several batches of the same sources, in this order."""
+    b = len(batches[0].rows)
+    width = max(batch.target.shape[1] for batch in batches)
+
+    def target(batch: Batch) -> Ints:
+        spare = width - batch.target.shape[1]
+        padded = np.pad(batch.target, ((0, 0), (0, spare)), constant_values=PAD)
+        return padded.reshape(b, batch.reward.shape[1], width)
+
+    lengths = [batch.target_lengths.reshape(batch.reward.shape) for batch in batches]
+    return replace(
+        batches[0],
+        target=np.concatenate([target(batch) for batch in batches], axis=1).reshape(-1, width),
+        target_lengths=np.concatenate(lengths, axis=1).ravel(),
+        reward=np.concatenate([batch.reward for batch in batches], axis=1),
+        log_q0=np.concatenate([batch.log_q0 for batch in batches], axis=1),
+        reference=np.concatenate([batch.reference for batch in batches], axis=1),
+    )
+
+
+def _batch(
+    pairs: Pairs,
+    rows: Ints,
+    *,
+    framed: Ragged,
+    reward: npt.NDArray[np.float64],
+    log_q0: npt.NDArray[np.float64],
+    reference: npt.NDArray[np.bool_],
+) -> Batch:
     return Batch(
+        rows=rows,
         source=pairs.source.padded(rows, fill=PAD),
         source_lengths=pairs.source.lengths[rows],
-        target=target,
-        target_lengths=np.repeat(pairs.target.lengths[rows] + 1, k),
-        reward=candidates.reward[drawn].astype(np.float64).reshape(-1, k),
-        log_q0=candidates.log_q0[drawn].reshape(-1, k),
+        target=framed.padded(np.arange(len(framed)), fill=PAD),
+        target_lengths=framed.lengths - 1,
+        reward=reward,
+        log_q0=log_q0,
+        reference=reference,
     )
 
 

@@ -8,6 +8,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from alpha_dimt.errors import UserError
+from alpha_dimt.proposals import Edits
 from alpha_dimt.ragged import Ragged
 
 
@@ -36,16 +37,12 @@ class Candidates:
     """One slice of an augmented corpus: K candidates for each of N sources, source by source.
 
     Attributes:
-        positions: N * K rows of edited positions in the framed reference.
-        tokens: N * K rows of the tokens there.
+        edits: N * K candidates with their log q0.
         reward: [N * K].
-        log_q0: [N * K].
     """
 
-    positions: Ragged
-    tokens: Ragged
+    edits: Edits
     reward: npt.NDArray[np.float32]
-    log_q0: npt.NDArray[np.float64]
 
 
 def ragged_column(column: pa.ListArray) -> Ragged:
@@ -98,8 +95,12 @@ class AugmentedCorpus:
     def __getitem__(self, index: int) -> Candidates:
         batch = self._reader.get_batch(index)
         return Candidates(
-            positions=ragged_column(batch.column("positions")),
-            tokens=ragged_column(batch.column("tokens")),
+            edits=Edits(
+                positions=ragged_column(batch.column("positions")),
+                tokens=ragged_column(batch.column("tokens")),
+                insert_positions=ragged_column(batch.column("insert_positions")),
+                insert_tokens=ragged_column(batch.column("insert_tokens")),
+                log_q0=batch.column("log_q0").to_numpy(),
+            ),
             reward=batch.column("reward").to_numpy(),
-            log_q0=batch.column("log_q0").to_numpy(),
         )

@@ -13,6 +13,9 @@ from torch.nn import functional as F
 from alpha_dimt.config import Model
 from alpha_dimt.kernels import decoder_scan, lstm_scan, token_log_probs
 
+ROWS = 128
+"""The output layer computes a multiple of so many tokens."""
+
 
 @dataclass(frozen=True)
 class Encoded:
@@ -114,20 +117,46 @@ class Seq2Seq(nn.Module):
         keys = self._linear(values, self.attention.weight.t())
         return Encoded(keys, values, bias[:, None, :], hidden, cell)
 
-    def log_probs(self, encoded: Encoded, target: Tensor, lengths: Tensor) -> Tensor:
+    def log_probs(
+        self,
+        encoded: Encoded,
+        target: Tensor,
+        lengths: Tensor,
+        *,
+        inputs: Tensor | None = None,
+    ) -> Tensor:
         """Return log p(y|x) of every candidate, summed over its tokens, with gradient.
 
         Args:
             encoded: B sources.
             target: [R, T + 1] framed candidates, padded; the K rows of a source stand together.
             lengths: [R] predicted tokens (everything after the first).
+            inputs: [R, T] what the decoder reads instead of the candidates' own tokens.
 
         Returns:
             [R].
         """
+        tokens, row, _ = self._token_log_probs(encoded, target, lengths, inputs)
+        return tokens.new_zeros(len(target)).index_add(0, row, tokens)
+
+    def chunk_log_probs(
+        self, encoded: Encoded, target: Tensor, lengths: Tensor, *, chunk: int
+    ) -> Tensor:
+        """Return [C, R], the log-probabilities of each chunk of so many steps; see `log_probs`."""
+        tokens, row, step = self._token_log_probs(encoded, target, lengths, None)
+        chunks = -(-(target.shape[1] - 1) // chunk)
+        flat = tokens.new_zeros(chunks * len(target))
+        flat = flat.index_add(0, step // chunk * len(target) + row, tokens)
+        return flat.view(chunks, len(target))
+
+    def _token_log_probs(
+        self, encoded: Encoded, target: Tensor, lengths: Tensor, inputs: Tensor | None
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """Return the log-probabilities of all N real tokens, their rows and their steps."""
         rows, steps = len(target), target.shape[1] - 1
         candidates = rows // len(encoded.keys)
-        embedded = F.embedding(target[:, :-1].t(), self.target_embedding.weight)
+        read = target[:, :-1] if inputs is None else inputs
+        embedded = F.embedding(read.t(), self.target_embedding.weight)
         width = embedded.shape[-1]
         w_embedding, w_feed = self.decoder.weight_ih[:, :width], self.decoder.weight_ih[:, width:]
         gates_in = self._linear(embedded, w_embedding)
@@ -149,13 +178,17 @@ class Seq2Seq(nn.Module):
         )
         real = torch.arange(steps, device=target.device)[:, None] < lengths
         step, row = real.nonzero(as_tuple=True)
+        # Products of a new size cost the library a new kernel, which it keeps: a multiple of
+        # ROWS makes few sizes. The rows that fill it up get no gradient.
+        spare = -len(step) % ROWS
+        steps_read, rows_read = F.pad(step, (0, spare)), F.pad(row, (0, spare))
         tokens = token_log_probs(
-            self._low(out[step, row]),
+            self._low(out[steps_read, rows_read]),
             self._low(self.output.weight),
             self._low(self.output.bias),
-            target[row, step + 1],
+            target[rows_read, steps_read + 1],
         )
-        return tokens.new_zeros(rows).index_add(0, row, tokens)
+        return tokens[: len(step)], row, step
 
     def start(self, encoded: Encoded) -> DecoderState:
         """Return the state before the first target token, one row a source."""

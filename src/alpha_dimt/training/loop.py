@@ -10,10 +10,10 @@ from alpha_dimt.config import Training
 from alpha_dimt.data.batching import Batch
 from alpha_dimt.errors import UserError
 from alpha_dimt.model.seq2seq import Seq2Seq
-from alpha_dimt.objectives import Loss, Scored
+from alpha_dimt.training.candidates import Sampler, gold_probability, score
+from alpha_dimt.training.methods import Method
 from alpha_dimt.training.state import State
 
-Objective = Callable[[Scored], Loss]
 Metrics = dict[str, float]
 
 
@@ -22,52 +22,45 @@ class Task:
     """What one training is made of; nothing in here changes while it runs.
 
     Attributes:
-        objective: scored candidates to loss.
+        method: the objective, and which candidates it wants.
+        sampler: draws candidates from the model, if the method wants them.
         batches: the batches of an epoch (counted from 1).
         validate: metrics of the model on the validation data; `valid_bleu_greedy` is one of them.
         recipe: learning rates, batch size, stop rule.
         seed: of the random streams.
     """
 
-    objective: Objective
+    method: Method
+    sampler: Sampler | None
     batches: Callable[[int], Iterable[Batch]]
     validate: Callable[[Seq2Seq], Metrics]
     recipe: Training
     seed: int
 
 
-def score(model: Seq2Seq, batch: Batch, device: torch.device) -> Scored:
-    """Return the candidates of a batch with their log-probabilities."""
-
-    def tensor(array: object) -> torch.Tensor:
-        return torch.as_tensor(array, device=device)
-
-    encoded = model.encode(tensor(batch.source), tensor(batch.source_lengths))
-    lengths = tensor(batch.target_lengths)
-    log_p = model.log_probs(encoded, tensor(batch.target), lengths)
-    shape = batch.reward.shape
-    return Scored(
-        log_p=log_p.view(shape),
-        lengths=lengths.view(shape),
-        reward=tensor(batch.reward).to(log_p.dtype),
-        log_q0=tensor(batch.log_q0).to(log_p.dtype),
-    )
-
-
 def train_epoch(
-    model: Seq2Seq, optimiser: torch.optim.Optimizer, task: Task, epoch: int, device: torch.device
+    model: Seq2Seq,
+    optimiser: torch.optim.Optimizer,
+    task: Task,
+    state: State,
+    device: torch.device,
 ) -> tuple[Metrics, int, int]:
     """Make one pass over the data; return mean metrics, updates and target tokens."""
     model.train()
-    torch.manual_seed(task.seed * 10_007 + epoch)  # dropout
+    epoch = state.schedule.epoch + 1
+    torch.manual_seed(task.seed * 10_007 + epoch)  # dropout and samples
+    method = task.method
+    objective = method.objective(epoch, state.schedule.decays)
     sums: Metrics = {}
     updates = tokens = 0
     log_p_sum = 0.0
     for number, batch in enumerate(task.batches(epoch), start=1):
-        scored = score(model, batch, device)
-        loss = task.objective(scored)
+        gold = method.gold_decay and gold_probability(method.gold_decay, state.step + updates)
+        parts = score(model, batch, device, sampler=task.sampler, gold=gold, chunk=method.chunk)
+        losses = [objective(part) for part in parts]
+        value = torch.stack([loss.value for loss in losses]).sum()
         optimiser.zero_grad()
-        loss.value.backward()  # type: ignore[no-untyped-call]
+        value.backward()  # type: ignore[no-untyped-call]
         norm = torch.nn.utils.clip_grad_norm_(model.parameters(), task.recipe.clip_norm)
         if not torch.isfinite(norm):
             raise UserError(
@@ -75,9 +68,9 @@ def train_epoch(
                 "lower training.learning_rate or training.clip_norm"
             )
         optimiser.step()
-        updates, tokens = updates + 1, tokens + int(batch.target_lengths.sum())
-        log_p_sum += float(scored.log_p.detach().sum())
-        figures = {"train_loss": loss.value.detach(), "gradient_norm": norm, **loss.diagnostics}
+        updates, tokens = updates + 1, tokens + sum(int(part.lengths.sum()) for part in parts)
+        log_p_sum += sum(float(part.log_p.detach().sum()) for part in parts)
+        figures = {"train_loss": value.detach(), "gradient_norm": norm, **losses[0].diagnostics}
         for name, value in figures.items():
             sums[name] = sums.get(name, 0.0) + float(value)
     means = {name: value / updates for name, value in sums.items()}
@@ -98,7 +91,7 @@ def fit(
         started = time.monotonic()
         rate, epoch = state.schedule.learning_rate, state.schedule.epoch + 1
         optimiser.param_groups[0]["lr"] = rate
-        metrics, updates, tokens = train_epoch(model, optimiser, task, epoch, device)
+        metrics, updates, tokens = train_epoch(model, optimiser, task, state, device)
         trained = time.monotonic()
         metrics |= {"learning_rate": rate} | task.validate(model)
         validated = time.monotonic()

@@ -2,10 +2,11 @@
 
 import importlib.metadata
 import json
+import math
 import shutil
 import subprocess
 import time
-from collections.abc import Iterable
+from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -13,15 +14,16 @@ from typing import Any
 import numpy as np
 import torch
 
-from alpha_dimt import __version__, objectives
-from alpha_dimt.config import Alpha, Decoding, Ml, RunConfig
-from alpha_dimt.config import Objective as ObjectiveConfig
+from alpha_dimt import __version__
+from alpha_dimt.config import Decoding, RunConfig, fingerprint
 from alpha_dimt.data.batching import (
     Batch,
     candidate_batch,
     deal,
     in_order_of_length,
     reference_batch,
+    side_by_side,
+    source_batch,
     source_batches,
 )
 from alpha_dimt.data.encoded import AugmentedCorpus, Pairs, read_pairs
@@ -30,45 +32,73 @@ from alpha_dimt.errors import UserError
 from alpha_dimt.evaluation.bleu import multi_bleu
 from alpha_dimt.files import sha256, write_json, write_text
 from alpha_dimt.model.seq2seq import Seq2Seq
-from alpha_dimt.model.weights import save_weights
+from alpha_dimt.model.weights import load_model, save_weights
+from alpha_dimt.proposals import Words, build, needs_blocks
 from alpha_dimt.runtime import choose_device, choose_dtype, machine, use_threads
-from alpha_dimt.training.loop import Metrics, Objective, Task, fit, score
+from alpha_dimt.training.candidates import Sampler, score
+from alpha_dimt.training.loop import Metrics, Task, fit
+from alpha_dimt.training.methods import Method
+from alpha_dimt.training.methods import method as training_method
 from alpha_dimt.training.schedule import DevDecay
 from alpha_dimt.training.state import State
 from alpha_dimt.vocab import Vocab
 
+COLLAPSED = 1.1
+"""Effective sample size of a group below which one candidate has all the weight."""
+
 LIBRARIES = ("torch", "numpy", "pyarrow", "sacrebleu", "sacremoses", "subword-nmt")
 
 
-def choose_objective(config: ObjectiveConfig) -> Objective:
-    """Return the pure function that a configured objective stands for."""
-    if isinstance(config, Ml):
-        return objectives.maximum_likelihood
-    return partial(
-        objectives.alpha_divergence,
-        alpha=config.alpha if isinstance(config, Alpha) else 0.0,
-        tau=config.tau,
-        normaliser=config.normalise,
-        log_p=config.log_p,
-        log_q0=config.log_q0,
-    )
-
-
 def epoch_batches(
-    config: RunConfig, pairs: Pairs, augmented: AugmentedCorpus | None, epoch: int
-) -> Iterable[Batch]:
-    """Yield the batches of an epoch: the same sentences in the same order for every objective."""
-    lengths = pairs.source.lengths, pairs.target.lengths
-    size = config.training.batch_size
-    if epoch == 1 and config.training.sorted_first_epoch:
-        dealt = in_order_of_length(*lengths, batch_size=size)
+    config: RunConfig,
+    method: Method,
+    pairs: Pairs,
+    augmented: AugmentedCorpus | None,
+    epoch: int,
+) -> Iterator[Batch]:
+    """Yield the batches of an epoch: the same sentences in the same order for every objective.
+
+    The candidates of a source are the reference, if the method wants it, and those of the
+    proposal; a batch for samples alone holds none of both.
+    """
+    recipe, lengths = config.training, (pairs.source.lengths, pairs.target.lengths)
+    if recipe.batches == "fixed" or (epoch == 1 and recipe.sorted_first_epoch):
+        dealt = in_order_of_length(*lengths, batch_size=recipe.batch_size)
     else:
         rng = np.random.Generator(np.random.Philox(key=[config.seed, epoch]))
-        dealt = deal(*lengths, batch_size=size, rng=rng)
-    if augmented is None:
-        return (reference_batch(pairs, rows) for rows in dealt)
-    candidates = augmented[(epoch - 1) % len(augmented)]
-    return (candidate_batch(pairs, candidates, rows) for rows in dealt)
+        dealt = deal(*lengths, batch_size=recipe.batch_size, rng=rng)
+    candidates = augmented[(epoch - 1) % len(augmented)] if augmented else None
+    best = 1.0 if method.reward in ("bleu", "gleu") else 0.0
+    for rows in dealt:
+        parts = []
+        if method.reference:
+            parts.append(reference_batch(pairs, rows, reward=best))
+        if candidates is not None:
+            parts.append(candidate_batch(pairs, candidates, rows))
+        yield side_by_side(*parts) if parts else source_batch(pairs, rows)
+
+
+def choose_sampler(config: RunConfig, method: Method, pairs: Pairs, words: int) -> Sampler | None:
+    """Return what draws candidates from the model, or None if the method wants none.
+
+    Raises:
+        UserError: candidates of the model are mixed with a proposal that depends on blocks.
+    """
+    if not method.samples:
+        return None
+    proposal = None
+    if config.proposal is not None:
+        section = config.proposal.distribution
+        if needs_blocks(section):
+            raise UserError(
+                f"system {config.system}: samples cannot be mixed with substitutes from a block; "
+                "choose proposal.distribution.substitutes uniform or unigram"
+            )
+        counts = np.bincount(pairs.target.values, minlength=words)
+        proposal = build(section, Words(vocab_size=words, counts=counts))
+    reward = method.reward or (config.proposal.reward if config.proposal else "hamming")
+    stored = config.proposal.candidates if config.proposal else 0
+    return Sampler(method.samples, reward, pairs.target, stored, proposal)
 
 
 def validate(
@@ -84,7 +114,7 @@ def validate(
     with torch.inference_mode():
         for rows in source_batches(pairs.source.lengths, batch_size=config.training.batch_size):
             batch = reference_batch(pairs, rows)
-            nll -= float(score(model, batch, device).log_p.sum())
+            nll -= float(score(model, batch, device)[0].log_p.sum())
             tokens += float(batch.target_lengths.sum())
     return {
         "valid_bleu_greedy": bleu.value,
@@ -99,6 +129,7 @@ def train_run(
     *,
     encoded: Path,
     augmented: Path | None,
+    start: Path | None,
     state: Path,
     out: Path,
     threads: int,
@@ -108,8 +139,9 @@ def train_run(
     Args:
         config: the complete slice of this run.
         encoded: folder of vocabularies and encoded splits.
-        augmented: file of candidates; None for maximum likelihood.
-        state: folder of checkpoints; this run uses the subfolder named by its fingerprint.
+        augmented: file of candidates; None for objectives without a proposal.
+        start: weights of the run that this one starts from; None: random ones.
+        state: folder of checkpoints; this run uses a subfolder named by configuration and data.
         out: the run's folder.
         threads: CPU threads.
 
@@ -119,6 +151,9 @@ def train_run(
     if (augmented is None) != (config.proposal is None):
         needs = "needs" if augmented is None else "takes no"
         raise UserError(f"{out}: objective {config.objective.objective} {needs} --augmented")
+    if (start is None) != (config.start is None):
+        raise UserError(f"{out}: --start goes with a system that starts from another, and only so")
+    method = training_method(config.objective)
     use_threads(threads)
     device = choose_device(config.training.device)
     corpus = config.data.corpus
@@ -127,13 +162,21 @@ def train_run(
     train, valid = read_pairs(encoded, "train"), read_pairs(encoded, "valid")
     candidates = AugmentedCorpus(augmented) if augmented else None
 
-    model = Seq2Seq(config.model, source_words=source_words, target_words=len(vocab))
-    model.initialise(config.model.init, torch.Generator().manual_seed(config.seed))
+    words = {"source_words": source_words, "target_words": len(vocab)}
+    if start is None or config.start is None:
+        model = Seq2Seq(config.model, **words)
+        model.initialise(config.model.init, torch.Generator().manual_seed(config.seed))
+    else:
+        model = load_model(start, config.start, **words)
     model.to(device).compute_dtype = choose_dtype(config.training.precision, device)
     precision = str(model.compute_dtype).removeprefix("torch.")
     print(f"{config.system} seed {config.seed}: {device.type}, {precision}, {threads} threads")
 
-    folder = state / config.fingerprint()
+    files = [encoded / "train.arrow", encoded / "valid.arrow"]
+    files += [path for path in (augmented, start) if path]
+    data = {path.name: sha256(path) for path in files}
+    # Neither another configuration nor other data may resume this state.
+    folder = state / f"{config.fingerprint()}-{fingerprint(data)}"
     resumed = State.restore(folder, model)
     if resumed:
         print(f"resuming after epoch {resumed.schedule.epoch}")
@@ -143,12 +186,19 @@ def train_run(
         progress.save(folder, model)
         record = progress.records[-1]
         print(_line(record), flush=True)
+        if record["metrics"].get("ess", math.inf) < COLLAPSED:
+            print(
+                f"warning: epoch {record['epoch']}: the weights have collapsed, a group is worth "
+                f"{record['metrics']['ess']:.2f} candidates; raise tau or lower alpha",
+                flush=True,
+            )
 
     reason = fit(
         model,
         Task(
-            objective=choose_objective(config.objective),
-            batches=partial(epoch_batches, config, train, candidates),
+            method=method,
+            sampler=choose_sampler(config, method, train, len(vocab)),
+            batches=partial(epoch_batches, config, method, train, candidates),
             validate=partial(validate, pairs=valid, vocab=vocab, config=config, device=device),
             recipe=config.training,
             seed=config.seed,
@@ -157,7 +207,6 @@ def train_run(
         device=device,
         after_epoch=after_epoch,
     )
-    files = [encoded / "train.arrow", encoded / "valid.arrow", *([augmented] if augmented else [])]
     best = {name: value.cpu() for name, value in progress.best.items()}
     save_weights(best, out / "best.safetensors", config)
     write_text(out / "metrics.jsonl", "".join(json.dumps(r) + "\n" for r in progress.records))
@@ -169,7 +218,7 @@ def train_run(
             "seed": config.seed,
             "corpus": corpus.name,
             "code_version": code_version(),
-            "data": {path.name: sha256(path) for path in files},
+            "data": data,
             "machine": machine(device),
             "libraries": {name: importlib.metadata.version(name) for name in LIBRARIES},
             "threads": threads,

@@ -1,8 +1,8 @@
-"""The learning rate after each epoch, and when to stop."""
+"""How learning rate, alpha and tau move over the epochs, and when to stop."""
 
 from dataclasses import dataclass, replace
 
-from alpha_dimt.config import Training
+from alpha_dimt.config import Increase, Linear, OnDecay, Training
 
 
 @dataclass(frozen=True)
@@ -14,12 +14,14 @@ class DevDecay:
         best: highest greedy BLEU on the validation data so far.
         best_epoch: when that was; 0 before the first epoch.
         epoch: epochs done.
+        decays: epochs without a new best so far.
     """
 
     learning_rate: float
     best: float = float("-inf")
     best_epoch: int = 0
     epoch: int = 0
+    decays: int = 0
 
     def after(self, bleu: float, recipe: Training) -> "DevDecay":
         """Return the state after one more epoch that reached this BLEU."""
@@ -27,10 +29,28 @@ class DevDecay:
         if bleu > self.best:
             return replace(self, best=bleu, best_epoch=epoch, epoch=epoch)
         rate = max(self.learning_rate * recipe.decay, recipe.min_learning_rate)
-        return replace(self, learning_rate=rate, epoch=epoch)
+        return replace(self, learning_rate=rate, epoch=epoch, decays=self.decays + 1)
 
     def stopped(self, recipe: Training) -> str | None:
         """Return why training is over, or None."""
         if self.epoch > recipe.min_epochs and self.epoch - self.best_epoch >= recipe.patience:
             return "patience"
         return "max_epochs" if self.epoch >= recipe.max_epochs else None
+
+
+def value_at(schedule: float | Linear | OnDecay | Increase, *, epoch: int, decays: int) -> float:
+    """Return alpha or tau in an epoch.
+
+    Args:
+        schedule: a constant, or how the value moves.
+        epoch: counted from 1.
+        decays: epochs without a new best validation BLEU before this one.
+    """
+    if isinstance(schedule, float | int):
+        return float(schedule)
+    if isinstance(schedule, Linear):
+        done = min((epoch - 1) / (schedule.epochs - 1), 1.0)
+        return schedule.start + done * (schedule.end - schedule.start)
+    steps = decays if isinstance(schedule, OnDecay) else epoch - 1
+    value = schedule.start + steps * schedule.step
+    return min(value, schedule.end) if schedule.step > 0 else max(value, schedule.end)

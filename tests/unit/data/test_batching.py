@@ -10,6 +10,7 @@ from alpha_dimt.data.batching import (
     source_batches,
 )
 from alpha_dimt.data.encoded import Candidates, Pairs
+from alpha_dimt.proposals import DELETED, Edits
 from alpha_dimt.ragged import Ragged
 from alpha_dimt.vocab import BOS, EOS, PAD
 
@@ -62,16 +63,31 @@ def test_reference_batch() -> None:
     assert batch.target.tolist() == [[BOS, 7, EOS, PAD, PAD], [BOS, 4, 5, 6, EOS]]
     assert batch.target_lengths.tolist() == [2, 4]
     assert batch.reward.shape == (2, 1)
+    assert batch.reference.tolist() == [[True], [True]]
+
+
+def candidates(
+    positions: list[list[int]],
+    tokens: list[list[int]],
+    insert_positions: list[list[int]],
+    insert_tokens: list[list[int]],
+) -> Candidates:
+    rows = map(Ragged.from_rows, (positions, tokens, insert_positions, insert_tokens))
+    n = len(positions)
+    return Candidates(
+        edits=Edits(*rows, log_q0=np.arange(n, dtype=np.float64)),
+        reward=-np.arange(n, dtype=np.float32),
+    )
 
 
 def test_candidates_are_edited_references_source_by_source() -> None:
-    candidates = Candidates(  # K = 2
-        positions=Ragged.from_rows([[1, 3], [], [], [1], [2], [0, 3]]),
-        tokens=Ragged.from_rows([[10, 11], [], [], [12], [13], [14, 15]]),
-        reward=np.array([-2, 0, 0, -1, -1, -2], dtype=np.float32),
-        log_q0=np.arange(6, dtype=np.float64),
+    drawn = candidates(  # K = 2
+        positions=[[1, 3], [], [], [1], [2], [0, 3]],
+        tokens=[[10, 11], [], [], [12], [13], [14, 15]],
+        insert_positions=[[]] * 6,
+        insert_tokens=[[]] * 6,
     )
-    batch = candidate_batch(pairs(), candidates, np.array([2, 0]))
+    batch = candidate_batch(pairs(), drawn, np.array([2, 0]))
     assert batch.target.tolist() == [
         [BOS, 8, 13, EOS, PAD],
         [14, 8, 9, 15, PAD],  # the authors' code may edit <s> and </s>
@@ -79,5 +95,23 @@ def test_candidates_are_edited_references_source_by_source() -> None:
         [BOS, 4, 5, 6, EOS],
     ]
     assert batch.target_lengths.tolist() == [3, 3, 4, 4]
-    assert batch.reward.tolist() == [[-1, -2], [-2, 0]]
+    assert batch.reward.tolist() == [[-4, -5], [0, -1]]
     assert batch.log_q0.tolist() == [[4, 5], [0, 1]]
+    assert batch.reference.tolist() == [[False, False], [False, True]]
+
+
+def test_candidates_may_be_longer_or_shorter_than_their_references() -> None:
+    drawn = candidates(
+        positions=[[2], [1], []],
+        tokens=[[DELETED], [DELETED], []],
+        insert_positions=[[1, 1, 4], [], [3]],
+        insert_tokens=[[10, 11, 12], [], [13]],
+    )
+    batch = candidate_batch(pairs(), drawn, np.arange(3))
+    assert batch.target.tolist() == [
+        [BOS, 10, 11, 4, 6, 12, EOS],
+        [BOS, EOS, PAD, PAD, PAD, PAD, PAD],
+        [BOS, 8, 9, 13, EOS, PAD, PAD],
+    ]
+    assert batch.target_lengths.tolist() == [6, 1, 4]
+    assert batch.reference.tolist() == [[False], [False], [False]]

@@ -1,7 +1,7 @@
 import pytest
 
-from alpha_dimt.config import Training
-from alpha_dimt.training.schedule import DevDecay
+from alpha_dimt.config import Increase, Linear, OnDecay, Training
+from alpha_dimt.training.schedule import DevDecay, value_at
 
 RECIPE = Training()
 
@@ -39,3 +39,24 @@ def test_never_stops_early_up_to_min_epochs() -> None:
 def test_max_epochs(epochs: int) -> None:
     stops = run([float(i) for i in range(epochs)], Training(max_epochs=epochs))[1]
     assert stops == [None] * (epochs - 1) + ["max_epochs"]
+
+
+def test_values_that_move() -> None:
+    linear = Linear(kind="linear", start=0.0, end=0.8, epochs=5)
+    on_decay = OnDecay(kind="on_decay", start=0.1, step=0.2, end=0.6)
+    falling = Increase(kind="increase", start=1.0, step=-0.25, end=0.5)
+
+    def at(schedule: float | Linear | OnDecay | Increase, decays: int = 0) -> list[float]:
+        return [round(value_at(schedule, epoch=e, decays=decays), 9) for e in range(1, 8)]
+
+    assert at(0.5) == [0.5] * 7
+    assert at(linear) == [0, 0.2, 0.4, 0.6, 0.8, 0.8, 0.8]
+    assert at(falling) == [1.0, 0.75, 0.5, 0.5, 0.5, 0.5, 0.5]
+    assert [at(on_decay, decays)[0] for decays in range(4)] == [0.1, 0.3, 0.5, 0.6]
+
+
+def test_decays_are_counted() -> None:
+    state = DevDecay(1.0)
+    for bleu in (1.0, 0.5, 2.0, 1.0, 1.0):
+        state = state.after(bleu, RECIPE)
+    assert state.decays == 3

@@ -1,0 +1,52 @@
+"""Figures from the folders of finished runs."""
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import matplotlib as mpl
+
+from alpha_dimt.files import atomic_path, read_json, read_lines
+
+mpl.use("svg")
+# The same runs make the same bytes.
+mpl.rcParams["svg.hashsalt"] = "alpha-dimt"
+mpl.rcParams["svg.fonttype"] = "none"
+
+from matplotlib import pyplot as plt  # noqa: E402 (after the backend is chosen)
+
+PANELS = {
+    "valid_bleu_greedy": "greedy BLEU on validation data",
+    "valid_nll_per_token": "validation NLL a token (nats)",
+}
+
+
+def read_metrics(run: Path) -> list[dict[str, Any]]:
+    """Return the records of metrics.jsonl, one an epoch."""
+    return [json.loads(line) for line in read_lines(run / "metrics.jsonl")]
+
+
+def learning_curves(runs: Sequence[Path], *, out: Path) -> None:
+    """Draw validation BLEU and likelihood against the epoch, one line a run; SVG."""
+    figure, axes = plt.subplots(1, len(PANELS), figsize=(10, 4), layout="constrained")
+    about = [read_json(run / "run.json") for run in runs]
+    systems = list(dict.fromkeys(facts["system"] for facts in about))
+    for run, facts in zip(runs, about, strict=True):
+        records = read_metrics(run)
+        epochs = [record["epoch"] for record in records]
+        for axis, name in zip(axes, PANELS, strict=True):
+            axis.plot(
+                epochs,
+                [record["metrics"][name] for record in records],
+                label=f"{facts['system']} seed {facts['seed']}",
+                color=f"C{systems.index(facts['system']) % 10}",
+                linewidth=1.5,
+            )
+    for axis, title in zip(axes, PANELS.values(), strict=True):
+        axis.set(xlabel="epoch", title=title)
+        axis.grid(alpha=0.3)
+    axes[0].legend(fontsize="small")
+    with atomic_path(out) as temporary:
+        figure.savefig(temporary, format="svg", metadata={"Date": None})
+    plt.close(figure)

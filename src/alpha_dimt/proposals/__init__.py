@@ -1,0 +1,18 @@
+"""Proposals q0: distributions over candidates, with exact log q0."""
+
+from alpha_dimt.proposals.build import Words, build, needs_blocks
+from alpha_dimt.proposals.distribution import Distribution
+from alpha_dimt.proposals.edits import DELETED, Edits, frame, unframe
+from alpha_dimt.proposals.substitutes import Block
+
+__all__ = [
+    "DELETED",
+    "Block",
+    "Distribution",
+    "Edits",
+    "Words",
+    "build",
+    "frame",
+    "needs_blocks",
+    "unframe",
+]

@@ -1,0 +1,181 @@
+"""Bias and variance of the self-normalised importance estimator (Eq. 15) of the exact gradient.
+
+What K candidates of a proposal q0 tend to, as K grows, is the exact gradient over q0's support:
+sequences that q0 never draws get no weight, however large K is.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from exact import REFERENCES, TAU, VOCAB, Exact, every_sequence, normalised_weights
+from torch import Tensor
+
+from alpha_dimt import config
+from alpha_dimt.objectives import Scored, alpha_divergence
+from alpha_dimt.proposals import Distribution, Words, build, frame, unframe
+from alpha_dimt.ragged import Ragged
+
+SOURCE = 0
+"""The source that is looked at; its reference has three words."""
+
+UNIFORM_EDIT = {"kind": "uniform_edit", "max_edit_fraction": 1.0}
+HAMMING_PAYOFF = {"kind": "hamming_payoff", "tau": 1.0, "rescale": False}
+EDIT_DISTANCE = {"kind": "edit_distance", "insert": 0.15, "delete": 0.15, "substitute": 0.3}
+NGRAM = {"kind": "ngram", "max_n": 2}
+
+PROPOSALS: dict[str, dict[str, Any]] = {
+    "uniform_edit": UNIFORM_EDIT,
+    "hamming_payoff": HAMMING_PAYOFF,
+    "edit_distance": EDIT_DISTANCE,
+    "ngram": NGRAM,
+    "mixture": {
+        "kind": "mixture",
+        "parts": [
+            {"weight": 1, "distribution": {**NGRAM, "substitutes": "unigram"}},
+            {"weight": 1, "distribution": EDIT_DISTANCE},
+        ],
+    },
+}
+"""Every proposal offered, with settings that make large edits of three words likely."""
+
+
+@dataclass(frozen=True)
+class Q0:
+    """A proposal for one source, with its probabilities and a way to draw from it.
+
+    Attributes:
+        log_q0: [N] log-probability of every sequence of the enumeration; -inf outside the support.
+        distribution: None: drawn by these probabilities themselves.
+    """
+
+    log_q0: Tensor
+    distribution: Distribution | None = None
+
+    @property
+    def support(self) -> Tensor:
+        """[N] whether a sequence can be drawn."""
+        return self.log_q0 > -torch.inf
+
+    def draw(self, count: int, seed: int) -> Tensor:
+        """Draw [count] sequences as numbers in the enumeration; longer ones are drawn anew.
+
+        Self-normalised weights do not see the constant by which that raises q0.
+        """
+        if self.distribution is None:
+            generator = torch.Generator().manual_seed(seed)
+            return torch.multinomial(self.log_q0.exp(), count, True, generator=generator)
+        rng = np.random.default_rng(seed)
+        number = {y: n for n, y in enumerate(every_sequence())}
+        drawn: list[int] = []
+        while len(drawn) < count:
+            references = _copies(count)
+            rows = unframe(self.distribution.draw(references, rng).apply(references))
+            ends = rows.offsets.tolist()
+            values = rows.values.tolist()
+            found = (
+                number.get(tuple(values[ends[i] : ends[i + 1]])) for i in range(len(references))
+            )
+            drawn += [n for n in found if n is not None]
+        return torch.tensor(drawn[:count])
+
+
+def _copies(count: int) -> Ragged:
+    return Ragged.from_rows([list(REFERENCES[SOURCE])] * count)
+
+
+def every_q0(exact: Exact) -> dict[str, Q0]:
+    """Return all that candidates can be drawn from, by name: two that draw any sequence first."""
+    log_p = exact.log_p().detach()[SOURCE]
+    flat = torch.full_like(log_p, 1 / len(log_p)).log()
+    return {
+        "every sequence alike": Q0(flat),
+        "the model": Q0(log_p),
+        **{name: proposal(section) for name, section in PROPOSALS.items()},
+    }
+
+
+def proposal(section: dict[str, Any]) -> Q0:
+    """Return a configured proposal for the source's reference."""
+    values = {"distribution": section}
+    parsed = config.parse(config.Proposal, values, "proposal").distribution
+    words = Words(VOCAB, counts=np.array([0, 0, 0, 0, 5, 2, 1]))
+    distribution = build(parsed, words)
+    candidates = frame(Ragged.from_rows([list(y) for y in every_sequence()]))
+    log_q0 = distribution.log_prob(_copies(len(candidates)), candidates)
+    return Q0(torch.from_numpy(log_q0), distribution)
+
+
+@dataclass(frozen=True)
+class Moments:
+    """What the estimator does with K candidates, relative to the norm of the exact gradient.
+
+    Attributes:
+        bias: [P] mean error, measured.
+        bias_noise: standard error of the measured bias' norm.
+        bias_theory: [P] mean error to the first order in 1 / K.
+        mean_square: mean squared error, measured: the variance, up to the square of the bias.
+        mean_square_theory: the same to the first order in 1 / K.
+    """
+
+    bias: Tensor
+    bias_noise: float
+    bias_theory: Tensor
+    mean_square: float
+    mean_square_theory: float
+
+
+def exact_weights(exact: Exact, q0: Q0, alpha: float) -> Tensor:
+    """Return [N] p-tilde of Eq. 15 over the support of q0."""
+    log_p = exact.log_p().detach()[[SOURCE]]
+    reward = exact.reward[[SOURCE]]
+    return normalised_weights(log_p, reward, alpha, TAU, support=q0.support[None])[0]
+
+
+def moments(exact: Exact, q0: Q0, drawn: Tensor, *, alpha: float = 0.5) -> Moments:
+    """Measure `alpha_divergence` on K candidates from q0, many times.
+
+    With u = w / E[w], f the score of a sequence and g the exact gradient E[u f], the first order
+    is: bias = -E[u^2 (f - g)] / K and mean squared error = E[u^2 |f - g|^2] / K.
+
+    Args:
+        exact: the enumeration.
+        q0: what was drawn from.
+        drawn: [repetitions, K] what was drawn.
+        alpha: of the divergence.
+    """
+    repetitions, k = drawn.shape
+    log_p = exact.log_p().detach()[SOURCE]
+    reward, scores = exact.reward[SOURCE], exact.scores[SOURCE]
+    target = exact_weights(exact, q0, alpha)
+    gradient = target @ scores
+    away = (scores - gradient) / gradient.norm()
+    # u = target / q0, where q0 is conditioned on at most LONGEST tokens.
+    chance = q0.log_q0.softmax(dim=0)
+    u = torch.where(q0.support, target / chance, 0.0)
+
+    leaf = log_p[drawn].requires_grad_()
+    unused = torch.ones_like(drawn, dtype=torch.bool)
+    scored = Scored(leaf, drawn, reward[drawn], q0.log_q0[drawn], unused, unused)
+    loss = alpha_divergence(
+        scored, alpha=alpha, tau=TAU, normaliser="source", log_p="sum", log_q0=True
+    )
+    (by_leaf,) = torch.autograd.grad(loss.value, leaf)
+    weights = -by_leaf * repetitions
+
+    def errors(weights: Tensor) -> Tensor:
+        """Return [repetitions, P] errors of weighted sums of scores."""
+        coefficients = torch.zeros(repetitions, len(log_p), dtype=weights.dtype)
+        return coefficients.scatter_add(1, drawn, weights) @ away
+
+    # The unnormalised estimator's error has mean zero; taking it off leaves the bias, with noise
+    # that falls as fast as the bias itself.
+    centred = errors(weights - u[drawn] / k)
+    return Moments(
+        bias=centred.mean(dim=0),
+        bias_noise=(centred.var(dim=0).sum() / repetitions).sqrt().item(),
+        bias_theory=-((chance * u.square()) @ away) / k,
+        mean_square=errors(weights).square().sum(dim=1).mean().item(),
+        mean_square_theory=((chance * u.square()) @ away.square().sum(dim=1)).item() / k,
+    )
