@@ -1,4 +1,4 @@
-"""Candidates: drawn once a seed, shared by every system that is trained on candidates."""
+"""Candidates: drawn once a seed; every system that needs them trains on the same ones."""
 
 
 rule augment:

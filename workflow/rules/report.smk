@@ -23,7 +23,7 @@ rule table1:
 rule track:
     input:
         runs("config.json"),
-        [runs(f"{file}") for file in ["run.json", "metrics.jsonl", "best.safetensors"]],
+        [runs(file) for file in ["run.json", "metrics.jsonl", "best.safetensors"]],
         [runs(f"hypotheses/{scored}.txt") for scored in SCORED],
         [runs(f"scores/{scored}.json") for scored in SCORED],
     output:

@@ -1,0 +1,60 @@
+"""pyproject.toml, environment.yml and requirements.lock name the same things."""
+
+import re
+import tomllib
+from pathlib import Path
+
+import pytest
+import yaml
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+
+
+@pytest.fixture(scope="module")
+def project(repository: Path) -> dict:
+    return tomllib.loads((repository / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+
+
+@pytest.fixture(scope="module")
+def lock(repository: Path) -> dict[str, str]:
+    lines = (repository / "requirements.lock").read_text(encoding="utf-8").splitlines()
+    pins = [line.split("==") for line in lines if not line.startswith("#")]
+    return {canonicalize_name(name): version for name, version in pins}
+
+
+def by_name(texts: list[str]) -> dict[str, Requirement]:
+    requirements = [Requirement(text) for text in texts]
+    return {canonicalize_name(requirement.name): requirement for requirement in requirements}
+
+
+def test_conda_and_pip_ask_for_the_same(repository: Path, project: dict):
+    environment = yaml.safe_load((repository / "environment.yml").read_text(encoding="utf-8"))
+    [pip] = [entry["pip"] for entry in environment["dependencies"] if isinstance(entry, dict)]
+    conda = [entry for entry in environment["dependencies"] if isinstance(entry, str)]
+    named = by_name([*conda, *pip])
+    python = named.pop("python").specifier
+    named.pop("pip")
+
+    assert python == Requirement(f"python{project['requires-python']}").specifier
+    assert {name: r.specifier for name, r in named.items()} == {
+        name: r.specifier for name, r in by_name(project["dependencies"]).items()
+    }
+
+
+def test_the_lock_fits_the_project(project: dict, lock: dict[str, str]):
+    wanted = by_name([*project["dependencies"], *project["optional-dependencies"]["dev"]])
+    for name, requirement in wanted.items():
+        assert name in lock, f"{name} is not locked: run `make lock`"
+        assert requirement.specifier.contains(lock[name]), f"{name}: run `make lock`"
+
+
+def test_the_lock_is_exact_and_names_no_place(repository: Path):
+    text = (repository / "requirements.lock").read_text(encoding="utf-8")
+    for line in text.splitlines():
+        assert re.fullmatch(r"#.*|[A-Za-z0-9._-]+==[A-Za-z0-9.]+", line), line
+
+
+def test_the_pins_that_the_project_was_tried_with(lock: dict[str, str]):
+    assert lock["torch"] == "2.13.0"
+    assert lock["mlflow"] == "3.17.2"
+    assert lock["snakemake"].startswith("9.")

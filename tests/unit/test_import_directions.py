@@ -1,0 +1,114 @@
+"""Who may import whom, as the layers of the package are meant."""
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+PACKAGE = "alpha_dimt"
+
+# Anything may use these.
+GROUND = {"errors", "files", "config", "vocab", "ragged"}
+# What each module or subpackage may use besides itself and the ground.
+ALLOWED: dict[str, set[str]] = {
+    "errors": set(),
+    "files": set(),
+    "config": set(),
+    "vocab": set(),
+    "ragged": set(),
+    "runtime": set(),
+    "kernels": set(),
+    "objectives": set(),
+    "search": set(),
+    "evaluation": set(),
+    "proposals": set(),
+    "rewards": {"proposals"},
+    "data": {"proposals", "rewards"},
+    "model": {"kernels", "search"},
+    "decoding": {"data", "model", "runtime", "search"},
+    "training": {"data", "decoding", "evaluation", "model", "objectives", "runtime", "search"},
+    "table_formats": set(),
+    "tables": {"table_formats"},
+    "tracking": set(),
+    "cli": {"data", "decoding", "evaluation", "tables", "tracking", "training"},
+    "__main__": {"cli"},
+}
+# Libraries that only some may import.
+LIBRARIES = {
+    "mlflow": {"tracking"},
+    "torch": {
+        *("decoding", "kernels", "model", "objectives", "runtime", "search", "training"),
+    },
+    "snakemake": set(),
+}
+
+
+def imports_of(path: Path) -> set[str]:
+    """Return the dotted names of the modules that a file imports, at any depth."""
+    names = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path} imports relatively"
+            names |= {f"{node.module}.{alias.name}" for alias in node.names}
+    return names
+
+
+@pytest.fixture(scope="module")
+def imports(repository: Path) -> dict[str, set[str]]:
+    """Imported names by the module or subpackage that imports them."""
+    root = repository / "src" / PACKAGE
+    found: dict[str, set[str]] = {}
+    for path in root.rglob("*.py"):
+        part = path.relative_to(root).parts[0].removesuffix(".py")
+        if part != "__init__":
+            found.setdefault(part, set()).update(imports_of(path))
+    return found
+
+
+def test_every_module_has_its_place(imports: dict[str, set[str]]):
+    assert imports.keys() <= ALLOWED.keys(), "say in ALLOWED what the new module may import"
+    assert ALLOWED.keys() <= imports.keys(), "this module is gone"
+
+
+def test_modules_import_what_they_may(imports: dict[str, set[str]]):
+    for part, names in imports.items():
+        used = {name.split(".")[1] for name in names if name.startswith(f"{PACKAGE}.")}
+        used.discard("__version__")
+        foreign = used - {part} - ALLOWED[part] - GROUND
+        if part in ("objectives", "search"):
+            # Leaves: told everything that they need to know.
+            foreign |= used & {"config", "files"}
+        assert not foreign, f"{part} must not import {sorted(foreign)}"
+
+
+@pytest.mark.parametrize("library", LIBRARIES)
+def test_libraries_stay_where_they_belong(imports: dict[str, set[str]], library: str):
+    users = {part for part, names in imports.items() if library in {n.split(".")[0] for n in names}}
+
+    assert users <= LIBRARIES[library]
+
+
+@pytest.mark.parametrize("module", ["cli", "tables", "tracking", "data.augment", "data.prepare"])
+def test_light_modules_load_nothing_heavy(module: str):
+    code = (
+        f"import sys, {PACKAGE}.{module}; "
+        "print(*{'torch', 'mlflow', 'pandas', 'snakemake'} & set(sys.modules))"
+    )
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+
+    assert result.returncode == 0, result.stderr
+    assert result.stdout.split() == []
+
+
+def test_the_command_line_loads_in_no_time():
+    code = (
+        f"import sys, {PACKAGE}.cli, {PACKAGE}.config; "
+        "print(*{'numpy', 'pyarrow', 'sacrebleu', 'requests'} & set(sys.modules))"
+    )
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+
+    assert result.stdout.split() == []

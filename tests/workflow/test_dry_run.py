@@ -1,0 +1,60 @@
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+SYSTEMS = 5
+# Table 1 takes greedy on valid, greedy and beam on test.
+COLUMNS = 3
+
+
+def expected(seeds: int) -> dict[str, int]:
+    return {
+        "fetch": 1,
+        "tokenise": 1,
+        "encode": 1,
+        "augment": seeds,
+        "train": SYSTEMS * seeds,
+        "decoding_config": 2,
+        "decode": SYSTEMS * seeds * COLUMNS,
+        "evaluate": SYSTEMS * seeds * COLUMNS,
+        "table1": 1,
+        "track": 1,
+        "all": 1,
+    }
+
+
+@pytest.mark.parametrize("name", ["config", "multi30k", "iwslt14"])
+def test_every_configuration_plans_the_whole_grid(make_workflow, repository: Path, name: str):
+    workflow = make_workflow({})
+    workflow.config.write_text((repository / f"config/{name}.yaml").read_text(encoding="utf-8"))
+
+    assert workflow.planned() == expected(seeds=1)
+
+
+def test_the_papers_grid_with_seeds(
+    make_workflow: Callable, repository: Path, monkeypatch: pytest.MonkeyPatch
+):
+    # Whoever asked the network would get no answer.
+    for name in ("http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY"):
+        monkeypatch.setenv(name, "http://127.0.0.1:9")
+    workflow = make_workflow({})
+    workflow.config.write_text((repository / "config/iwslt14.yaml").read_text(encoding="utf-8"))
+
+    assert workflow.planned("--config", "seeds=[1, 2, 3]") == expected(seeds=3)
+    assert not (workflow.folder / "results").exists()
+
+
+def test_ml_needs_no_candidates(make_workflow):
+    workflow = make_workflow({"corpus": {"kind": "toy"}, "systems": {"ml": {"objective": "ml"}}})
+
+    assert "augment" not in workflow.planned()
+
+
+def test_named_targets(make_workflow):
+    workflow = make_workflow({"corpus": {"kind": "toy"}, "systems": {"ml": {"objective": "ml"}}})
+
+    assert workflow.planned("data") == {"fetch": 1, "tokenise": 1, "encode": 1, "data": 1}
+    assert workflow.planned("models").keys() == {"fetch", "tokenise", "encode", "train", "models"}
+    assert "track" not in workflow.planned("tables")
+    assert "table1" not in workflow.planned("tracking")
