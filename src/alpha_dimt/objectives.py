@@ -110,7 +110,7 @@ def normalise(log_w: Tensor, group: Group) -> Tensor:
         group: "source" is the sum over the candidates of one source (Eq. 15): [B, K]; "batch" the
             sum over all candidates of the mini-batch, as the authors' code does: [1, B * K].
     """
-    return (log_w if group == "source" else log_w.view(1, -1)).softmax(dim=1)
+    return (log_w if group == "source" else log_w.reshape(1, -1)).softmax(dim=1)
 
 
 def alpha_divergence(
@@ -123,14 +123,14 @@ def alpha_divergence(
     """
     log_w = log_weights(scored, alpha=alpha, tau=tau, log_p=log_p, log_q0=log_q0)
     weights = normalise(log_w, normaliser)
-    value = -(weights * scored.log_p.view_as(weights)).sum() / len(weights)
+    value = -(weights * scored.log_p.reshape_as(weights)).sum() / len(weights)
     log_model = normalise(
         log_weights(scored, alpha=1.0, tau=tau, log_p=log_p, log_q0=log_q0), normaliser
     ).log()
     log_target = normalise(
         log_weights(scored, alpha=0.0, tau=tau, log_p=log_p, log_q0=log_q0), normaliser
     ).log()
-    reward = scored.reward.view_as(weights)
+    reward = scored.reward.reshape_as(weights)
     size = weights.shape[1]
     effective = 1 / weights.square().sum(dim=1)
     return Loss(
@@ -140,7 +140,7 @@ def alpha_divergence(
             "ess": effective.mean(),
             "ess_fraction": effective.mean() / size,
             "weight_entropy": torch.special.entr(weights).sum(dim=1).mean(),
-            "reference_share": (weights * scored.reference.view_as(weights)).sum(dim=1).mean(),
+            "reference_share": (weights * scored.reference.reshape_as(weights)).sum(dim=1).mean(),
             "mean_reward": reward.mean(),
             "weighted_reward": (weights * reward).sum(dim=1).mean(),
             # Of the candidates at hand: p and q, each over q0 and normalised over the group.

@@ -1,6 +1,7 @@
 """Every objective trains: short runs on the reversal task."""
 
 import json
+import math
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ from alpha_dimt.errors import UserError
 from alpha_dimt.files import read_json, read_lines
 from alpha_dimt.training.run import train_run
 
-FROM_ML = {"start": "ml", "training": {"learning_rate": 0.2, "min_learning_rate": 0.2}}
+FROM_ML = {"start": "ml", "training": {"learning_rate": 0.05, "min_learning_rate": 0.05}}
 WEIGHTED = {"objective": "alpha", "alpha": 0.5}
 SYSTEMS: dict[str, dict[str, Any]] = {
     "ml": {"objective": "ml"},
@@ -28,10 +29,10 @@ SYSTEMS: dict[str, dict[str, Any]] = {
     },
     "alpha-chunks": {**WEIGHTED, "chunk": 3, "log_p": "padded_mean"},
     "alpha-mixed": {**WEIGHTED, "normalise": "source", "log_q0": True, "samples": 3, "tau": 0.5},
-    "alpha-on-policy": {"objective": "alpha_on_policy", "alpha": 0.9, "tau": 0.3, **FROM_ML},
+    "alpha-on-policy": {"objective": "alpha_on_policy", "alpha": 0.9, "tau": 0.05, **FROM_ML},
     "pg": {"objective": "policy_gradient", **FROM_ML},
     "pg-entropy": {"objective": "policy_gradient", "tau": 0.05, **FROM_ML},
-    "mrt": {"objective": "mrt", "sharpness": 0.5, **FROM_ML},
+    "mrt": {"objective": "mrt", "sharpness": 1.0, **FROM_ML},
     "gnmt": {"objective": "gnmt_mixture", "samples": 4, **FROM_ML},
     "interpolated": {"objective": "interpolated", "ml_weight": 0.3, "other": WEIGHTED},
     "interpolated-mixed": {
@@ -63,7 +64,7 @@ def folder(config: Experiment, tmp_path_factory: pytest.TempPathFactory) -> Path
     return folder
 
 
-def train(config: Experiment, folder: Path, system: str) -> dict[str, Any]:
+def train(config: Experiment, folder: Path, system: str) -> list[dict[str, float]]:
     run = config.run_config(system, 1)
     train_run(
         run,
@@ -74,22 +75,42 @@ def train(config: Experiment, folder: Path, system: str) -> dict[str, Any]:
         out=folder / system,
         threads=1,
     )
-    epochs = [json.loads(line) for line in read_lines(folder / system / "metrics.jsonl")]
-    best: dict[str, Any] = min(
-        (epoch["metrics"] for epoch in epochs), key=lambda m: m["valid_nll_per_token"]
-    )
-    return best
+    return [json.loads(line)["metrics"] for line in read_lines(folder / system / "metrics.jsonl")]
 
 
 @pytest.mark.parametrize("system", [name for name in SYSTEMS if name != "ml"])
-def test_every_objective_learns(config: Experiment, folder: Path, system: str) -> None:
-    metrics = train(config, folder, system)
-    untrained = 2.64  # ln 14: uniform over the vocabulary
-    assert metrics["valid_nll_per_token"] < untrained
-    assert metrics["gradient_norm"] > 0
+def test_every_objective_trains(config: Experiment, folder: Path, system: str) -> None:
+    epochs = train(config, folder, system)
+    for metrics in epochs:
+        assert all(math.isfinite(value) for value in metrics.values())
+        assert metrics["gradient_norm"] > 0
     weighted = config.systems[system].from_proposal and system != "raml-exact"
     wanted = {"ess", "ess_fraction", "weight_entropy", "reference_share", "mean_reward", "kl_q_p"}
-    assert (wanted <= metrics.keys()) == (weighted or system.startswith("interpolated"))
+    assert (wanted <= epochs[0].keys()) == (weighted or system.startswith("interpolated"))
+
+
+@pytest.mark.parametrize("system", ["pg", "gnmt"])
+def test_training_on_samples_raises_their_reward(
+    config: Experiment, folder: Path, system: str
+) -> None:
+    values = config.model_dump(mode="json")
+    values["training"]["max_epochs"] = 5
+    values["systems"][system]["reward"] = "edit_distance"
+    longer = parse(Experiment, values, "longer")
+    start = longer.model_copy(update={"training": config.training})
+    run = longer.run_config(system, 1).model_copy(update={"start": start.run_config("ml", 1)})
+    train_run(
+        run,
+        encoded=folder,
+        augmented=None,
+        start=folder / "ml/best.safetensors",
+        state=folder / "state",
+        out=folder / f"{system}-longer",
+        threads=1,
+    )
+    lines = read_lines(folder / f"{system}-longer/metrics.jsonl")
+    rewards = [json.loads(line)["metrics"]["mean_reward"] for line in lines]
+    assert rewards[-1] > rewards[0] + 0.1
 
 
 def test_a_start_is_recorded(config: Experiment, folder: Path) -> None:
