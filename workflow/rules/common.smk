@@ -107,7 +107,9 @@ def start(wildcards):
     run = run_slice(wildcards).start
     if run is None:
         return []
-    return f"results/{wildcards.corpus}/runs/{run.system}/seed{run.seed}/best.safetensors"
+    return (
+        f"results/{wildcards.corpus}/runs/{run.system}/seed{run.seed}/best.safetensors"
+    )
 
 
 def runs(pattern):
