@@ -1,9 +1,7 @@
 """Scores of files: printed as multi-bleu.perl does, or written as signed JSON."""
 
 import dataclasses
-import gzip
 import json
-import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -98,29 +96,7 @@ def _check_aligned(hypotheses: Text, references: Text) -> None:
 
 
 def _read(path: Path) -> Text:
-    lines = _read_gzip(path) if path.suffix == ".gz" else read_lines(path)
+    lines = read_lines(path)
     if not lines:
         raise UserError(f"{path}: the file is empty; give one sentence a line")
     return Text(path, lines)
-
-
-def _read_gzip(path: Path) -> list[str]:
-    r"""Return the lines of compressed UTF-8 text, split on "\n" alone as `read_lines` does."""
-    try:
-        lines = gzip.decompress(path.read_bytes()).split(b"\n")
-    except (EOFError, gzip.BadGzipFile, zlib.error) as error:
-        raise UserError(
-            f"{path}: this is not a whole gzip file ({error}); fetch it anew"
-        ) from error
-    if lines[-1] == b"":
-        lines.pop()
-    decoded = []
-    for number, line in enumerate(lines, start=1):
-        try:
-            decoded.append(line.decode("utf-8"))
-        except UnicodeDecodeError as error:
-            raise UserError(
-                f"{path}:{number}: invalid UTF-8 at byte {error.start} of the line; "
-                "convert the file to UTF-8"
-            ) from error
-    return decoded
