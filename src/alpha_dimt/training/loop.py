@@ -71,9 +71,9 @@ def train_epoch(
         updates, tokens = updates + 1, tokens + sum(int(part.lengths.sum()) for part in parts)
         log_p_sum += sum(float(part.log_p.detach().sum()) for part in parts)
         figures = {"train_loss": value.detach(), "gradient_norm": norm, **losses[0].diagnostics}
-        for name, value in figures.items():
-            sums[name] = sums.get(name, 0.0) + float(value)
-    means = {name: value / updates for name, value in sums.items()}
+        for name, figure in figures.items():
+            sums[name] = sums.get(name, 0.0) + float(figure)
+    means = {name: total / updates for name, total in sums.items()}
     return {**means, "train_nll_per_token": -log_p_sum / tokens}, updates, tokens
 
 

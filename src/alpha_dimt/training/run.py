@@ -2,7 +2,6 @@
 
 import importlib.metadata
 import json
-import math
 import shutil
 import subprocess
 import time
@@ -154,6 +153,7 @@ def train_run(
     if (start is None) != (config.start is None):
         raise UserError(f"{out}: --start goes with a system that starts from another, and only so")
     method = training_method(config.objective)
+    version = code_version()  # of the code that trains, whatever the checkout holds at the end
     use_threads(threads)
     device = choose_device(config.training.device)
     corpus = config.data.corpus
@@ -186,7 +186,7 @@ def train_run(
         progress.save(folder, model)
         record = progress.records[-1]
         print(_line(record), flush=True)
-        if record["metrics"].get("ess", math.inf) < COLLAPSED:
+        if collapsed(record["metrics"]):
             print(
                 f"warning: epoch {record['epoch']}: the weights have collapsed, a group is worth "
                 f"{record['metrics']['ess']:.2f} candidates; raise tau or lower alpha",
@@ -217,7 +217,7 @@ def train_run(
             "system": config.system,
             "seed": config.seed,
             "corpus": corpus.name,
-            "code_version": code_version(),
+            "code_version": version,
             "data": data,
             "machine": machine(device),
             "libraries": {name: importlib.metadata.version(name) for name in LIBRARIES},
@@ -236,6 +236,12 @@ def train_run(
         },
     )
     shutil.rmtree(folder)
+
+
+def collapsed(metrics: Metrics) -> bool:
+    """Return whether one of several candidates has all the weight of a group."""
+    several = metrics.get("ess_fraction", 1.0) < 1
+    return several and metrics["ess"] < COLLAPSED
 
 
 def _now_ms() -> int:
