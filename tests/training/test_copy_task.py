@@ -23,7 +23,9 @@ from alpha_dimt.training.run import train_run
 @pytest.fixture(scope="module")
 def encoded(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = write_corpus(tmp_path_factory.mktemp("encoded"))
-    augment_corpus(experiment().augment_config(1), encoded=folder, out=folder / "seed1.arrow")
+    augment_corpus(
+        experiment().augment_config("raml", 1), encoded=folder, out=folder / "seed1.arrow"
+    )
     return folder
 
 

@@ -59,7 +59,11 @@ def config() -> Experiment:
 @pytest.fixture(scope="module")
 def folder(config: Experiment, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = write_corpus(tmp_path_factory.mktemp("methods"), train=400)
-    augment_corpus(config.augment_config(1), encoded=folder, out=folder / "seed1.arrow")
+    augment_corpus(
+        config.augment_config(next(iter(config.systems)), 1),
+        encoded=folder,
+        out=folder / "seed1.arrow",
+    )
     train(config, folder, "ml")
     return folder
 

@@ -111,6 +111,21 @@ def test_the_readme_names_every_key_and_no_other(repository: Path):
         ({"systems": {"a": {"objective": "alpha", "alpha": 1.01}}}, "systems.a.alpha"),
         ({"systems": {"a": {"objective": "raml", "tau": 0}}}, "systems.a.tau"),
         ({"training": {"min_learning_rate": 2}}, "training"),
+        ({"systems": {"a": {"objective": "raml", "training": {"threads": 0}}}}, "the file"),
+        ({"systems": {"a": {"objective": "raml", "proposal": {"slice": 1}}}}, "the file"),
+        ({"systems": {"a": {"objective": "ml", "proposal": {"slices": 1}}}}, "the file"),
+        (
+            {
+                "systems": {
+                    "a": {
+                        "objective": "interpolated",
+                        "ml_weight": 0.5,
+                        "other": {"objective": "raml", "start": "ml"},
+                    }
+                }
+            },
+            "systems.a",
+        ),
         ({"seeds": []}, "seeds"),
         ({"seeds": [1, 1]}, "the file"),
     ],
@@ -138,7 +153,7 @@ def test_slices_are_read_back_as_they_were_written(tmp_path: Path):
     config = experiment(seeds=[1, 2])
     slices = [
         config.data_config(),
-        config.augment_config(2),
+        config.augment_config("a", 2),
         config.run_config("ml", 1),
         config.run_config("a", 2),
         config.search_config("beam"),
@@ -180,6 +195,18 @@ def test_maximum_likelihood_does_not_depend_on_the_proposal():
     changed = experiment(proposal={"slices": 2})
 
     assert changed.run_config("ml", 1) == experiment().run_config("ml", 1)
+
+
+def test_a_system_may_change_the_proposal_for_itself():
+    changes = {"distribution": {"kind": "hamming_payoff"}}
+    systems = {**MINIMAL["systems"], "b": {**MINIMAL["systems"]["a"], "proposal": changes}}
+    config = experiment(systems=systems, proposal={"slices": 7})
+
+    own = config.run_config("b", 1).proposal
+    assert own is not None
+    assert (own.distribution.kind, own.slices) == ("hamming_payoff", 7)
+    assert config.augment_config("b", 1).proposal == own
+    assert config.run_config("a", 1).proposal == config.proposal
 
 
 def test_mirrors_are_not_part_of_the_data(repository: Path):

@@ -1,4 +1,4 @@
-"""Candidates: drawn once a seed; every system that needs them trains on the same ones."""
+"""Candidates: drawn once a proposal and seed; systems of one proposal train on the same ones."""
 
 
 rule augment:
@@ -6,12 +6,12 @@ rule augment:
         VOCABULARY,
         "results/{corpus}/data/encoded/train.arrow",
     output:
-        candidates="results/{corpus}/augmented/seed{seed}.arrow",
-        config="results/{corpus}/augmented/seed{seed}.json",
+        candidates="results/{corpus}/augmented/{proposal}/seed{seed}.arrow",
+        config="results/{corpus}/augmented/{proposal}/seed{seed}.json",
     log:
-        "results/{corpus}/logs/augment.seed{seed}.log",
+        "results/{corpus}/logs/augment.{proposal}.seed{seed}.log",
     benchmark:
-        "results/{corpus}/benchmarks/augment.seed{seed}.tsv"
+        "results/{corpus}/benchmarks/augment.{proposal}.seed{seed}.tsv"
     conda:
         "../../environment.yml"
     params:

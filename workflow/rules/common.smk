@@ -63,6 +63,12 @@ RAW_SPLITS = (
     if experiment.corpus.kind == "iwslt14"
     else ["train", "valid", "test"]
 )
+# Each proposal by its fingerprint, and a system that has it.
+PROPOSALS = {
+    experiment.proposal_of(system).fingerprint(): system
+    for system, objective in experiment.systems.items()
+    if typed.from_proposal(objective)
+}
 # Where Table 1 takes its numbers from.
 SCORED = ["valid.greedy", "test.greedy", "test.beam"]
 
@@ -92,14 +98,16 @@ def run_slice(wildcards):
 
 def augment_slice(wildcards):
     """Return the slice of the configuration that the candidates of one seed depend on."""
-    return experiment.augment_config(int(wildcards.seed))
+    system = PROPOSALS[wildcards.proposal]
+    return experiment.augment_config(system, int(wildcards.seed))
 
 
 def candidates(wildcards):
     """Return the file of candidates that a system trains on; not all have one."""
-    if run_slice(wildcards).proposal is None:
+    proposal = run_slice(wildcards).proposal
+    if proposal is None:
         return []
-    return f"results/{wildcards.corpus}/augmented/seed{wildcards.seed}.arrow"
+    return f"results/{wildcards.corpus}/augmented/{proposal.fingerprint()}/seed{wildcards.seed}.arrow"
 
 
 def start(wildcards):

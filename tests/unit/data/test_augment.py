@@ -69,7 +69,7 @@ def test_what_is_written_is_read_back(tmp_path: Path, name: str) -> None:
     proposal = Proposal.model_validate(
         {"distribution": EVERYTHING, "candidates": 4, "slices": 2, "reward": name}
     )
-    config = experiment().model_copy(update={"proposal": proposal}).augment_config(7)
+    config = experiment().model_copy(update={"proposal": proposal}).augment_config("raml", 7)
     augment_corpus(config, encoded=encoded, out=tmp_path / "seed7.arrow")
     pairs, corpus = read_pairs(encoded, "train"), AugmentedCorpus(tmp_path / "seed7.arrow")
     assert len(corpus) == 2

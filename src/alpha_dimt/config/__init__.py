@@ -1,0 +1,100 @@
+"""The one typed, frozen configuration.
+
+`Experiment` is what a file in `config/` holds. It is cut into the slices that a stage really uses
+(`DataConfig`, `AugmentConfig`, `RunConfig`), so that a change reruns nothing that it does not
+concern. Every slice is complete, with every default written out, and has a fingerprint.
+"""
+
+from alpha_dimt.config.data import (
+    Bpe,
+    Corpus,
+    DownloadedCorpus,
+    FilesCorpus,
+    Iwslt14Corpus,
+    Multi30kCorpus,
+    OneTable,
+    Preparation,
+    ToyCorpus,
+    TwoFiles,
+    Words,
+)
+from alpha_dimt.config.experiment import AugmentConfig, DataConfig, Experiment, RunConfig
+from alpha_dimt.config.proposal import (
+    Distribution,
+    EditDistance,
+    HammingPayoff,
+    Mixture,
+    Ngram,
+    Proposal,
+    Substituting,
+    UniformEdit,
+)
+from alpha_dimt.config.reading import load, parse
+from alpha_dimt.config.schedules import Increase, Linear, OnDecay
+from alpha_dimt.config.section import Reward, Section, canonical_json, fingerprint
+from alpha_dimt.config.systems import (
+    Alpha,
+    AlphaOnPolicy,
+    Custom,
+    GnmtMixture,
+    Interpolated,
+    MinimumRisk,
+    Ml,
+    Objective,
+    PolicyGradient,
+    Raml,
+    ScheduledSampling,
+    from_proposal,
+)
+from alpha_dimt.config.training import Decoding, Model, Tracking, Training
+
+__all__ = [
+    "Alpha",
+    "AlphaOnPolicy",
+    "AugmentConfig",
+    "Bpe",
+    "Corpus",
+    "Custom",
+    "DataConfig",
+    "Decoding",
+    "Distribution",
+    "DownloadedCorpus",
+    "EditDistance",
+    "Experiment",
+    "FilesCorpus",
+    "GnmtMixture",
+    "HammingPayoff",
+    "Increase",
+    "Interpolated",
+    "Iwslt14Corpus",
+    "Linear",
+    "MinimumRisk",
+    "Mixture",
+    "Ml",
+    "Model",
+    "Multi30kCorpus",
+    "Ngram",
+    "Objective",
+    "OnDecay",
+    "OneTable",
+    "PolicyGradient",
+    "Preparation",
+    "Proposal",
+    "Raml",
+    "Reward",
+    "RunConfig",
+    "ScheduledSampling",
+    "Section",
+    "Substituting",
+    "ToyCorpus",
+    "Tracking",
+    "Training",
+    "TwoFiles",
+    "UniformEdit",
+    "Words",
+    "canonical_json",
+    "fingerprint",
+    "from_proposal",
+    "load",
+    "parse",
+]

@@ -1,0 +1,127 @@
+"""Corpora, and how their text is prepared."""
+
+from pathlib import Path
+from typing import Annotated, Literal, Self
+
+from pydantic import Field, PositiveInt, model_validator
+
+from alpha_dimt.config.section import Name, Section, Seed
+
+Language = Annotated[str, Field(pattern=r"^[a-z]{2,3}$", description="ISO 639 code, as Moses uses")]
+Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+
+
+class CorpusBase(Section):
+    """What all corpora share."""
+
+    name: Name = Field(description="names the folder under results/ and the MLflow experiment")
+    source: Language = "de"
+    target: Language = "en"
+
+    @model_validator(mode="after")
+    def _two_languages(self) -> Self:
+        if self.source == self.target:
+            raise ValueError("source and target must be different languages")
+        return self
+
+
+class ToyCorpus(CorpusBase):
+    """The embedded corpus: German-English-like pairs drawn from a seeded grammar."""
+
+    kind: Literal["toy"]
+    name: Name = "toy"
+    seed: Seed = 1
+    train: PositiveInt = Field(6000, description="sentence pairs")
+    valid: PositiveInt = Field(500, description="sentence pairs")
+    test: PositiveInt = Field(500, description="sentence pairs")
+
+
+class DownloadedCorpus(CorpusBase):
+    """A corpus whose files come from one of several mirrors."""
+
+    mirrors: tuple[str, ...] = Field(
+        (),
+        description="tried in order; each a URL prefix or a local directory of upstream file names",
+    )
+
+
+class Multi30kCorpus(DownloadedCorpus):
+    """Multi30k task 1: raw captions, one gzip file a split and language."""
+
+    kind: Literal["multi30k"]
+    name: Name = "multi30k"
+    sha256: dict[str, Sha256] = Field(description="checksum of every upstream file, by file name")
+
+
+class Iwslt14Corpus(DownloadedCorpus):
+    """IWSLT'14 de-en as MIXER (Ranzato et al., 2016) and the paper prepare it."""
+
+    kind: Literal["iwslt14"]
+    name: Name = "iwslt14"
+    archive: str = "de-en.tgz"
+    size: PositiveInt = Field(19_982_877, description="bytes of the archive; a hard check")
+    md5: str = Field(
+        "10936dfdf616504ddbd844e91b94ef4a",
+        pattern=r"^[0-9a-f]{32}$",
+        description="of the archive; one uncorroborated source, so a mismatch only warns",
+    )
+    valid_every: PositiveInt = Field(23, description="every n-th kept training pair is validation")
+
+
+class TwoFiles(Section):
+    """A split in two aligned text files."""
+
+    source: Path
+    target: Path
+
+
+class OneTable(Section):
+    """A split in one file of tab-separated source and target, no header."""
+
+    tsv: Path
+
+
+class FilesCorpus(CorpusBase):
+    """The user's own parallel text; paths are relative to the working directory."""
+
+    kind: Literal["files"]
+    train: TwoFiles | OneTable
+    valid: TwoFiles | OneTable
+    test: TwoFiles | OneTable
+
+
+Corpus = Annotated[
+    ToyCorpus | Multi30kCorpus | Iwslt14Corpus | FilesCorpus, Field(discriminator="kind")
+]
+
+
+class Words(Section):
+    """Word vocabularies: the most frequent words of the training text."""
+
+    kind: Literal["words"]
+    source_size: PositiveInt | None = Field(None, description="words, without the 4 specials")
+    target_size: PositiveInt | None = Field(None, description="words, without the 4 specials")
+    min_frequency: PositiveInt = Field(1, description="times a word occurs in the training text")
+
+
+class Bpe(Section):
+    """Byte-pair encoding by subword-nmt, learned on the training text."""
+
+    kind: Literal["bpe"]
+    operations: PositiveInt = Field(10_000, description="merge operations")
+    joint: bool = Field(True, description="learn one code table from both languages together")
+
+
+class Preparation(Section):
+    """Tokenisation, casing, cleaning and vocabularies."""
+
+    normalise_punctuation: bool = Field(False, description="Moses normalize-punctuation, first")
+    lowercase: Literal["before", "after", "never"] = Field(
+        "after", description="lower-case before or after tokenisation"
+    )
+    min_length: PositiveInt = Field(1, description="tokens a side; training pairs only")
+    max_length: PositiveInt = Field(50, description="tokens a side; training pairs only")
+    max_ratio: Annotated[float, Field(ge=1)] = Field(
+        1.5, description="longer side over shorter side; training pairs only"
+    )
+    vocabulary: Annotated[Words | Bpe, Field(discriminator="kind")] = Words(kind="words")

@@ -1,0 +1,137 @@
+"""A whole experiment, and the slices of it that the stages depend on."""
+
+from typing import Any, Literal, Self, TypeVar
+
+from pydantic import Field, ValidationError, model_validator
+
+from alpha_dimt.config.data import Corpus, DownloadedCorpus, Preparation
+from alpha_dimt.config.presets import with_preset
+from alpha_dimt.config.proposal import Proposal
+from alpha_dimt.config.section import Name, Section, Seed
+from alpha_dimt.config.systems import Objective, from_proposal
+from alpha_dimt.config.training import Decoding, Model, Tracking, Training
+
+
+class DataConfig(Section):
+    """What the prepared corpus depends on."""
+
+    corpus: Corpus
+    preparation: Preparation
+
+
+class AugmentConfig(Section):
+    """What a file of candidates depends on."""
+
+    data: DataConfig
+    proposal: Proposal
+    seed: Seed
+
+
+class RunConfig(Section):
+    """What a trained model depends on: one system, one seed."""
+
+    data: DataConfig
+    proposal: Proposal | None = Field(description="null for objectives without candidates")
+    model: Model
+    training: Training
+    system: Name
+    objective: Objective
+    start: "RunConfig | None" = Field(description="the run whose best weights this one starts from")
+    seed: Seed
+
+
+AnySection = TypeVar("AnySection", bound=Section)
+
+
+def _changed(section: AnySection, changes: dict[str, Any], key: str) -> AnySection:
+    """Return a section with other values for some keys; errors name `key`."""
+    try:
+        return section.model_validate({**section.model_dump(), **changes})
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join([key, *map(str, first["loc"])])
+        raise ValueError(f"{where}: {first['msg']}") from error
+
+
+class Experiment(Section):
+    """A whole experiment: one corpus, several systems, several seeds."""
+
+    preset: Literal["paper", "reference"] | None = Field(
+        default=None,
+        description="values for keys that are not given: the equations as printed, or what the "
+        "authors' code did",
+    )
+    corpus: Corpus
+    preparation: Preparation = Preparation()
+    proposal: Proposal = Proposal()
+    model: Model = Model()
+    training: Training = Training()
+    decoding: Decoding = Decoding()
+    systems: dict[Name, Objective] = Field(min_length=1, description="objective of each system")
+    seeds: tuple[Seed, ...] = Field((1,), min_length=1)
+    tracking: Tracking = Tracking()
+
+    @model_validator(mode="before")
+    @classmethod
+    def _fill_in_preset(cls, values: Any) -> Any:
+        return with_preset(values) if isinstance(values, dict) else values
+
+    @model_validator(mode="after")
+    def _whole(self) -> Self:
+        if len(set(self.seeds)) != len(self.seeds):
+            raise ValueError("seeds must be distinct")
+        for system, objective in self.systems.items():
+            if objective.proposal and not from_proposal(objective):
+                raise ValueError(f"system {system} takes no candidates of a proposal")
+            self.proposal_of(system)
+            self.training_of(system)
+            self._starts(system)
+        return self
+
+    def _starts(self, system: str) -> None:
+        seen = [system]
+        while (start := self.systems[seen[-1]].start) is not None:
+            if start not in self.systems:
+                raise ValueError(f"system {seen[-1]} starts from {start}, which is not a system")
+            if start in seen:
+                raise ValueError(f"systems start from each other: {' -> '.join([*seen, start])}")
+            seen.append(start)
+
+    def training_of(self, system: str) -> Training:
+        """Return the recipe with what a system changes in it."""
+        return _changed(self.training, self.systems[system].training, f"systems.{system}.training")
+
+    def proposal_of(self, system: str) -> Proposal:
+        """Return the proposal with what a system changes in it."""
+        return _changed(self.proposal, self.systems[system].proposal, f"systems.{system}.proposal")
+
+    def data_config(self) -> DataConfig:
+        """Return the slice that the prepared corpus depends on, which mirrors are not part of."""
+        corpus = self.corpus
+        if isinstance(corpus, DownloadedCorpus):
+            corpus = corpus.model_copy(update={"mirrors": ()})
+        return DataConfig(corpus=corpus, preparation=self.preparation)
+
+    def augment_config(self, system: str, seed: int) -> AugmentConfig:
+        """Return the slice that the candidates of a system and seed depend on."""
+        return AugmentConfig(data=self.data_config(), proposal=self.proposal_of(system), seed=seed)
+
+    def run_config(self, system: str, seed: int) -> RunConfig:
+        """Return the slice that one training depends on."""
+        objective = self.systems[system]
+        return RunConfig(
+            data=self.data_config(),
+            proposal=self.proposal_of(system) if from_proposal(objective) else None,
+            model=self.model,
+            training=self.training_of(system),
+            system=system,
+            objective=objective,
+            start=self.run_config(objective.start, seed) if objective.start else None,
+            seed=seed,
+        )
+
+    def search_config(self, search: Literal["greedy", "beam"]) -> Decoding:
+        """Return the decoding of one column of Table 1; greedy search is a beam of 1."""
+        if search == "beam":
+            return self.decoding
+        return self.decoding.model_copy(update={"beam": 1, "length_penalty": 0.0})

@@ -1,0 +1,78 @@
+"""Read and check files of the configuration; errors name file and key."""
+
+import json
+from pathlib import Path
+from typing import Any, TypeVar
+
+import yaml
+from pydantic import ValidationError
+
+from alpha_dimt.config.section import Section
+from alpha_dimt.errors import UserError
+from alpha_dimt.files import read_lines
+
+AnySection = TypeVar("AnySection", bound=Section)
+
+
+def parse(section: type[AnySection], values: Any, origin: str) -> AnySection:
+    """Validate plain values as a section.
+
+    Args:
+        section: the class to build.
+        values: nested dictionaries, as read from YAML or JSON.
+        origin: the file (or other place) that errors name.
+
+    Raises:
+        UserError: names the origin, the key, what is wrong and the value found.
+    """
+    try:
+        return section.model_validate(values)
+    except ValidationError as error:
+        # Of a value that fits no member of a union, the member of its type says the most.
+        first = min(error.errors(), key=lambda entry: entry["type"].endswith("_type"))
+        key = _key(first["loc"], values, missing=first["type"] == "missing")
+        if first["type"] == "extra_forbidden":
+            problem = "unknown key; config/README.md lists the keys"
+        elif first["type"] == "missing":
+            problem = "this key is required; config/README.md says what it means"
+        else:
+            problem = first["msg"].removeprefix("Value error, ")
+            if not isinstance(first["input"], dict):
+                found = json.dumps(first["input"], default=str)
+                problem += f" (found {found if len(found) < 60 else found[:57] + '...'})"
+        raise UserError(f"{origin}: {key}: {problem}") from error
+
+
+def _key(location: tuple[int | str, ...], values: Any, *, missing: bool) -> str:
+    """Return a key as it stands in the file; pydantic also names the members of unions."""
+    keys: list[str] = []
+    here, tagged = values, False
+    for number, part in enumerate(location, start=1):
+        if isinstance(here, dict):
+            if not tagged and part in (here.get("objective"), here.get("kind")):
+                tagged = True
+                continue
+            found = part in here
+        else:
+            found = isinstance(here, list | tuple) and part in range(len(here))
+        if found:
+            here, tagged = here[part], False
+        if found or (missing and number == len(location)):
+            keys.append(str(part))
+    return ".".join(keys) or "the file"
+
+
+def load(section: type[AnySection], path: Path) -> AnySection:
+    """Read a YAML or JSON file as a section.
+
+    Raises:
+        UserError: the file is missing, is not YAML, or does not fit the section.
+    """
+    text = "\n".join(read_lines(path))
+    try:
+        values = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        line = mark.line + 1 if mark else 1
+        raise UserError(f"{path}:{line}: this is not valid YAML; check the indentation") from error
+    return parse(section, values, str(path))

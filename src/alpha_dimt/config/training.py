@@ -1,0 +1,77 @@
+"""Model, recipe and search; the defaults are the paper's."""
+
+from typing import Annotated, Literal, Self
+
+from pydantic import (
+    Field,
+    NonNegativeFloat,
+    NonNegativeInt,
+    PositiveFloat,
+    PositiveInt,
+    model_validator,
+)
+
+from alpha_dimt.config.section import Section
+
+
+class Model(Section):
+    """Sizes of the encoder-decoder; the defaults are the paper's."""
+
+    embedding: PositiveInt = 256
+    hidden: Annotated[int, Field(gt=0, multiple_of=2)] = Field(
+        256, description="decoder units; each encoder direction has half of them"
+    )
+    dropout: Annotated[float, Field(ge=0, lt=1)] = Field(0.3, description="attentional output only")
+    init: PositiveFloat = Field(0.1, description="parameters start uniform in [-init, init]")
+
+
+class Training(Section):
+    """The paper's recipe: SGD with dev-decay."""
+
+    batch_size: PositiveInt = Field(128, description="source sentences")
+    learning_rate: PositiveFloat = 1.0
+    decay: Annotated[float, Field(gt=0, lt=1)] = Field(
+        0.5, description="factor after an epoch without a new best validation BLEU (dev-decay)"
+    )
+    min_learning_rate: PositiveFloat = 0.05
+    clip_norm: PositiveFloat = Field(5.0, description="largest gradient norm")
+    max_epochs: PositiveInt = 40
+    min_epochs: NonNegativeInt = Field(10, description="never stop early up to this epoch")
+    patience: PositiveInt = Field(5, description="stop when so many epochs passed since the best")
+    sorted_first_epoch: bool = Field(True, description="first epoch in order of length")
+    batches: Literal["dealt", "fixed"] = Field(
+        default="dealt",
+        description="deal sentences into batches anew each epoch, or keep them sorted by length "
+        "(the authors' RAML and alpha runs)",
+    )
+    device: Literal["auto", "cpu", "cuda"] = "auto"
+    precision: Literal["auto", "fp32", "bf16"] = Field(
+        "auto", description="of matrix products; auto: bf16 where the processor has it"
+    )
+    threads: PositiveInt = Field(2, description="CPU threads of one training; part of its identity")
+
+    @model_validator(mode="after")
+    def _rates(self) -> Self:
+        if self.min_learning_rate > self.learning_rate:
+            raise ValueError("min_learning_rate must not be above learning_rate")
+        return self
+
+
+class Decoding(Section):
+    """Greedy and beam search; the defaults are the authors' (no length normalisation)."""
+
+    beam: PositiveInt = Field(10, description="beam width; 1 is greedy search")
+    max_length: PositiveInt = Field(180, description="target tokens")
+    length_penalty: NonNegativeFloat = Field(
+        0.0, description="scores are divided by length ** penalty; 0 is the paper's plain sum"
+    )
+    batch_size: PositiveInt = Field(64, description="sentences decoded at once")
+    replace_unknown: bool = Field(
+        True, description="replace <unk> by the source word with the highest attention"
+    )
+
+
+class Tracking(Section):
+    """Where runs are logged for comparison."""
+
+    uri: str | None = Field(None, description="MLflow tracking URI; null: SQLite in results/")
