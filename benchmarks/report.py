@@ -128,8 +128,9 @@ def markdown(results: Results) -> str:
         f"Made by `make bench` on {machine['processor']}, {machine['cores']} cores "
         f"({machine['instructions']}), with PyTorch {machine['torch']} and {sizes.threads} "
         f"threads; this project multiplied in {machine['dtype']}. Everything was measured in "
-        f"one run: the contenders took turns, and each figure is the median of {sizes.repeats} rounds after one "
-        "to warm up; the spread is the largest minus the smallest rate, relative to the median. "
+        f"one run: the contenders took turns, and each figure is the median of {sizes.repeats} "
+        "rounds after one to warm up; the spread is the largest minus the smallest rate, relative "
+        "to the median. "
         "Each contender is a process of its own. How: `benchmarks/README.md`.",
         "## Training",
         f"{sizes.source_words:,} source and {sizes.target_words:,} target words, {sizes.units} "

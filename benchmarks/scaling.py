@@ -17,7 +17,7 @@ mpl.rcParams["svg.fonttype"] = "none"
 
 from matplotlib import pyplot as plt  # noqa: E402 (after the backend is chosen)
 
-REPEATS = 2
+REPEATS, UPDATES = 2, 2
 
 Start = Callable[[str, Sizes, dict[str, Any]], Contender]
 """Starts a contender of a module with sizes and further parts of its task."""
@@ -40,7 +40,7 @@ class Point:
 
 def measure(axis: Axis, sizes: Sizes, start: Start) -> Iterator[Point]:
     """Yield one point for each value: updates of ML or alpha = 0.5 (K grows), or beam search."""
-    sizes = replace(sizes, updates=min(sizes.updates, 3))
+    sizes = replace(sizes, updates=UPDATES)
     for value in axis.values:
         changed = sizes
         module, round_, task = "train", "train", {"objective": "ml", "candidates": 1}
