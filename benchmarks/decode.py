@@ -33,7 +33,7 @@ def main() -> None:
         model.output.bias[EOS] = NEVER
 
     def search(source: Ragged, width: int) -> float:
-        config = Decoding(beam=width, max_length=sizes.steps, batch_size=sizes.decode_batch)
+        config = Decoding(beam=width, max_length=sizes.steps)
         found = search_all(model, source, config, torch.device("cpu"))
         assert all(len(one.tokens) == sizes.steps for one in found)
         return len(found)

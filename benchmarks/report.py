@@ -143,8 +143,8 @@ def markdown(results: Results) -> str:
         f"bf16, {figures['gemm_fp32_gflop_s']:,.0f} in fp32. The share is of the peak in "
         f"{machine['dtype']}, by the model's operations without padding (`benchmarks/flops.py`).",
         "## Decoding",
-        f"Every sentence takes {sizes.steps} steps (</s> cannot win), {sizes.decode_batch} at "
-        "once, sorted by length.",
+        f"Every sentence takes {sizes.steps} steps (</s> cannot win). Sorted by length; batches as "
+        f"configured by default here, {sizes.decode_batch} sentences for the peers.",
         decoding_table(results),
         f"An epoch of maximum likelihood on IWSLT'14 ({TRAIN_PAIRS:,} pairs) would take "
         f"{figures['epoch_ml_s']:,.0f} s, of which validation (greedy search and likelihood on "

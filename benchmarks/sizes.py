@@ -16,7 +16,7 @@ class Sizes:
         pairs: sentence pairs that batches are dealt from.
         updates: timed in one round of training; the batches are the same in every round.
         repeats: rounds of each contender.
-        decode_batch: sentences decoded at once.
+        decode_batch: sentences that the peers decode at once.
         steps: target tokens of every decoded sentence.
         greedy: sentences in one round of greedy search.
         beam: sentences in one round of beam search.

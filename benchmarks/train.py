@@ -75,11 +75,10 @@ def main() -> None:
         recipe=recipe,
         seed=1,
     )
-    optimiser = torch.optim.SGD(model.parameters(), lr=recipe.learning_rate)
 
     def train() -> float:
         state = State(DevDecay(recipe.learning_rate), started_ms=0)
-        return train_epoch(model, optimiser, training, state, device)[2]
+        return train_epoch(model, training, state, device)[2]
 
     def score_references() -> float:
         model.eval()
