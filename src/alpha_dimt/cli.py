@@ -9,10 +9,16 @@ from pathlib import Path
 import click
 
 from alpha_dimt import __version__
-from alpha_dimt.errors import UserError
+from alpha_dimt.errors import Stopped, UserError
 
 EXISTING = click.Path(exists=True, path_type=Path)
 NEW = click.Path(path_type=Path)
+
+
+class TryAgain(click.ClickException):
+    """The same command goes on where this one was stopped."""
+
+    exit_code = 75  # EX_TEMPFAIL of sysexits.h
 
 
 class Commands(click.Group):
@@ -23,11 +29,12 @@ class Commands(click.Group):
         return list(self.commands)
 
     def invoke(self, ctx: click.Context) -> object:
-        """Run a command; a `UserError` becomes one line on stderr and exit code 1."""
+        """Run a command; a `UserError` becomes one line on stderr and its exit code."""
         try:
             return super().invoke(ctx)
         except UserError as error:
-            raise click.ClickException(str(error)) from error
+            kind = TryAgain if isinstance(error, Stopped) else click.ClickException
+            raise kind(str(error)) from error
 
 
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
@@ -97,6 +104,13 @@ def augment(config: Path, encoded: Path, out: Path) -> None:
 @click.option("--state", type=NEW, required=True, help="Folder for checkpoints.")
 @click.option("--out", type=NEW, required=True, help="Folder of the run.")
 @click.option("--threads", type=click.IntRange(1), required=True, help="CPU threads to use.")
+@click.option(
+    "--checkpoint-seconds",
+    type=click.IntRange(1),
+    default=180,
+    show_default=True,
+    help="From one checkpoint to the next; one more ends each epoch.",
+)
 def train(
     config: Path,
     encoded: Path,
@@ -105,8 +119,12 @@ def train(
     state: Path,
     out: Path,
     threads: int,
+    checkpoint_seconds: int,
 ) -> None:
-    """Train one system with one seed; resumes from its last checkpoint."""
+    """Train one system with one seed, or go on from its last checkpoint.
+
+    SIGTERM and SIGUSR1 stop it after the update that it is at, with exit code 75; nothing is lost.
+    """
     from alpha_dimt.config import RunConfig, load
     from alpha_dimt.training.run import train_run
 
@@ -118,6 +136,7 @@ def train(
         state=state,
         out=out,
         threads=threads,
+        checkpoint_seconds=checkpoint_seconds,
     )
 
 

@@ -1,9 +1,11 @@
-"""Text and JSON files: read strictly, written atomically."""
+"""Files: read strictly, written atomically."""
 
+import errno
 import gzip
 import hashlib
 import json
 import os
+import shutil
 import tempfile
 import zlib
 from collections.abc import Iterable, Iterator
@@ -56,24 +58,84 @@ def decode_lines(raw: bytes, name: object) -> list[str]:
         raise
 
 
+REFUSALS = {
+    *(errno.ENOSPC, errno.EDQUOT, errno.EFBIG),
+    *(errno.EROFS, errno.EACCES, errno.EPERM, errno.EIO),
+}
+"""How a disk refuses to be written."""
+
+
+@contextmanager
+def refusals_named(path: Path) -> Iterator[None]:
+    """Turn a disk's refusal to be written into a sentence that names `path`.
+
+    Raises:
+        UserError: the disk is full, a quota is used up, a folder is read-only.
+    """
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in REFUSALS:
+            raise
+        raise UserError(
+            f"{path}: this cannot be written ({os.strerror(error.errno)}); "
+            "mend that and give the same command again"
+        ) from error
+
+
 @contextmanager
 def atomic_path(path: Path) -> Iterator[Path]:
     """Yield a temporary path beside `path`; on success it is fsynced and renamed to `path`.
 
     On any exception, Ctrl-C included, the temporary file is removed and `path` is untouched.
+
+    Raises:
+        UserError: the disk refuses to be written.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".tmp")
-    os.close(handle)
-    temporary = Path(name)
+    with refusals_named(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".tmp")
+        os.close(handle)
+        temporary = Path(name)
+        try:
+            yield temporary
+            _fsync(temporary)
+            temporary.chmod(0o666 & ~_umask())
+            temporary.replace(path)
+        finally:
+            temporary.unlink(missing_ok=True)
+
+
+@contextmanager
+def atomic_folder(path: Path) -> Iterator[Path]:
+    """Yield a temporary folder beside `path`; on success all is fsynced and it becomes `path`.
+
+    There must be nothing at `path`. On any exception the temporary folder is removed.
+
+    Raises:
+        UserError: the disk refuses to be written.
+    """
+    with refusals_named(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        temporary = Path(tempfile.mkdtemp(dir=path.parent, prefix=f".{path.name}.", suffix=".tmp"))
+        try:
+            yield temporary
+            for file in temporary.iterdir():
+                _fsync(file)
+            _fsync(temporary)
+            temporary.chmod(0o777 & ~_umask())
+            temporary.rename(path)
+            _fsync(path.parent)
+        finally:
+            shutil.rmtree(temporary, ignore_errors=True)
+
+
+def _fsync(path: Path) -> None:
+    handle = os.open(path, os.O_RDONLY)
     try:
-        yield temporary
-        with temporary.open("rb") as file:
-            os.fsync(file.fileno())
-        temporary.chmod(0o666 & ~_umask())
-        temporary.replace(path)
+        os.fsync(handle)
     finally:
-        temporary.unlink(missing_ok=True)
+        os.close(handle)
 
 
 def _umask() -> int:

@@ -1,11 +1,15 @@
 """A corpus that says everything twice: the target is the source, reversed."""
 
+import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
 
-from alpha_dimt.config import Experiment, parse
+from alpha_dimt.config import Checkpoints, Experiment, parse
+from alpha_dimt.files import read_lines, write_json
+from alpha_dimt.training.run import train_run
 from alpha_dimt.vocab import Vocab
 
 LETTERS = "abcdefghij"
@@ -58,3 +62,39 @@ def write_corpus(folder: Path, train: int = 900) -> Path:
         with pa.OSFile(file, "wb") as sink, pa.ipc.new_file(sink, table.schema) as writer:
             writer.write_table(table)
     return folder
+
+
+def train(
+    encoded: Path,
+    work: Path,
+    config: Experiment,
+    system: str,
+    *,
+    checkpoint_seconds: float = Checkpoints().seconds,
+) -> Path:
+    """Train a system with seed 1; return the folder of the run."""
+    run = config.run_config(system, 1)
+    out = work / system
+    write_json(out / "config.json", run.model_dump(mode="json"))
+    train_run(
+        run,
+        encoded=encoded,
+        augmented=None if run.proposal is None else encoded / "seed1.arrow",
+        start=None,
+        state=work / "state",
+        out=out,
+        threads=1,
+        checkpoint_seconds=checkpoint_seconds,
+    )
+    return out
+
+
+def records(run: Path) -> list[dict[str, Any]]:
+    """Return metrics.jsonl without what a clock wrote."""
+    lines = [json.loads(line) for line in read_lines(run / "metrics.jsonl")]
+    return [{k: v for k, v in line.items() if k not in ("time_ms", "timing")} for line in lines]
+
+
+def result(run: Path) -> tuple[list[dict[str, Any]], bytes]:
+    """Return all of a finished run that must not depend on how often it was interrupted."""
+    return records(run), (run / "best.safetensors").read_bytes()

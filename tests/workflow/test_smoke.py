@@ -81,6 +81,10 @@ def test_a_change_reruns_what_depends_on_it(finished, change: str, rerun: dict[s
     assert "track" in planned
 
 
+def test_how_often_to_checkpoint_makes_nothing_anew(finished):
+    assert finished.planned("--config", 'checkpoints={"seconds": 5}') == {}
+
+
 def test_time_stamps_of_configurations_do_not_count(finished):
     for path in finished.folder.glob("results/toy/**/*.json"):
         path.touch()

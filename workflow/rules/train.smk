@@ -24,6 +24,9 @@ rule train:
     conda:
         "../../environment.yml"
     threads: experiment.training.threads
+    # Not in `params:`, where another value would train anew.
+    resources:
+        checkpoint_seconds=experiment.checkpoints.seconds,
     params:
         candidates=lambda wildcards, input: (
             f"--augmented {input.candidates}" if input.candidates else ""
@@ -36,4 +39,4 @@ rule train:
         "--encoded results/{wildcards.corpus}/data/encoded {params.candidates} {params.start} "
         "--state results/{wildcards.corpus}/state "
         "--out results/{wildcards.corpus}/runs/{wildcards.system}/seed{wildcards.seed} "
-        "--threads {threads} > {log} 2>&1"
+        "--threads {threads} --checkpoint-seconds {resources.checkpoint_seconds} > {log} 2>&1"

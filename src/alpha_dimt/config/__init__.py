@@ -46,13 +46,14 @@ from alpha_dimt.config.systems import (
     ScheduledSampling,
     from_proposal,
 )
-from alpha_dimt.config.training import Decoding, Model, Tracking, Training
+from alpha_dimt.config.training import Checkpoints, Decoding, Model, Tracking, Training
 
 __all__ = [
     "Alpha",
     "AlphaOnPolicy",
     "AugmentConfig",
     "Bpe",
+    "Checkpoints",
     "Corpus",
     "Custom",
     "DataConfig",

@@ -9,7 +9,7 @@ from alpha_dimt.config.presets import with_preset
 from alpha_dimt.config.proposal import Proposal
 from alpha_dimt.config.section import Name, Section, Seed
 from alpha_dimt.config.systems import Objective, from_proposal
-from alpha_dimt.config.training import Decoding, Model, Tracking, Training
+from alpha_dimt.config.training import Checkpoints, Decoding, Model, Tracking, Training
 
 
 class DataConfig(Section):
@@ -66,6 +66,7 @@ class Experiment(Section):
     proposal: Proposal = Proposal()
     model: Model = Model()
     training: Training = Training()
+    checkpoints: Checkpoints = Checkpoints()
     decoding: Decoding = Decoding()
     systems: dict[Name, Objective] = Field(min_length=1, description="objective of each system")
     seeds: tuple[Seed, ...] = Field((1,), min_length=1)

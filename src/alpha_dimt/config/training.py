@@ -57,6 +57,14 @@ class Training(Section):
         return self
 
 
+class Checkpoints(Section):
+    """How often a training is kept; no part of its identity."""
+
+    seconds: PositiveInt = Field(
+        180, description="between two checkpoints; what a kill may cost. One more ends each epoch"
+    )
+
+
 class Decoding(Section):
     """Greedy and beam search; the defaults are the authors' (no length normalisation)."""
 

@@ -1,50 +1,86 @@
 """Weights on disk: safetensors only, checked against the run that they claim to be of."""
 
+import re
 from pathlib import Path
 
 import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
+from torch import nn
 
 from alpha_dimt.config import RunConfig
 from alpha_dimt.errors import UserError
 from alpha_dimt.files import atomic_path
 from alpha_dimt.model.seq2seq import Seq2Seq
 
+_TYPES = {torch.float32: "F32", torch.float64: "F64"}
+"""Names of the types of parameters in safetensors."""
 
-def save_weights(weights: dict[str, torch.Tensor], path: Path, config: RunConfig) -> None:
-    """Write weights atomically, with the fingerprint of their run."""
+
+def write_weights(model: nn.Module, path: Path, run_key: str) -> None:
+    """Write the weights of a model, with the fingerprint of their run, without a copy in memory.
+
+    Raises:
+        OSError: the disk refuses.
+    """
+    weights = {name: value.cpu() for name, value in model.state_dict().items()}
+    try:
+        save_file(weights, path, metadata={"run_key": run_key})
+    except SafetensorError as error:
+        if found := re.search(r"os error (\d+)", str(error)):
+            raise OSError(int(found[1]), str(error), str(path)) from error
+        raise
+
+
+def save_weights(model: nn.Module, path: Path, run_key: str) -> None:
+    """Write the weights of a model atomically; see `write_weights`."""
     with atomic_path(path) as temporary:
-        save_file(weights, temporary, metadata={"run_key": config.fingerprint()})
+        write_weights(model, temporary, run_key)
 
 
-def load_model(path: Path, config: RunConfig, *, source_words: int, target_words: int) -> Seq2Seq:
-    """Build the model of a run and fill in its weights.
+def fill(model: nn.Module, path: Path, run_key: str) -> None:
+    """Copy weights into a model, one after the other, once it is known that all of them fit.
 
     Raises:
         UserError: the file is missing, damaged, of another run or of other sizes.
     """
-    model = Seq2Seq(config.model, source_words=source_words, target_words=target_words)
+    wanted = model.state_dict()
     try:
         with safe_open(path, framework="pt") as file:
-            run_key = (file.metadata() or {}).get("run_key")
-            weights = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+            found = (file.metadata() or {}).get("run_key")
+            if found != run_key:
+                raise UserError(
+                    f"{path}: these weights belong to run {found}, but config.json describes run "
+                    f"{run_key}; train the run again"
+                )
+            names = set(file.keys())
+            if names != wanted.keys():
+                odd = sorted(names ^ wanted.keys())
+                raise UserError(
+                    f"{path}: these weights lack or should not have {', '.join(odd[:3])}; "
+                    "train the run again"
+                )
+            for name, value in wanted.items():
+                entry = file.get_slice(name)
+                shape, kind = tuple(entry.get_shape()), entry.get_dtype()
+                if (shape, kind) != (tuple(value.shape), _TYPES[value.dtype]):
+                    raise UserError(
+                        f"{path}: {name} is {kind} {shape}, but this model has "
+                        f"{_TYPES[value.dtype]} {tuple(value.shape)}; were these weights trained "
+                        "on other data?"
+                    )
+            for name, value in wanted.items():
+                value.copy_(file.get_tensor(name))
     except FileNotFoundError as error:
         raise UserError(f"{path}: there is no such file; `alpha-dimt train` makes it") from error
-    except SafetensorError as error:
+    except (SafetensorError, OSError) as error:
         raise UserError(
             f"{path}: these weights are damaged ({error}); train the run again"
         ) from error
-    if run_key != config.fingerprint():
-        raise UserError(
-            f"{path}: these weights belong to run {run_key}, but config.json describes run "
-            f"{config.fingerprint()}; train the run again"
-        )
-    try:
-        model.load_state_dict(weights)
-    except RuntimeError as error:
-        raise UserError(
-            f"{path}: these weights do not fit vocabularies of {source_words} and {target_words} "
-            "entries; were they trained on other data?"
-        ) from error
+
+
+def load_model(path: Path, config: RunConfig, *, source_words: int, target_words: int) -> Seq2Seq:
+    """Build the model of a run and fill in its weights; errors as in `fill`."""
+    model = Seq2Seq(config.model, source_words=source_words, target_words=target_words)
+    fill(model, path, config.fingerprint())
     return model

@@ -144,7 +144,10 @@ def score(
     """
 
     def tensor(array: object) -> Tensor:
-        return torch.as_tensor(array).to(device, non_blocking=True)
+        value = torch.as_tensor(array)
+        # From pinned memory a copy to the device waits for nothing, so batches are made and sent
+        # while the updates before them are still computed.
+        return value.pin_memory().to(device, non_blocking=True) if device.type == "cuda" else value
 
     encoded = model.encode(tensor(batch.source), torch.from_numpy(batch.source_lengths))
     if sampler is not None:

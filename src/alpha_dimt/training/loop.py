@@ -3,19 +3,27 @@
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from itertools import islice
 
+import numpy as np
 import torch
+from torch import Tensor
 
 from alpha_dimt.config import Training
 from alpha_dimt.data.batching import Batch
-from alpha_dimt.errors import UserError
+from alpha_dimt.errors import Stopped, UserError
 from alpha_dimt.model.seq2seq import Seq2Seq
 from alpha_dimt.training.candidates import Sampler, gold_probability, score
+from alpha_dimt.training.checkpoints import Checkpoints
+from alpha_dimt.training.interruption import StopRequest
 from alpha_dimt.training.methods import Method
 from alpha_dimt.training.sgd import clipped_sgd
 from alpha_dimt.training.state import State
 
 Metrics = dict[str, float]
+
+LOOK_EVERY = {"cpu": 1, "cuda": 100}
+"""Updates between two looks at whether the training diverged; a look waits for the device."""
 
 
 @dataclass(frozen=True)
@@ -25,7 +33,7 @@ class Task:
     Attributes:
         method: the objective, and which candidates it wants.
         sampler: draws candidates from the model, if the method wants them.
-        batches: the batches of an epoch (counted from 1).
+        batches: the batches of an epoch (counted from 1), the same ones in every call.
         validate: metrics of the model on the validation data; `valid_bleu_greedy` is one of them.
         recipe: learning rates, batch size, stop rule.
         seed: of the random streams.
@@ -39,44 +47,108 @@ class Task:
     seed: int
 
 
+class Diverged(UserError):
+    """The loss or its gradient is no longer finite."""
+
+
+class Stopwatch:
+    """Tells seconds since it was last asked; no matter what the time of day does."""
+
+    def __init__(self) -> None:
+        self._at = time.monotonic()
+
+    def lap(self) -> float:
+        """Return the seconds since the last lap."""
+        before, self._at = self._at, time.monotonic()
+        return self._at - before
+
+
+def seed_update(seed: int, epoch: int, number: int) -> None:
+    """Start the random streams (dropout, samples) of one update; none goes on over updates."""
+    torch.manual_seed(int(np.random.SeedSequence((seed, epoch, number)).generate_state(1)[0]))
+
+
+def update(
+    model: Seq2Seq, loss: Tensor, diverged: Tensor, *, learning_rate: float, clip_norm: float
+) -> tuple[Tensor, Tensor]:
+    """Make one update, unless loss or gradient are not finite now or were not before.
+
+    Args:
+        model: its parameters are moved.
+        loss: to minimise.
+        diverged: whether an earlier loss or gradient of the epoch was not finite.
+        learning_rate: factor of the gradient.
+        clip_norm: longer gradients are scaled to this norm.
+
+    Returns:
+        The norm of the gradient, and `diverged` with this update in it.
+    """
+    loss.backward()  # type: ignore[no-untyped-call]
+    diverged = diverged | ~loss.detach().isfinite()
+    norm = clipped_sgd(
+        model.parameters(), learning_rate=learning_rate, clip_norm=clip_norm, unless=diverged
+    )
+    return norm, diverged | ~norm.isfinite()
+
+
 def train_epoch(
     model: Seq2Seq,
     task: Task,
     state: State,
     device: torch.device,
+    after_update: Callable[[], None] = lambda: None,
 ) -> tuple[Metrics, int, int]:
-    """Make one pass over the data; return mean metrics, updates and target tokens."""
+    """Make the rest of one pass over the data, from where `state` stands.
+
+    Returns:
+        Mean metrics, updates and target tokens of the whole epoch.
+
+    Raises:
+        Diverged: `state` and the weights are those before the update that would have been bad.
+    """
     model.train()
-    epoch = state.schedule.epoch + 1
-    torch.manual_seed(task.seed * 10_007 + epoch)  # dropout and samples
-    method = task.method
+    epoch, done, method = state.schedule.epoch + 1, state.updates, task.method
     objective = method.objective(epoch, state.schedule.decays)
-    sums: Metrics = {}
-    updates = tokens = 0
-    log_p_sum = 0.0
-    for number, batch in enumerate(task.batches(epoch), start=1):
-        gold = method.gold_decay and gold_probability(method.gold_decay, state.step + updates)
+    diverged = torch.zeros((), dtype=torch.bool, device=device)
+
+    def look() -> None:
+        if diverged:
+            raise Diverged(
+                f"epoch {epoch}, batch {state.updates + 1}: the loss or its gradient is not "
+                "finite, this update was not made; lower training.learning_rate or "
+                "training.clip_norm"
+            )
+
+    for number, batch in enumerate(islice(task.batches(epoch), done, None), start=done + 1):
+        seed_update(task.seed, epoch, number)
+        gold = method.gold_decay and gold_probability(method.gold_decay, state.step + number - 1)
         parts = score(model, batch, device, sampler=task.sampler, gold=gold, chunk=method.chunk)
         losses = [objective(part) for part in parts]
-        value = torch.stack([loss.value for loss in losses]).sum()
-        value.backward()  # type: ignore[no-untyped-call]
-        norm = clipped_sgd(
-            model.parameters(),
+        loss = torch.stack([part.value for part in losses]).sum()
+        norm, diverged = update(
+            model,
+            loss,
+            diverged,
             learning_rate=state.schedule.learning_rate,
             clip_norm=task.recipe.clip_norm,
         )
-        if not torch.isfinite(norm):
-            raise UserError(
-                f"epoch {epoch}, batch {number}: the gradient is {norm.item()}; "
-                "lower training.learning_rate or training.clip_norm"
-            )
-        updates, tokens = updates + 1, tokens + sum(int(part.lengths.sum()) for part in parts)
-        log_p_sum += sum(float(part.log_p.detach().sum()) for part in parts)
-        figures = {"train_loss": value.detach(), "gradient_norm": norm, **losses[0].diagnostics}
-        for name, figure in figures.items():
-            sums[name] = sums.get(name, 0.0) + float(figure)
+        figures = {
+            "updates": torch.ones_like(norm),
+            "tokens": torch.stack([part.lengths.sum() for part in parts]).sum(),
+            "log_p": torch.stack([part.log_p.detach().sum() for part in parts]).sum(),
+            "train_loss": loss.detach(),
+            "gradient_norm": norm,
+            **losses[0].diagnostics,
+        }
+        state.sums.add(figures, unless=diverged)
+        if number % LOOK_EVERY[device.type] == 0:
+            look()
+        after_update()
+    look()
+    sums = state.sums.read()
+    updates, tokens, log_p = (sums.pop(name) for name in ("updates", "tokens", "log_p"))
     means = {name: total / updates for name, total in sums.items()}
-    return {**means, "train_nll_per_token": -log_p_sum / tokens}, updates, tokens
+    return {**means, "train_nll_per_token": -log_p / tokens}, int(updates), int(tokens)
 
 
 def fit(
@@ -85,33 +157,40 @@ def fit(
     state: State,
     *,
     device: torch.device,
+    checkpoints: Checkpoints,
+    stop: StopRequest,
     after_epoch: Callable[[State], None],
 ) -> str:
-    """Train until the stop rule; return its name. `after_epoch` sees the state after each epoch."""
+    """Train until the stop rule; return its name. `after_epoch` sees the state after each epoch.
+
+    Raises:
+        Diverged, Stopped: the state so far is in the last checkpoint.
+    """
+    watch = Stopwatch()
+
+    def after_update() -> None:
+        state.epoch_seconds += watch.lap()
+        if checkpoints.due():
+            checkpoints.save(state, model)
+        stop.obey()
+
     while (reason := state.schedule.stopped(task.recipe)) is None:
-        started = time.monotonic()
-        rate, epoch = state.schedule.learning_rate, state.schedule.epoch + 1
-        metrics, updates, tokens = train_epoch(model, task, state, device)
-        trained = time.monotonic()
-        metrics |= {"learning_rate": rate} | task.validate(model)
-        validated = time.monotonic()
-        state.step += updates
-        state.schedule = state.schedule.after(metrics["valid_bleu_greedy"], task.recipe)
-        if state.schedule.best_epoch == epoch:
-            state.best = {name: value.clone() for name, value in model.state_dict().items()}
-        state.seconds += validated - started
-        state.records.append(
-            {
-                "time_ms": time.time_ns() // 1_000_000,
-                "epoch": epoch,
-                "step": state.step,
-                "metrics": metrics,
-                "timing": {
-                    "epoch_seconds": validated - started,
-                    "valid_seconds": validated - trained,
-                    "target_tokens_per_second": tokens / (trained - started),
-                },
-            }
-        )
+        rate = state.schedule.learning_rate
+        try:
+            metrics, updates, tokens = train_epoch(model, task, state, device, after_update)
+            trained = state.epoch_seconds + watch.lap()
+            with stop.obeyed_at_once():
+                metrics |= {"learning_rate": rate} | task.validate(model)
+        except (Diverged, Stopped):
+            checkpoints.save(state, model)
+            raise
+        validated = trained + watch.lap()
+        timing = {
+            "epoch_seconds": validated,
+            "valid_seconds": validated - trained,
+            "target_tokens_per_second": tokens / trained,
+        }
+        state.end_epoch(metrics, updates, timing, task.recipe)
+        checkpoints.save(state, model, best=state.schedule.best_epoch == state.schedule.epoch)
         after_epoch(state)
     return reason

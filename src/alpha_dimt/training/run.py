@@ -1,8 +1,6 @@
 """Train one run: from its configuration and data to its folder."""
 
 import importlib.metadata
-import json
-import shutil
 import subprocess
 import time
 from collections.abc import Iterator
@@ -14,6 +12,7 @@ import numpy as np
 import torch
 
 from alpha_dimt import __version__
+from alpha_dimt.config import Checkpoints as CheckpointsConfig
 from alpha_dimt.config import Decoding, RunConfig, fingerprint
 from alpha_dimt.data.batching import (
     Batch,
@@ -29,12 +28,14 @@ from alpha_dimt.data.encoded import AugmentedCorpus, Pairs, read_pairs
 from alpha_dimt.decoding import join_subwords, translate_pairs
 from alpha_dimt.errors import UserError
 from alpha_dimt.evaluation.bleu import multi_bleu
-from alpha_dimt.files import sha256, write_json, write_text
+from alpha_dimt.files import sha256, write_json
 from alpha_dimt.model.seq2seq import Seq2Seq
-from alpha_dimt.model.weights import load_model, save_weights
+from alpha_dimt.model.weights import fill
 from alpha_dimt.proposals import Words, build, needs_blocks
 from alpha_dimt.runtime import choose_device, choose_dtype, machine, use_threads
 from alpha_dimt.training.candidates import Sampler, score
+from alpha_dimt.training.checkpoints import Checkpoints
+from alpha_dimt.training.interruption import StopRequest
 from alpha_dimt.training.loop import Metrics, Task, fit
 from alpha_dimt.training.methods import Method
 from alpha_dimt.training.methods import method as training_method
@@ -132,6 +133,7 @@ def train_run(
     state: Path,
     out: Path,
     threads: int,
+    checkpoint_seconds: float = CheckpointsConfig().seconds,
 ) -> None:
     """Train, and write metrics.jsonl, best.safetensors and run.json into the run's folder.
 
@@ -143,9 +145,12 @@ def train_run(
         state: folder of checkpoints; this run uses a subfolder named by configuration and data.
         out: the run's folder.
         threads: CPU threads.
+        checkpoint_seconds: from one checkpoint to the next.
 
     Raises:
-        UserError: the data does not fit the configuration, or training diverged.
+        UserError: the data does not fit the configuration, training diverged, the disk refuses to
+            be written, or another process trains this run.
+        Stopped: SIGTERM or SIGUSR1 came; the same call goes on.
     """
     if (augmented is None) != (config.proposal is None):
         needs = "needs" if augmented is None else "takes no"
@@ -162,80 +167,92 @@ def train_run(
     train, valid = read_pairs(encoded, "train"), read_pairs(encoded, "valid")
     candidates = AugmentedCorpus(augmented) if augmented else None
 
-    words = {"source_words": source_words, "target_words": len(vocab)}
-    if start is None or config.start is None:
-        model = Seq2Seq(config.model, **words)
-        model.initialise(config.model.init, torch.Generator().manual_seed(config.seed))
-    else:
-        model = load_model(start, config.start, **words)
-    model.to(device).compute_dtype = choose_dtype(config.training.precision, device)
+    model = Seq2Seq(config.model, source_words=source_words, target_words=len(vocab))
+    model.compute_dtype = choose_dtype(config.training.precision, device)
     precision = str(model.compute_dtype).removeprefix("torch.")
-    print(f"{config.system} seed {config.seed}: {device.type}, {precision}, {threads} threads")
+    arithmetic = f"{device.type}, {precision}, {threads} threads"
+    print(f"{config.system} seed {config.seed}: {arithmetic}")
 
     files = [encoded / "train.arrow", encoded / "valid.arrow"]
     files += [path for path in (augmented, start) if path]
     data = {path.name: sha256(path) for path in files}
-    # Neither another configuration nor other data may resume this state.
-    folder = state / f"{config.fingerprint()}-{fingerprint(data)}"
-    resumed = State.restore(folder, model)
-    if resumed:
-        print(f"resuming after epoch {resumed.schedule.epoch}")
-    progress = resumed or State(DevDecay(config.training.learning_rate), _now_ms())
-
-    def after_epoch(progress: State) -> None:
-        progress.save(folder, model)
-        record = progress.records[-1]
-        print(_line(record), flush=True)
-        if collapsed(record["metrics"]):
-            print(
-                f"warning: epoch {record['epoch']}: the weights have collapsed, a group is worth "
-                f"{record['metrics']['ess']:.2f} candidates; raise tau or lower alpha",
-                flush=True,
-            )
-
-    reason = fit(
-        model,
-        Task(
-            method=method,
-            sampler=choose_sampler(config, method, train, len(vocab)),
-            batches=partial(epoch_batches, config, method, train, candidates),
-            validate=partial(validate, pairs=valid, vocab=vocab, config=config, device=device),
-            recipe=config.training,
-            seed=config.seed,
-        ),
-        progress,
-        device=device,
-        after_epoch=after_epoch,
+    checkpoints = Checkpoints(
+        # Neither another configuration nor other data may resume this state.
+        state / f"{config.fingerprint()}-{fingerprint(data)}",
+        run_key=config.fingerprint(),
+        seconds=checkpoint_seconds,
     )
-    best = {name: value.cpu() for name, value in progress.best.items()}
-    save_weights(best, out / "best.safetensors", config)
-    write_text(out / "metrics.jsonl", "".join(json.dumps(r) + "\n" for r in progress.records))
-    write_json(
-        out / "run.json",
-        {
-            "run_key": config.fingerprint(),
-            "system": config.system,
-            "seed": config.seed,
-            "corpus": corpus.name,
-            "code_version": version,
-            "data": data,
-            "machine": machine(device),
-            "libraries": {name: importlib.metadata.version(name) for name in LIBRARIES},
-            "threads": threads,
-            "precision": precision,
-            "parameters": sum(p.numel() for p in model.parameters()),
-            "best": {
-                "epoch": progress.schedule.best_epoch,
-                "valid_bleu_greedy": progress.schedule.best,
+    with StopRequest().heard() as stop, checkpoints.held():
+        progress = checkpoints.restore(model)
+        if progress is None:
+            progress = State(DevDecay(config.training.learning_rate), _now_ms(), arithmetic)
+            if start is None or config.start is None:
+                model.initialise(config.model.init, torch.Generator().manual_seed(config.seed))
+            else:
+                fill(model, start, config.start.fingerprint())
+        else:
+            print(f"resuming after epoch {progress.schedule.epoch}, batch {progress.updates}")
+            if progress.arithmetic != arithmetic:
+                print(
+                    f"warning: it was computed with {progress.arithmetic} so far; the result will "
+                    "differ in the last digits from that of an uninterrupted run"
+                )
+        model.to(device)
+        reason = fit(
+            model,
+            Task(
+                method=method,
+                sampler=choose_sampler(config, method, train, len(vocab)),
+                batches=partial(epoch_batches, config, method, train, candidates),
+                validate=partial(validate, pairs=valid, vocab=vocab, config=config, device=device),
+                recipe=config.training,
+                seed=config.seed,
+            ),
+            progress,
+            device=device,
+            checkpoints=checkpoints,
+            stop=stop,
+            after_epoch=report,
+        )
+        checkpoints.publish(progress, out)
+        write_json(
+            out / "run.json",
+            {
+                "run_key": config.fingerprint(),
+                "system": config.system,
+                "seed": config.seed,
+                "corpus": corpus.name,
+                "code_version": version,
+                "data": data,
+                "machine": machine(device),
+                "libraries": {name: importlib.metadata.version(name) for name in LIBRARIES},
+                "threads": threads,
+                "precision": precision,
+                "parameters": sum(p.numel() for p in model.parameters()),
+                "best": {
+                    "epoch": progress.schedule.best_epoch,
+                    "valid_bleu_greedy": progress.schedule.best,
+                },
+                "epochs": progress.schedule.epoch,
+                "stopped": reason,
+                "started_ms": progress.started_ms,
+                "ended_ms": _now_ms(),
+                "wall_seconds": progress.seconds,
             },
-            "epochs": progress.schedule.epoch,
-            "stopped": reason,
-            "started_ms": progress.started_ms,
-            "ended_ms": _now_ms(),
-            "wall_seconds": progress.seconds,
-        },
-    )
-    shutil.rmtree(folder)
+        )
+        checkpoints.remove()
+
+
+def report(progress: State) -> None:
+    """Print the last epoch, and warn if weights collapsed in it."""
+    record = progress.records[-1]
+    print(_line(record), flush=True)
+    if collapsed(record["metrics"]):
+        print(
+            f"warning: epoch {record['epoch']}: the weights have collapsed, a group is worth "
+            f"{record['metrics']['ess']:.2f} candidates; raise tau or lower alpha",
+            flush=True,
+        )
 
 
 def collapsed(metrics: Metrics) -> bool:

@@ -7,16 +7,19 @@ from torch import Tensor
 
 
 @torch.no_grad()
-def clipped_sgd(parameters: Iterable[Tensor], *, learning_rate: float, clip_norm: float) -> Tensor:
+def clipped_sgd(
+    parameters: Iterable[Tensor], *, learning_rate: float, clip_norm: float, unless: Tensor
+) -> Tensor:
     """Make one update; afterwards the parameters have no gradient any more.
 
     An embedding's gradient is sparse: a mini-batch reads a tenth of the words, and the other rows
-    are neither zeroed nor read. Where the norm is not finite, nothing is changed.
+    are neither zeroed nor read. Where the norm is not finite or `unless` is true, nothing is changed.
 
     Args:
         parameters: those that have a gradient are moved.
         learning_rate: factor of the gradient.
         clip_norm: longer gradients are scaled to this norm.
+        unless: a scalar on the parameters' device.
 
     Returns:
         The norm before clipping, a scalar on the parameters' device.
@@ -32,14 +35,14 @@ def clipped_sgd(parameters: Iterable[Tensor], *, learning_rate: float, clip_norm
             moved.append((parameter, gradient, None))
     norms = [torch.linalg.vector_norm(gradient) for _, gradient, _ in moved]
     norm: Tensor = torch.linalg.vector_norm(torch.stack(norms))
-    finite = torch.isfinite(norm)
+    wanted = torch.isfinite(norm) & ~unless
     factor = (clip_norm / norm).clamp(max=1.0) * -learning_rate
     if norm.is_cuda:
         # The host does not wait for the norm: what must not count is set to 0 on the device.
         for _, gradient, _ in moved:
-            gradient.copy_(torch.where(finite, gradient * factor, 0))
+            gradient.copy_(torch.where(wanted, gradient * factor, 0))
         scale = 1.0
-    elif finite:
+    elif wanted:
         scale = factor.item()
     else:
         return norm

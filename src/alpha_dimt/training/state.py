@@ -1,79 +1,98 @@
-"""What a training needs to go on where it stopped, in one file.
+"""What a training knows of itself, beside the weights.
 
-A checkpoint is written after every epoch: the model, the best model so far, the schedule and the
-records of all epochs. SGD has no state of its own, and the random streams of an epoch (batches,
-dropout) are functions of seed and epoch, so nothing else has to be kept.
+Together with the weights this is all that is needed to go on after any update. Plain SGD has no
+state of its own, its learning rate is the schedule's. Random streams need none either: batches are
+a function of seed and epoch, dropout and samples one of seed, epoch and update.
 """
 
-import json
+import time
 from dataclasses import asdict, dataclass, field
-from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+from torch import Tensor
 
-from alpha_dimt.files import atomic_path
+from alpha_dimt.config import Training
 from alpha_dimt.training.schedule import DevDecay
 
-FILE = "checkpoint.safetensors"
+
+class Sums:
+    """Figures of the running epoch, summed where they are computed.
+
+    Adding never asks the device for a value, so no update waits for it. Sums are in double
+    precision and survive `read` bit for bit.
+    """
+
+    def __init__(self, totals: dict[str, float] | None = None) -> None:
+        totals = totals or {}
+        self._names = tuple(totals)
+        self._totals = torch.tensor(list(totals.values()), dtype=torch.float64)
+
+    def add(self, figures: dict[str, Tensor], *, unless: Tensor) -> None:
+        """Add figures (scalars, the same names in each call), or nothing if `unless` is true."""
+        row = torch.stack(tuple(figures.values())).double().masked_fill(unless, 0.0)
+        if not self._names:
+            self._names, self._totals = tuple(figures), torch.zeros_like(row)
+        self._totals = self._totals.to(row.device) + row
+
+    def read(self) -> dict[str, float]:
+        """Return the sums; waits for the device."""
+        return dict(zip(self._names, self._totals.tolist(), strict=True))
 
 
 @dataclass
 class State:
-    """A training between two epochs.
+    """A training after any update.
 
     Attributes:
         schedule: learning rate, best BLEU, epochs done.
-        step: updates done.
-        records: one entry an epoch, as they stand in metrics.jsonl.
         started_ms: when training began, in milliseconds since 1970.
-        seconds: time spent so far, over all sittings.
-        best: weights of the best epoch.
+        arithmetic: device, precision and threads that compute it; others differ in the last digits.
+        step: updates of the epochs done.
+        records: one entry an epoch, as they stand in metrics.jsonl.
+        seconds: time spent on these epochs, over all sittings.
+        sums: figures of the running epoch; "updates" is the position in its data.
+        epoch_seconds: time spent on it so far.
     """
 
     schedule: DevDecay
     started_ms: int
+    arithmetic: str = ""
     step: int = 0
     records: list[dict[str, Any]] = field(default_factory=list)
     seconds: float = 0.0
-    best: dict[str, torch.Tensor] = field(default_factory=dict)
+    sums: Sums = field(default_factory=Sums)
+    epoch_seconds: float = 0.0
 
-    def save(self, folder: Path, model: torch.nn.Module) -> None:
-        """Write the checkpoint atomically."""
-        tensors = {f"model.{name}": value for name, value in model.state_dict().items()}
-        tensors |= {f"best.{name}": value for name, value in self.best.items()}
-        plain = {
-            "schedule": asdict(self.schedule),
-            "started_ms": self.started_ms,
-            "step": self.step,
-            "records": self.records,
-            "seconds": self.seconds,
-        }
-        with atomic_path(folder / FILE) as temporary:
-            save_file(tensors, temporary, metadata={"state": json.dumps(plain)})
+    @property
+    def updates(self) -> int:
+        """Updates of the running epoch."""
+        return int(self.sums.read().get("updates", 0))
+
+    def end_epoch(
+        self, metrics: dict[str, float], updates: int, timing: dict[str, float], recipe: Training
+    ) -> None:
+        """Close the running epoch: one more record, and the schedule moves on."""
+        self.step += updates
+        self.schedule = self.schedule.after(metrics["valid_bleu_greedy"], recipe)
+        self.seconds += timing["epoch_seconds"]
+        self.sums, self.epoch_seconds = Sums(), 0.0
+        self.records.append(
+            {
+                "time_ms": time.time_ns() // 1_000_000,
+                "epoch": self.schedule.epoch,
+                "step": self.step,
+                "metrics": metrics,
+                "timing": timing,
+            }
+        )
+
+    def plain(self) -> dict[str, Any]:
+        """Return the state as what JSON can hold; floats keep all their digits there."""
+        return vars(self) | {"schedule": asdict(self.schedule), "sums": self.sums.read()}
 
     @classmethod
-    def restore(cls, folder: Path, model: torch.nn.Module) -> "State | None":
-        """Fill the model and return the state of the last checkpoint; None if there is none.
-
-        A checkpoint that cannot be read is left aside: training starts from the beginning.
-        """
-        path = folder / FILE
-        if not path.exists():
-            return None
-        try:
-            with safe_open(path, framework="pt") as file:
-                plain = json.loads(file.metadata()["state"])
-                tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-        except (SafetensorError, KeyError, TypeError, json.JSONDecodeError) as error:
-            print(f"{path}: this checkpoint is damaged ({error}); starting from the beginning")
-            return None
-        parts: dict[str, dict[str, torch.Tensor]] = {"model": {}, "best": {}}
-        for name, value in tensors.items():
-            part, _, parameter = name.partition(".")
-            parts[part][parameter] = value
-        model.load_state_dict(parts["model"])
-        plain["schedule"] = DevDecay(**plain["schedule"])
-        return cls(**plain, best=parts["best"])
+    def from_plain(cls, plain: dict[str, Any]) -> "State":
+        """Return the state that `plain` describes."""
+        schedule, sums = DevDecay(**plain["schedule"]), Sums(plain["sums"])
+        return cls(**plain | {"schedule": schedule, "sums": sums})
