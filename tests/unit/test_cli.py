@@ -10,7 +10,8 @@ from click.testing import CliRunner
 
 from alpha_dimt import __version__
 from alpha_dimt.cli import cli
-from alpha_dimt.errors import UserError
+from alpha_dimt.config import Checkpoints
+from alpha_dimt.errors import Stopped, UserError
 
 
 def alpha_dimt(*arguments: str) -> subprocess.CompletedProcess[str]:
@@ -31,6 +32,24 @@ def test_every_command_and_option_has_help():
         assert command.help, name
         result = CliRunner().invoke(cli, [name, "-h"])
         assert result.exit_code == 0
+
+
+def test_the_interval_of_checkpoints_is_that_of_the_configuration():
+    [option] = [o for o in cli.commands["train"].params if o.name == "checkpoint_seconds"]
+
+    assert option.default == Checkpoints().seconds
+
+
+def test_stopped_work_ends_with_75(monkeypatch: pytest.MonkeyPatch):
+    @click.command()
+    def stopped() -> None:
+        raise Stopped("stopped by SIGTERM")
+
+    monkeypatch.setitem(cli.commands, "stopped", stopped)
+    result = CliRunner().invoke(cli, ["stopped"])
+
+    assert result.exit_code == 75
+    assert result.output == "Error: stopped by SIGTERM\n"
 
 
 def test_the_version():

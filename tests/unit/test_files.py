@@ -1,10 +1,14 @@
+import errno
 import os
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from alpha_dimt.errors import UserError
 from alpha_dimt.files import (
+    atomic_folder,
     atomic_path,
     read_json,
     read_lines,
@@ -113,3 +117,56 @@ def test_sha256_of_known_text(tmp_path: Path):
     assert sha256(tmp_path / "abc") == (
         "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
     )
+
+
+def test_a_folder_appears_as_a_whole(tmp_path: Path):
+    with atomic_folder(tmp_path / "new/folder") as temporary:
+        (temporary / "a").write_text("1")
+        (temporary / "b").write_text("2")
+        assert not (tmp_path / "new/folder").exists()
+
+    assert [path.name for path in sorted((tmp_path / "new/folder").iterdir())] == ["a", "b"]
+    assert list((tmp_path / "new").iterdir()) == [tmp_path / "new/folder"]
+
+
+@pytest.mark.parametrize("error", [RuntimeError, KeyboardInterrupt])
+def test_a_folder_that_fails_leaves_nothing(tmp_path: Path, error: type[BaseException]):
+    def fail_half_way() -> None:
+        with atomic_folder(tmp_path / "folder") as temporary:
+            (temporary / "a").write_text("1")
+            raise error
+
+    with pytest.raises(error):
+        fail_half_way()
+
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_full_disk_is_one_sentence_and_keeps_the_old_file(small_disk: Callable[[int], Any]):
+    disk = small_disk(2**20)
+    path = disk.path / "text"
+    write_text(path, "old")
+    disk.fill(leave=4096)
+
+    with pytest.raises(UserError, match=r"text: this cannot be written \(No space left on device"):
+        write_text(path, "new" * 10_000)
+
+    assert path.read_text() == "old"
+    assert sorted(disk.path.iterdir()) == [disk.path / "filler", path]
+
+
+def test_a_read_only_disk_is_one_sentence(small_disk: Callable[[int], Any]):
+    disk = small_disk(2**20)
+    disk.make_read_only()
+
+    with pytest.raises(UserError, match=r"a/text: this cannot be written \(Read-only file system"):
+        write_text(disk.path / "a/text", "new")
+
+
+def test_other_errors_of_the_system_are_not_hidden(tmp_path: Path):
+    def fail() -> None:
+        with atomic_path(tmp_path / "file"):
+            raise OSError(errno.ECONNRESET, "connection reset")
+
+    with pytest.raises(OSError, match="connection reset"):
+        fail()

@@ -1,5 +1,6 @@
 import csv
 import re
+from collections.abc import Callable
 from html.parser import HTMLParser
 from pathlib import Path
 from statistics import stdev
@@ -59,6 +60,20 @@ def rows(out: Path) -> list[dict[str, str]]:
 @pytest.fixture
 def out(tmp_path: Path) -> Path:
     return tmp_path / "tables" / "table1"
+
+
+def test_a_full_disk_leaves_no_half_table(tmp_path: Path, small_disk: Callable[[int], Any]) -> None:
+    runs = [make_run(tmp_path, "ml", 1, 61.234)]
+    write_table1(runs, out=tmp_path / "whole/table1")
+    disk = small_disk(2**20)
+    disk.fill(leave=4096)
+    with pytest.raises(UserError, match=r"table1\.\w+: this cannot be written \(No space left"):
+        write_table1(runs, out=disk.path / "table1")
+    written = list(disk.path.glob("[!f]*"))
+    assert all(
+        path.read_bytes() == (tmp_path / "whole" / path.name).read_bytes() for path in written
+    )
+    assert len(written) < 4
 
 
 def test_published_rows_are_the_papers() -> None:

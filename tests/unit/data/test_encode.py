@@ -1,5 +1,7 @@
 import json
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import pytest
@@ -84,6 +86,23 @@ def test_same_input_same_bytes(text: Path) -> None:
     config = Bpe(kind="bpe", operations=6)
     first = {path.name: sha256(path) for path in encode(text, config).iterdir()}
     assert {path.name: sha256(path) for path in encode(text, config).iterdir()} == first
+
+
+@pytest.mark.parametrize("leave", [0, 4096, 12_000])
+def test_a_full_disk_leaves_nothing_half_written(
+    text: Path, small_disk: Callable[[int], Any], leave: int
+) -> None:
+    whole = encode(text, Words(kind="words"))
+    disk = small_disk(2**20)
+    disk.fill(leave=leave)
+    config = DataConfig(
+        corpus=ToyCorpus(kind="toy"), preparation=Preparation(vocabulary=Words(kind="words"))
+    )
+    with pytest.raises(UserError, match=r"this cannot be written \(No space left on device\)"):
+        encode_corpus(config, text=text, out=disk.path / "encoded")
+    written = [path for path in disk.path.rglob("*") if path.is_file() and path.name != "filler"]
+    assert all(path.read_bytes() == (whole / path.name).read_bytes() for path in written)
+    assert "report.json" not in {path.name for path in written}
 
 
 def test_missing_text(text: Path) -> None:

@@ -1,47 +1,69 @@
-from pathlib import Path
+import json
 
-import pytest
 import torch
+from torch import Tensor
 
+from alpha_dimt.config import Training
 from alpha_dimt.training.schedule import DevDecay
-from alpha_dimt.training.state import FILE, State
+from alpha_dimt.training.state import State, Sums
+
+GOOD, BAD = torch.tensor(False), torch.tensor(True)
 
 
-def example(tmp_path: Path) -> tuple[State, torch.nn.Linear]:
-    model = torch.nn.Linear(2, 3)
+def figures(number: int) -> dict[str, Tensor]:
+    random = torch.rand(2, generator=torch.Generator().manual_seed(number))
+    return {"updates": torch.tensor(1.0), "loss": random[0] / 3, "norm": random[1] * 1e4}
+
+
+def test_sums_are_the_same_however_often_they_are_read_and_restored() -> None:
+    whole, pieces = Sums(), Sums()
+    for number in range(100):
+        whole.add(figures(number), unless=GOOD)
+        pieces.add(figures(number), unless=GOOD)
+        if number % 7 == 0:
+            pieces = Sums(json.loads(json.dumps(pieces.read())))
+    assert pieces.read() == whole.read()
+    assert whole.read()["updates"] == 100
+
+
+def test_sums_leave_out_what_was_bad() -> None:
+    sums = Sums()
+    sums.add(figures(1), unless=GOOD)
+    before = sums.read()
+    sums.add({name: value * torch.nan for name, value in figures(2).items()}, unless=BAD)
+    assert sums.read() == before
+
+
+def test_nothing_was_summed() -> None:
+    assert Sums().read() == {}
+    assert State(DevDecay(1.0), 0).updates == 0
+
+
+def test_round_trip_through_json() -> None:
     state = State(
         schedule=DevDecay(0.25, best=31.5, best_epoch=2, epoch=4),
         started_ms=123,
+        arithmetic="cpu, float32, 1 threads",
         step=99,
-        records=[{"epoch": 1, "metrics": {"train_loss": 0.1 + 0.2}}],
+        records=[{"epoch": 1, "metrics": {"train_loss": 0.1 + 0.2, "a": 1.0}}],
         seconds=1.5,
-        best={"weight": torch.ones(3, 2), "bias": torch.zeros(3)},
+        sums=Sums({"updates": 3.0, "loss": 1 / 3}),
+        epoch_seconds=0.1,
     )
-    state.save(tmp_path, model)
-    return state, model
+    restored = State.from_plain(json.loads(json.dumps(state.plain())))
+    assert restored.plain() == state.plain()
+    assert restored.updates == 3
+    # The order of the metrics is that of the file.
+    assert json.dumps(restored.records) == json.dumps(state.records)
+    fresh = State(DevDecay(1.0), 0)
+    assert State.from_plain(json.loads(json.dumps(fresh.plain()))).plain() == fresh.plain()
 
 
-def test_round_trip(tmp_path: Path) -> None:
-    state, model = example(tmp_path)
-    other = torch.nn.Linear(2, 3)
-    restored = State.restore(tmp_path, other)
-    assert restored is not None
-    assert restored.schedule == state.schedule
-    assert (restored.records, restored.step) == (state.records, state.step)
-    assert torch.equal(other.weight, model.weight)
-    assert torch.equal(restored.best["weight"], state.best["weight"])
-
-
-def test_nothing_to_restore(tmp_path: Path) -> None:
-    assert State.restore(tmp_path, torch.nn.Linear(2, 3)) is None
-
-
-@pytest.mark.parametrize("keep", [0, 7, 200])
-def test_a_damaged_checkpoint_is_left_aside(
-    tmp_path: Path, keep: int, capsys: pytest.CaptureFixture[str]
-) -> None:
-    example(tmp_path)
-    file = tmp_path / FILE
-    file.write_bytes(file.read_bytes()[:keep])
-    assert State.restore(tmp_path, torch.nn.Linear(2, 3)) is None
-    assert "damaged" in capsys.readouterr().out
+def test_the_end_of_an_epoch() -> None:
+    state = State(DevDecay(1.0), 0, step=5, seconds=2.0, sums=Sums({"updates": 3.0}))
+    timing = {"epoch_seconds": 1.5}
+    state.end_epoch({"valid_bleu_greedy": 7.0}, 3, timing, Training())
+    assert (state.step, state.seconds, state.updates, state.epoch_seconds) == (8, 3.5, 0, 0.0)
+    assert (state.schedule.epoch, state.schedule.best) == (1, 7.0)
+    [record] = state.records
+    assert (record["epoch"], record["step"], record["timing"]) == (1, 8, timing)

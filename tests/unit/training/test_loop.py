@@ -1,0 +1,151 @@
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from alpha_dimt.config import Model, Training
+from alpha_dimt.data.batching import Batch
+from alpha_dimt.model.seq2seq import Seq2Seq
+from alpha_dimt.objectives import Loss, Objective, Scored, maximum_likelihood
+from alpha_dimt.training import loop
+from alpha_dimt.training.loop import Diverged, Stopwatch, Task, seed_update, train_epoch
+from alpha_dimt.training.methods import Method
+from alpha_dimt.training.schedule import DevDecay
+from alpha_dimt.training.state import State
+
+CPU = torch.device("cpu")
+WORDS = 12
+
+
+def batches(epoch: int) -> Iterator[Batch]:
+    rng = np.random.default_rng(epoch)
+    for _ in range(10):
+        source = rng.integers(4, WORDS, (3, 5))
+        target = np.concatenate((np.full((3, 1), 2), source, np.full((3, 1), 3)), axis=1)
+        nothing = np.zeros((3, 1))
+        lengths = np.full(3, 5)
+        yield Batch(
+            np.arange(3), source, lengths, target, lengths + 1, nothing, nothing, nothing == 0
+        )
+
+
+def model() -> Seq2Seq:
+    made = Seq2Seq(Model(embedding=4, hidden=6), source_words=WORDS, target_words=WORDS)
+    made.initialise(0.1, torch.Generator().manual_seed(1))
+    return made
+
+
+def task(objective: Objective = maximum_likelihood) -> Task:
+    method = Method(lambda epoch, decays: objective, reference=True)
+    return Task(method, None, batches, lambda model: {}, Training(learning_rate=1.0), seed=1)
+
+
+def run_epoch(made: Seq2Seq, what: Task, state: State, **options: Any) -> tuple[Any, int, int]:
+    optimiser = torch.optim.SGD(made.parameters(), lr=1.0)
+    found = train_epoch(made, optimiser, what, state, CPU, **options)
+    # What an optimiser keeps would have to be kept in checkpoints.
+    assert optimiser.state == {}
+    return found
+
+
+def weights(made: Seq2Seq) -> torch.Tensor:
+    return torch.cat([parameter.detach().flatten() for parameter in made.parameters()])
+
+
+def bad_in(updates: set[int], value: float) -> Objective:
+    """An objective whose loss is not finite in some updates."""
+    count = 0
+
+    def objective(scored: Scored) -> Loss:
+        nonlocal count
+        count += 1
+        loss = maximum_likelihood(scored)
+        return Loss(loss.value * (value if count in updates else 1.0), loss.diagnostics)
+
+    return objective
+
+
+def test_an_epoch_in_pieces_is_the_epoch() -> None:
+    whole, pieces = model(), model()
+    expected = run_epoch(whole, task(), State(DevDecay(1.0), 0))
+    state = State(DevDecay(1.0), 0)
+
+    class Enough(Exception):
+        pass
+
+    def after_update() -> None:
+        if state.updates in (2, 3, 9):
+            raise Enough
+
+    for _ in range(3):
+        with pytest.raises(Enough):
+            run_epoch(pieces, task(), state, after_update=after_update)
+        state = State.from_plain(state.plain())
+        torch.manual_seed(99)  # whatever happened to the random streams meanwhile
+    assert run_epoch(pieces, task(), state) == expected
+    assert torch.equal(weights(pieces), weights(whole))
+    assert expected[1:] == (10, 180)
+
+
+@pytest.mark.parametrize("look_every", [1, 4, 100])
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+def test_a_bad_update_is_never_made(
+    monkeypatch: pytest.MonkeyPatch, look_every: int, value: float
+) -> None:
+    """Looking every 4 or 100 updates is what a GPU does, so as not to wait for it."""
+    good, state = model(), State(DevDecay(1.0), 0)
+
+    def after_update() -> None:
+        if state.updates == 5:
+            raise InterruptedError
+
+    with pytest.raises(InterruptedError):
+        run_epoch(good, task(), state, after_update=after_update)
+
+    monkeypatch.setattr(loop, "LOOK_EVERY", {"cpu": look_every})
+    diverging, diverged = model(), State(DevDecay(1.0), 0)
+    with pytest.raises(Diverged, match="epoch 1, batch 6: the loss or its gradient is not finite"):
+        run_epoch(diverging, task(bad_in({6}, value)), diverged)
+    assert torch.equal(weights(diverging), weights(good))
+    assert diverged.plain()["sums"] == state.plain()["sums"]
+
+
+def test_nothing_waits_for_a_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No value of a tensor is asked for between two looks."""
+    monkeypatch.setattr(loop, "LOOK_EVERY", {"cpu": 100})
+    asked: list[str] = []
+    for name in ("item", "tolist", "__bool__", "__float__", "__int__"):
+        original = getattr(torch.Tensor, name)
+
+        def asking(self: torch.Tensor, *, name: str = name, original: Any = original) -> Any:
+            asked.append(name)
+            return original(self)
+
+        monkeypatch.setattr(torch.Tensor, name, asking)
+    made, state, before = model(), State(DevDecay(1.0), 0), []
+
+    def after_update() -> None:
+        before.append(len(asked))
+
+    run_epoch(made, task(), state, after_update=after_update)
+    assert before[1:] == [before[0]] * 9, asked
+    assert len(asked) > before[-1], "the end of the epoch asks"
+
+
+def test_every_update_has_random_streams_of_its_own() -> None:
+    drawn = set()
+    for stream in [(1, 1, 1), (2, 1, 1), (1, 2, 1), (1, 1, 2), (1, 1, 3)]:
+        seed_update(*stream)
+        drawn.add(float(torch.rand(())))
+        seed_update(*stream)
+        assert float(torch.rand(())) in drawn
+    assert len(drawn) == 5
+
+
+def test_a_stopwatch_tells_laps(monkeypatch: pytest.MonkeyPatch) -> None:
+    times = iter([10.0, 12.0, 12.5])
+    monkeypatch.setattr(loop.time, "monotonic", lambda: next(times))
+    watch = Stopwatch()
+    assert (watch.lap(), watch.lap()) == (2.0, 0.5)
