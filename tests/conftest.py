@@ -1,9 +1,18 @@
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from small_disk import SmallDisk
 
 
 @pytest.fixture(scope="session")
 def repository() -> Path:
     """The folder that holds the Snakefile."""
     return Path(__file__).parents[1]
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[SmallDisk]:
+    """A file system of one megabyte of its own; skipped, in words, where none can be mounted."""
+    with SmallDisk.mounted(tmp_path / "small") as disk:
+        yield disk

@@ -1,5 +1,6 @@
 """Text and JSON files: read strictly, written atomically."""
 
+import errno
 import gzip
 import hashlib
 import json
@@ -13,6 +14,11 @@ from typing import Any
 
 from alpha_dimt.errors import UserError
 
+# Bytes that a compressed file may hold; a bomb holds a thousand times its size.
+MAX_UNPACKED = 4 * 2**30
+# The disk takes no more, whatever is written.
+_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+
 
 def read_lines(path: Path) -> list[str]:
     r"""Return the lines of a UTF-8 text file, plain or .gz, split on "\n" alone.
@@ -21,20 +27,44 @@ def read_lines(path: Path) -> list[str]:
     break the alignment of parallel files. A last line without a newline counts.
 
     Raises:
-        UserError: the file is missing, is broken gzip or holds invalid UTF-8; names file and line.
+        UserError: the file is missing, is broken gzip, holds more than `MAX_UNPACKED` bytes or
+            invalid UTF-8; names file and line.
     """
     try:
-        raw = path.read_bytes()
+        raw = (
+            unpack(path, MAX_UNPACKED, too_large="unpack it yourself and name the plain file")
+            if path.suffix == ".gz"
+            else path.read_bytes()
+        )
     except (FileNotFoundError, IsADirectoryError) as error:
         raise UserError(f"{path}: there is no such file; check the path") from error
-    if path.suffix == ".gz":
-        try:
-            raw = gzip.decompress(raw)
-        except (EOFError, gzip.BadGzipFile, zlib.error) as error:
-            raise UserError(
-                f"{path}: this is not a whole gzip file ({error}); get it anew"
-            ) from error
+    except OSError as error:
+        raise UserError(f"{path}: cannot be read ({error.strerror}); mend that first") from error
     return decode_lines(raw, path)
+
+
+def unpack(path: Path, max_bytes: int, *, too_large: str) -> bytes:
+    """Return what a gzip file holds, to its end and its checksum, but no more than `max_bytes`.
+
+    Args:
+        path: the file.
+        max_bytes: what it may hold; no more is ever unpacked.
+        too_large: what the user can do if it holds more.
+
+    Raises:
+        UserError: the file is broken or holds more.
+        OSError: the file cannot be opened.
+    """
+    try:
+        with gzip.open(path) as file:
+            content = file.read(max_bytes + 1)
+    except (EOFError, gzip.BadGzipFile, zlib.error) as error:
+        raise UserError(f"{path}: this is not a whole gzip file ({error}); get it anew") from error
+    if len(content) > max_bytes:
+        raise UserError(
+            f"{path}: unpacked, the file has more than {max_bytes:,} bytes; {too_large}"
+        )
+    return content
 
 
 def decode_lines(raw: bytes, name: object) -> list[str]:
@@ -61,9 +91,15 @@ def atomic_path(path: Path) -> Iterator[Path]:
     """Yield a temporary path beside `path`; on success it is fsynced and renamed to `path`.
 
     On any exception, Ctrl-C included, the temporary file is removed and `path` is untouched.
+
+    Raises:
+        UserError: the folder cannot be written to, or the disk is full.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".tmp")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".tmp")
+    except OSError as error:
+        raise unwritable(path, error) from error
     os.close(handle)
     temporary = Path(name)
     try:
@@ -72,8 +108,26 @@ def atomic_path(path: Path) -> Iterator[Path]:
             os.fsync(file.fileno())
         temporary.chmod(0o666 & ~_umask())
         temporary.replace(path)
+    except OSError as error:
+        if is_full(error):
+            raise unwritable(path, error) from error
+        raise
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def is_full(error: OSError) -> bool:
+    """Return whether the disk takes no more."""
+    return error.errno in _FULL
+
+
+def unwritable(path: Path, error: OSError) -> UserError:
+    """Return the error of a file that the system does not let us write."""
+    reason = os.strerror(error.errno) if error.errno else str(error)
+    return UserError(
+        f"{path}: cannot be written ({reason}); nothing is left half-written there: "
+        "make room, or let the folder be written to, and run the same again"
+    )
 
 
 def _umask() -> int:
@@ -103,13 +157,15 @@ def read_json(path: Path) -> Any:
     """Read a JSON file.
 
     Raises:
-        UserError: the file is missing or is not JSON; names the file and the line.
+        UserError: the file cannot be read or is not JSON; names the file and the line.
     """
     try:
         return json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError as error:
         raise UserError(f"{path}: there is no such file; check the path") from error
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+    except OSError as error:
+        raise UserError(f"{path}: cannot be read ({error.strerror}); mend that first") from error
+    except (ValueError, RecursionError) as error:
         line = getattr(error, "lineno", 1)
         raise UserError(f"{path}:{line}: this is not valid JSON ({error})") from error
 

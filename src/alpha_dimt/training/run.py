@@ -158,11 +158,17 @@ def train_run(
     device = choose_device(config.training.device)
     corpus = config.data.corpus
     vocab = Vocab.load(encoded / f"vocab.{corpus.target}.txt")
-    source_words = len(Vocab.load(encoded / f"vocab.{corpus.source}.txt"))
+    source_vocab = Vocab.load(encoded / f"vocab.{corpus.source}.txt")
     train, valid = read_pairs(encoded, "train"), read_pairs(encoded, "valid")
-    candidates = AugmentedCorpus(augmented) if augmented else None
+    for split, pairs in (("train", train), ("valid", valid)):
+        path = encoded / f"{split}.arrow"
+        pairs.check_vocabularies(path, source=source_vocab, target=vocab)
+    candidates = None
+    if augmented and config.proposal:
+        each = config.proposal.candidates
+        candidates = AugmentedCorpus(augmented, targets=train.target, words=len(vocab), each=each)
 
-    words = {"source_words": source_words, "target_words": len(vocab)}
+    words = {"source_words": len(source_vocab), "target_words": len(vocab)}
     if start is None or config.start is None:
         model = Seq2Seq(config.model, **words)
         model.initialise(config.model.init, torch.Generator().manual_seed(config.seed))
