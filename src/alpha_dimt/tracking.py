@@ -311,6 +311,11 @@ def _upload(client: "MlflowClient", experiment_id: str, record: Record) -> str:
         )
         # Looked up, for when the answer is lost on its way the client asks again: two are made.
         run = _only_run(client, experiment_id, record)
+    if run is None:  # whatever answers there, it is no MLflow
+        raise UserError(
+            f"MLflow does not have the run {record.name} that it was just given; check that the "
+            "address (tracking.uri) is that of an MLflow server"
+        )
     if run.data.tags.get("upload_sha") != record.sha:
         _fill(client, run.info.run_id, record)
     return str(run.info.run_id)

@@ -28,7 +28,7 @@ class Vocab:
         return len(self.tokens)
 
     def encode(self, tokens: Iterable[str]) -> list[int]:
-        """Return ids; words that are not in the vocabulary, or spelled like a special, become UNK."""
+        """Return ids; words not in the vocabulary, or spelled like a special, become UNK."""
         return [self._ids.get(token, UNK) for token in tokens]
 
     def decode(self, ids: Iterable[int]) -> list[str]:

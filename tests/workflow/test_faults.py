@@ -42,7 +42,9 @@ def test_a_tracking_server_that_is_down_costs_no_table_and_no_figure(
     assert "MLflow at http://127.0.0.1:9 cannot be used" in sentence
     assert "Traceback" not in "".join(log)
     for name in FILES:
-        assert (results / name).read_bytes() == (finished.folder / "results/toy" / name).read_bytes()
+        assert (results / name).read_bytes() == (
+            finished.folder / "results/toy" / name
+        ).read_bytes()
 
     # Once it is there again (here: another place), tracking alone is left to do.
     assert workflow.planned().keys() == {"track", "all"}

@@ -130,8 +130,8 @@ def _own_text(lines: Sequence[str], name: Path) -> list[str]:
     for number, line in enumerate(lines, start=1):
         if "\0" in line:
             raise UserError(
-                f"{name}:{number}: this line holds a NUL byte, so the file is no text or is UTF-16; "
-                "convert it to UTF-8, or delete the byte"
+                f"{name}:{number}: this line holds a NUL byte, so the file is no text or is "
+                "UTF-16; convert it to UTF-8, or delete the byte"
             )
     return [line.removeprefix("\ufeff").removesuffix("\r") for line in lines]
 

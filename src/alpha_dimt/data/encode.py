@@ -87,8 +87,8 @@ def _check_lengths(path: Path, lines: Sequence[str]) -> None:
     for number, line in enumerate(lines, start=1):
         if (tokens := line.count(" ") + 1) > LONGEST:
             raise UserError(
-                f"{path}:{number}: this sentence has {tokens:,} tokens, and {LONGEST:,} is the most; "
-                "take the pair out"
+                f"{path}:{number}: this sentence has {tokens:,} tokens, and {LONGEST:,} is the "
+                "most; take the pair out"
             )
 
 

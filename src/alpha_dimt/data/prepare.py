@@ -15,7 +15,6 @@ from alpha_dimt.data.tokenise import tokenise
 from alpha_dimt.errors import UserError
 from alpha_dimt.files import sha256, write_json, write_lines
 
-
 # Tokens of the longest validation or test sentence; those of training have their own limit.
 LONGEST_SENTENCE = 1000
 
