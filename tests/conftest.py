@@ -13,6 +13,6 @@ def repository() -> Path:
 
 @pytest.fixture
 def small_disk(tmp_path: Path) -> Iterator[SmallDisk]:
-    """A file system of one megabyte of its own; skipped, in words, where none can be mounted."""
+    """A file system of four megabytes of its own; skipped, in words, where none can be mounted."""
     with SmallDisk.mounted(tmp_path / "small") as disk:
         yield disk

@@ -291,7 +291,7 @@ def _experiment(client: "MlflowClient", name: str, database: Path | None) -> str
         # Absolute, or a SQLite experiment would write below the working directory of the caller.
         location = _artefacts(database) if database else None
         return str(client.create_experiment(name, location))
-    if found.lifecycle_stage != "active":
+    if found.lifecycle_stage == "deleted":
         raise UserError(
             f"the MLflow experiment {name!r} was deleted; restore it "
             f"(`mlflow experiments restore -x {found.experiment_id}`) or rename the corpus"

@@ -20,7 +20,7 @@ class SmallDisk:
 
     @classmethod
     @contextmanager
-    def mounted(cls, folder: Path, size: str = "1m") -> Iterator[Self]:
+    def mounted(cls, folder: Path, size: str = "4m") -> Iterator[Self]:
         """Mount it; skip the test where that is not allowed."""
         folder.mkdir()
         command = ["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", str(folder)]

@@ -329,7 +329,11 @@ def test_unfinished_runs_are_named_before_mlflow_is_touched(tmp_path: Path) -> N
         ("metrics.jsonl", "[]\n", r"metrics\.jsonl:1: "),
         ("metrics.jsonl", '{"metrics": {"x": null}, "time_ms": 1, "epoch": 1}\n', "jsonl:1: "),
         ("scores/test.greedy.json", "[]", "not what a run writes"),
-        ("scores/test.greedy.json", '{"scores": {"bleurt": 1}}', "lack the key 'bleurt'"),
+        (
+            "scores/test.greedy.json",
+            '{"scores": {"bleurt": {"value": 1}}}',
+            "lack the key 'bleurt'",
+        ),
         ("scores/test.greedy.json", '{"scores": {"ter": {"value": "x"}}}', "not what a run writes"),
         ("scores/notes.json", "{}", "not what a run writes"),
     ],

@@ -168,3 +168,12 @@ def test_candidates_of_another_corpus_of_the_same_size(candidates: Path, encoded
 def test_another_number_of_candidates(candidates: Path, encoded: Path) -> None:
     with pytest.raises(UserError, match="50 references with 4 each need 200"):
         first_slice(candidates, encoded, each=4)
+
+
+def test_ids_without_a_word_anywhere_in_the_file(
+    encoded: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("alpha_dimt.data.encoded._SAMPLE", 0)
+    pairs, right = read_pairs(encoded, "train"), Vocab(LETTERS)
+    with pytest.raises(UserError, match=r"train\.arrow: the target ids are not those"):
+        pairs.check_vocabularies(encoded / "train.arrow", source=right, target=Vocab(LETTERS[:-1]))
