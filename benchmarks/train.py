@@ -106,7 +106,7 @@ def draw_candidates(pairs: Pairs, sizes: Sizes, k: int, path: Path) -> Candidate
     drawn = draw_slice(pairs.target, proposal, vocab_size=sizes.target_words, seed=1, index=0)
     with pa.OSFile(str(path), "wb") as sink, pa.ipc.new_file(sink, SCHEMA) as writer:
         writer.write_batch(drawn)
-    return AugmentedCorpus(path)[0]
+    return AugmentedCorpus(path, targets=pairs.target, words=sizes.target_words, each=k)[0]
 
 
 if __name__ == "__main__":

@@ -103,16 +103,19 @@ def decode_split(
     corpus = run_config.data.corpus
     device = choose_device(run_config.training.device)
     vocab = Vocab.load(encoded / f"vocab.{corpus.target}.txt")
+    source_vocab = Vocab.load(encoded / f"vocab.{corpus.source}.txt")
+    pairs = read_pairs(encoded, split)
+    pairs.check_vocabularies(encoded / f"{split}.arrow", source=source_vocab, target=vocab)
     model = load_model(
         run / "best.safetensors",
         run_config,
-        source_words=len(Vocab.load(encoded / f"vocab.{corpus.source}.txt")),
+        source_words=len(source_vocab),
         target_words=len(vocab),
     ).to(device)
     model.compute_dtype = choose_dtype(run_config.training.precision, device)
     lines = translate_pairs(
         model,
-        read_pairs(encoded, split),
+        pairs,
         vocab,
         preparation=run_config.data.preparation,
         decoding=config,

@@ -15,6 +15,15 @@ from typing import Any
 
 from alpha_dimt.errors import UserError
 
+# Bytes that a compressed file may hold; a bomb holds a thousand times its size.
+MAX_UNPACKED = 4 * 2**30
+# The disk takes no more, whatever is written.
+_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+_REFUSED = _FULL | {
+    *(errno.EROFS, errno.EACCES, errno.EPERM, errno.EIO),
+    *(errno.ENOTDIR, errno.EISDIR, errno.EEXIST),
+}
+
 
 def read_lines(path: Path) -> list[str]:
     r"""Return the lines of a UTF-8 text file, plain or .gz, split on "\n" alone.
@@ -23,20 +32,44 @@ def read_lines(path: Path) -> list[str]:
     break the alignment of parallel files. A last line without a newline counts.
 
     Raises:
-        UserError: the file is missing, is broken gzip or holds invalid UTF-8; names file and line.
+        UserError: the file is missing, is broken gzip, holds more than `MAX_UNPACKED` bytes or
+            invalid UTF-8; names file and line.
     """
     try:
-        raw = path.read_bytes()
+        raw = (
+            unpack(path, MAX_UNPACKED, too_large="unpack it yourself and name the plain file")
+            if path.suffix == ".gz"
+            else path.read_bytes()
+        )
     except (FileNotFoundError, IsADirectoryError) as error:
         raise UserError(f"{path}: there is no such file; check the path") from error
-    if path.suffix == ".gz":
-        try:
-            raw = gzip.decompress(raw)
-        except (EOFError, gzip.BadGzipFile, zlib.error) as error:
-            raise UserError(
-                f"{path}: this is not a whole gzip file ({error}); get it anew"
-            ) from error
+    except OSError as error:
+        raise UserError(f"{path}: cannot be read ({error.strerror}); mend that first") from error
     return decode_lines(raw, path)
+
+
+def unpack(path: Path, max_bytes: int, *, too_large: str) -> bytes:
+    """Return what a gzip file holds, to its end and its checksum, but no more than `max_bytes`.
+
+    Args:
+        path: the file.
+        max_bytes: what it may hold; no more is ever unpacked.
+        too_large: what the user can do if it holds more.
+
+    Raises:
+        UserError: the file is broken or holds more.
+        OSError: the file cannot be opened.
+    """
+    try:
+        with gzip.open(path) as file:
+            content = file.read(max_bytes + 1)
+    except (EOFError, gzip.BadGzipFile, zlib.error) as error:
+        raise UserError(f"{path}: this is not a whole gzip file ({error}); get it anew") from error
+    if len(content) > max_bytes:
+        raise UserError(
+            f"{path}: unpacked, the file has more than {max_bytes:,} bytes; {too_large}"
+        )
+    return content
 
 
 def decode_lines(raw: bytes, name: object) -> list[str]:
@@ -58,11 +91,18 @@ def decode_lines(raw: bytes, name: object) -> list[str]:
         raise
 
 
-REFUSALS = {
-    *(errno.ENOSPC, errno.EDQUOT, errno.EFBIG),
-    *(errno.EROFS, errno.EACCES, errno.EPERM, errno.EIO),
-}
-"""How a disk refuses to be written."""
+def is_full(error: OSError) -> bool:
+    """Return whether the disk takes no more."""
+    return error.errno in _FULL
+
+
+def unwritable(path: Path, error: OSError) -> UserError:
+    """Return the error of a file that the system does not let us write."""
+    reason = os.strerror(error.errno) if error.errno else str(error)
+    return UserError(
+        f"{path}: this cannot be written ({reason}); nothing is left half-written there: "
+        "make room, or let the folder be written to, and give the same command again"
+    )
 
 
 @contextmanager
@@ -70,17 +110,14 @@ def refusals_named(path: Path) -> Iterator[None]:
     """Turn a disk's refusal to be written into a sentence that names `path`.
 
     Raises:
-        UserError: the disk is full, a quota is used up, a folder is read-only.
+        UserError: the disk is full, a quota is used up, a folder is read-only or no folder.
     """
     try:
         yield
     except OSError as error:
-        if error.errno not in REFUSALS:
+        if error.errno not in _REFUSED:
             raise
-        raise UserError(
-            f"{path}: this cannot be written ({os.strerror(error.errno)}); "
-            "mend that and give the same command again"
-        ) from error
+        raise unwritable(path, error) from error
 
 
 @contextmanager
@@ -165,13 +202,15 @@ def read_json(path: Path) -> Any:
     """Read a JSON file.
 
     Raises:
-        UserError: the file is missing or is not JSON; names the file and the line.
+        UserError: the file cannot be read or is not JSON; names the file and the line.
     """
     try:
         return json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError as error:
         raise UserError(f"{path}: there is no such file; check the path") from error
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+    except OSError as error:
+        raise UserError(f"{path}: cannot be read ({error.strerror}); mend that first") from error
+    except (ValueError, RecursionError) as error:
         line = getattr(error, "lineno", 1)
         raise UserError(f"{path}:{line}: this is not valid JSON ({error})") from error
 

@@ -77,7 +77,8 @@ def read_run(folder: Path) -> Run:
     """
     path = folder / "config.json"
     config = parse(RunConfig, read_json(path), str(path))
-    if read_json(folder / "run.json").get("run_key") != config.fingerprint():
+    run = read_json(folder / "run.json")
+    if not isinstance(run, dict) or run.get("run_key") != config.fingerprint():
         raise UserError(f"{folder}: run.json is of another configuration; train the run anew")
     reports = {
         column: read_json(folder / "scores" / f"{name}.json") for column, name in COLUMNS.items()
@@ -105,6 +106,11 @@ def read_run(folder: Path) -> Run:
         raise UserError(
             f"{folder}/scores: the key {error} is missing; score the run anew"
         ) from None
+    except (TypeError, ValueError) as error:
+        raise UserError(
+            f"{folder}/scores: this is not what `alpha-dimt evaluate` writes ({error}); "
+            "score the run anew"
+        ) from error
 
 
 def read_published() -> list[dict[str, str]]:

@@ -16,8 +16,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from alpha_dimt.config import RunConfig, parse
 from alpha_dimt.errors import UserError
-from alpha_dimt.files import atomic_path, read_json, read_lines, sha256, write_json
+from alpha_dimt.files import atomic_path, read_json, read_lines, sha256, unwritable, write_json
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -80,15 +81,19 @@ def read_record(folder: Path) -> Record:
     """Read the folder of a finished run.
 
     Raises:
-        UserError: a file is missing or is not what `train` and `evaluate` write.
+        UserError: a file is missing or is not what `train` and `evaluate` write, or run.json is
+            of another configuration.
     """
     config = read_json(folder / "config.json")
     run = read_json(folder / "run.json")
+    configured = parse(RunConfig, config, str(folder / "config.json"))
     scores = {path.stem: read_json(path) for path in sorted((folder / "scores").glob("*.json"))}
     files = [folder / name for name in ("config.json", "run.json", "metrics.jsonl", WEIGHTS)]
     files += sorted((folder / "hypotheses").glob("*.txt"))
     files += sorted((folder / "scores").glob("*.json"))
     try:
+        if run["run_key"] != configured.fingerprint():
+            raise UserError(f"{folder}: run.json is of another configuration; train the run anew")
         sums = {str(path.relative_to(folder)): sha256(path) for path in files}
         objective = config["objective"]
         tags = {
@@ -124,6 +129,11 @@ def read_record(folder: Path) -> Record:
     except KeyError as error:
         raise UserError(
             f"{folder}: config.json, run.json or scores/ lack the key {error}; make the run anew"
+        ) from error
+    except (TypeError, ValueError, AttributeError) as error:
+        raise UserError(
+            f"{folder}: config.json, run.json or scores/ are not what a run writes ({error}); "
+            "make the run anew"
         ) from error
 
 
@@ -200,7 +210,8 @@ def track_runs(runs: Sequence[Path], *, uri: str, experiment: str, receipt: Path
         receipt: JSON file with the URI, the experiment and the MLflow run of every folder.
 
     Raises:
-        UserError: a folder is not a finished run, or MLflow cannot be used.
+        UserError: a folder is not a finished run, or MLflow cannot be used. What was logged
+            until then stays, and the next call goes on there.
     """
     records = {str(folder): read_record(folder) for folder in runs}
     # Read by mlflow when it is imported or first used. A server that is down must not block.
@@ -209,6 +220,7 @@ def track_runs(runs: Sequence[Path], *, uri: str, experiment: str, receipt: Path
     os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "10")
     from mlflow import MlflowClient
     from mlflow.exceptions import MlflowException
+    from sqlalchemy.exc import SQLAlchemyError
 
     database = _database(uri)
     with _lock(database or receipt):
@@ -220,11 +232,13 @@ def track_runs(runs: Sequence[Path], *, uri: str, experiment: str, receipt: Path
             logged = {
                 folder: _upload(client, experiment_id, record) for folder, record in records.items()
             }
-        except MlflowException as error:
-            reason = textwrap.shorten(str(error).rstrip("."), 350, placeholder="...")
+        except (MlflowException, SQLAlchemyError, OSError) as error:
+            # The first line: the others are SQL.
+            reason = str(error).partition("\n")[0].rstrip(".")
+            reason = textwrap.shorten(reason, 350, placeholder="...")
             raise UserError(
                 f"MLflow at {uri} cannot be used ({reason}); check that the address (tracking.uri) "
-                "is right and its server runs"
+                "is right, its server runs and its disk has room, then track again"
             ) from error
     write_json(receipt, {"uri": uri, "experiment": experiment, "runs": logged})
 
@@ -233,14 +247,22 @@ def _database(uri: str) -> Path | None:
     """Return the file of a SQLite URI."""
     if not uri.startswith(_SQLITE):
         return None
-    return Path(uri.removeprefix(_SQLITE).partition("?")[0]).absolute()
+    database = Path(uri.removeprefix(_SQLITE).partition("?")[0]).absolute()
+    if database.is_dir():  # SQLite would try for minutes
+        raise UserError(f"{database}: tracking.uri must name a file, but this is a folder")
+    return database
 
 
 @contextmanager
 def _lock(path: Path) -> Iterator[None]:
     """Let one uploader work at a time; the lock goes with its process, however that ends."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.with_name(f".{path.name}.lock").open("w") as file:
+    lock = path.with_name(f".{path.name}.lock")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        file = lock.open("w")
+    except OSError as error:
+        raise unwritable(lock, error) from error
+    with file:
         fcntl.flock(file, fcntl.LOCK_EX)
         yield
 
@@ -269,7 +291,7 @@ def _experiment(client: "MlflowClient", name: str, database: Path | None) -> str
         # Absolute, or a SQLite experiment would write below the working directory of the caller.
         location = _artefacts(database) if database else None
         return str(client.create_experiment(name, location))
-    if found.lifecycle_stage != "active":
+    if found.lifecycle_stage == "deleted":
         raise UserError(
             f"the MLflow experiment {name!r} was deleted; restore it "
             f"(`mlflow experiments restore -x {found.experiment_id}`) or rename the corpus"
@@ -279,24 +301,36 @@ def _experiment(client: "MlflowClient", name: str, database: Path | None) -> str
 
 def _upload(client: "MlflowClient", experiment_id: str, record: Record) -> str:
     """Bring one run to MLflow, unless it is there; return its id in MLflow."""
-    run_id = None
-    for run in client.search_runs([experiment_id], f"tags.run_key = '{record.key}'"):
-        tags = run.data.tags
-        if run_id is None and tags.get("upload_begun") == record.sha:
-            run_id = run.info.run_id
-            if tags.get("upload_sha") == record.sha:
-                return str(run_id)
-        else:
-            client.delete_run(run.info.run_id)
-    if run_id is None:
-        run_id = client.create_run(
+    run = _only_run(client, experiment_id, record)
+    if run is None:
+        client.create_run(
             experiment_id,
             start_time=record.start_ms,
             run_name=record.name,
             tags={**record.tags, "run_key": record.key, "upload_begun": record.sha},
-        ).info.run_id
-    _fill(client, run_id, record)
-    return str(run_id)
+        )
+        # Looked up, for when the answer is lost on its way the client asks again: two are made.
+        run = _only_run(client, experiment_id, record)
+    if run is None:  # whatever answers there, it is no MLflow
+        raise UserError(
+            f"MLflow does not have the run {record.name} that it was just given; check that the "
+            "address (tracking.uri) is that of an MLflow server"
+        )
+    if run.data.tags.get("upload_sha") != record.sha:
+        _fill(client, run.info.run_id, record)
+    return str(run.info.run_id)
+
+
+def _only_run(client: "MlflowClient", experiment_id: str, record: Record) -> Any:
+    """Return the run with this key and content, None if there is none; delete all others."""
+    found = client.search_runs([experiment_id], f"tags.run_key = '{record.key}'")
+    same = [run for run in found if run.data.tags.get("upload_begun") == record.sha]
+    # The complete one first; sorting keeps the order of the rest.
+    same.sort(key=lambda run: run.data.tags.get("upload_sha") != record.sha)
+    for run in found:
+        if run not in same[:1]:
+            client.delete_run(run.info.run_id)
+    return same[0] if same else None
 
 
 def _fill(client: "MlflowClient", run_id: str, record: Record) -> None:

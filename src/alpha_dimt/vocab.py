@@ -17,16 +17,18 @@ class Vocab:
     def __init__(self, words: Iterable[str]) -> None:
         """`words` are the ordinary tokens, most frequent first; specials are put before them."""
         self.tokens: tuple[str, ...] = (*SPECIALS, *words)
-        self._ids = {token: index for index, token in enumerate(self.tokens)}
-        if len(self._ids) != len(self.tokens):
+        ids = {token: index for index, token in enumerate(self.tokens)}
+        if len(ids) != len(self.tokens):
             token, _ = Counter(self.tokens).most_common(1)[0]
             raise UserError(f"the vocabulary holds {token!r} twice; each token may stand once")
+        # Text never names a special: "</s>" within a sentence would end it.
+        self._ids = {token: index for token, index in ids.items() if index >= len(SPECIALS)}
 
     def __len__(self) -> int:
         return len(self.tokens)
 
     def encode(self, tokens: Iterable[str]) -> list[int]:
-        """Return ids; words that are not in the vocabulary become UNK."""
+        """Return ids; words not in the vocabulary, or spelled like a special, become UNK."""
         return [self._ids.get(token, UNK) for token in tokens]
 
     def decode(self, ids: Iterable[int]) -> list[str]:
@@ -57,7 +59,8 @@ class Vocab:
         """Read what `save` wrote.
 
         Raises:
-            UserError: the file does not start with the four specials.
+            UserError: the file does not start with the four specials, or has a line that is no
+                word of its own: blank, with a space, or for the second time.
         """
         lines: Sequence[str] = read_lines(path)
         if tuple(lines[: len(SPECIALS)]) != SPECIALS:
@@ -65,4 +68,15 @@ class Vocab:
                 f"{path}:1: a vocabulary starts with {' '.join(SPECIALS)}, one a line; "
                 "was this file made by `alpha-dimt encode`?"
             )
+        first_line: dict[str, int] = {}
+        for number, line in enumerate(lines, start=1):
+            if not line or " " in line:
+                raise UserError(
+                    f"{path}:{number}: {line!r} is no word; run `alpha-dimt encode` again"
+                )
+            if first_line.setdefault(line, number) != number:
+                raise UserError(
+                    f"{path}:{number}: the vocabulary holds {line!r} twice (line "
+                    f"{first_line[line]}, too); run `alpha-dimt encode` again"
+                )
         return cls(lines[len(SPECIALS) :])

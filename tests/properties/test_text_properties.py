@@ -68,7 +68,7 @@ def test_every_segment_is_one_sentence(sentences: list[str], first: int) -> None
     for number, sentence in enumerate(sentences, start=first):
         lines += [f'<seg id="{number}"> {sentence} </seg>', "<p>"]
     expected = [sentence.replace("’", "'") for sentence in sentences]
-    assert iwslt14.test_segments(lines) == expected
+    assert iwslt14.test_segments(lines, "x.xml") == expected
 
 
 @settings(max_examples=50, deadline=None)

@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 from copy_task import experiment, records, result, train, write_corpus
+from small_disk import SmallDisk
 
 from alpha_dimt.config import Experiment, parse
 from alpha_dimt.data.augment import augment_corpus
@@ -279,11 +280,11 @@ def stop_after_epoch(monkeypatch: pytest.MonkeyPatch, epoch: int) -> None:
 
 def test_a_full_disk_stops_training_and_space_lets_it_go_on(
     encoded: Path,
-    small_disk: Callable[[int], Any],
+    small_disk: SmallDisk,
     monkeypatch: pytest.MonkeyPatch,
     undisturbed: Callable[[str], Result],
 ) -> None:
-    disk = small_disk(8 * 2**20)
+    disk = small_disk
 
     def report(state: State) -> None:
         if state.schedule.epoch == 2:
@@ -291,49 +292,49 @@ def test_a_full_disk_stops_training_and_space_lets_it_go_on(
 
     monkeypatch.setattr(run, "report", report)
     with pytest.raises(UserError, match=r"\d{8}: this cannot be written \(No space left on device"):
-        train(encoded, disk.path, small_experiment(), "ml")
-    assert [path.name for path in checkpoint_folders(disk.path)] == ["00000001", "00000002"]
-    assert not list(disk.path.rglob("*.tmp"))
-    disk.free()
-    assert result(train(encoded, disk.path, small_experiment(), "ml")) == undisturbed("ml")
+        train(encoded, disk.folder, small_experiment(), "ml")
+    assert [path.name for path in checkpoint_folders(disk.folder)] == ["00000001", "00000002"]
+    assert not list(disk.folder.rglob("*.tmp"))
+    disk.empty()
+    assert result(train(encoded, disk.folder, small_experiment(), "ml")) == undisturbed("ml")
 
 
 def test_a_disk_that_is_full_at_the_end_loses_nothing(
     encoded: Path,
     tmp_path: Path,
-    small_disk: Callable[[int], Any],
+    small_disk: SmallDisk,
     undisturbed: Callable[[str], Result],
 ) -> None:
-    disk, config = small_disk(2**20), small_experiment()
+    disk, config = small_disk, small_experiment()
     train_elsewhere = {
         "encoded": encoded,
         "augmented": None,
         "start": None,
         "state": tmp_path / "state",
-        "out": disk.path / "ml",
+        "out": disk.folder / "ml",
         "threads": 1,
     }
     disk.fill(leave=8192)
     with pytest.raises(UserError, match=r"best\.safetensors: this cannot be written \(No space"):
         train_run(config.run_config("ml", 1), **train_elsewhere)
-    assert not list((disk.path / "ml").iterdir())
-    disk.free()
+    assert not list((disk.folder / "ml").iterdir())
+    disk.empty()
     train_run(config.run_config("ml", 1), **train_elsewhere)
-    assert result(disk.path / "ml") == undisturbed("ml")
+    assert result(disk.folder / "ml") == undisturbed("ml")
 
 
-def test_a_read_only_folder_is_named(encoded: Path, small_disk: Callable[[int], Any]) -> None:
-    disk, config = small_disk(2**20), small_experiment()
-    write_json(disk.path / "ml/config.json", {})
-    disk.make_read_only()
+def test_a_read_only_folder_is_named(encoded: Path, small_disk: SmallDisk) -> None:
+    disk, config = small_disk, small_experiment()
+    write_json(disk.folder / "ml/config.json", {})
+    disk.read_only()
     with pytest.raises(UserError, match=r"state/\S+: this cannot be written \(Read-only file"):
         train_run(
             config.run_config("ml", 1),
             encoded=encoded,
             augmented=None,
             start=None,
-            state=disk.path / "state",
-            out=disk.path / "ml",
+            state=disk.folder / "state",
+            out=disk.folder / "ml",
             threads=1,
         )
 

@@ -1,10 +1,9 @@
 import errno
 import os
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
+from small_disk import SmallDisk
 
 from alpha_dimt.errors import UserError
 from alpha_dimt.files import (
@@ -142,9 +141,9 @@ def test_a_folder_that_fails_leaves_nothing(tmp_path: Path, error: type[BaseExce
     assert not list(tmp_path.iterdir())
 
 
-def test_a_full_disk_is_one_sentence_and_keeps_the_old_file(small_disk: Callable[[int], Any]):
-    disk = small_disk(2**20)
-    path = disk.path / "text"
+def test_a_full_disk_is_one_sentence_and_keeps_the_old_file(small_disk: SmallDisk):
+    disk = small_disk
+    path = disk.folder / "text"
     write_text(path, "old")
     disk.fill(leave=4096)
 
@@ -152,15 +151,15 @@ def test_a_full_disk_is_one_sentence_and_keeps_the_old_file(small_disk: Callable
         write_text(path, "new" * 10_000)
 
     assert path.read_text() == "old"
-    assert sorted(disk.path.iterdir()) == [disk.path / "filler", path]
+    assert sorted(disk.folder.iterdir()) == [disk.folder / ".filling", path]
 
 
-def test_a_read_only_disk_is_one_sentence(small_disk: Callable[[int], Any]):
-    disk = small_disk(2**20)
-    disk.make_read_only()
+def test_a_read_only_disk_is_one_sentence(small_disk: SmallDisk):
+    disk = small_disk
+    disk.read_only()
 
     with pytest.raises(UserError, match=r"a/text: this cannot be written \(Read-only file system"):
-        write_text(disk.path / "a/text", "new")
+        write_text(disk.folder / "a/text", "new")
 
 
 def test_other_errors_of_the_system_are_not_hidden(tmp_path: Path):

@@ -1,6 +1,5 @@
 import csv
 import re
-from collections.abc import Callable
 from html.parser import HTMLParser
 from pathlib import Path
 from statistics import stdev
@@ -8,6 +7,7 @@ from typing import Any
 
 import pytest
 import yaml
+from small_disk import SmallDisk
 
 from alpha_dimt.config import Experiment, parse
 from alpha_dimt.errors import UserError
@@ -62,14 +62,14 @@ def out(tmp_path: Path) -> Path:
     return tmp_path / "tables" / "table1"
 
 
-def test_a_full_disk_leaves_no_half_table(tmp_path: Path, small_disk: Callable[[int], Any]) -> None:
+def test_a_full_disk_leaves_no_half_table(tmp_path: Path, small_disk: SmallDisk) -> None:
     runs = [make_run(tmp_path, "ml", 1, 61.234)]
     write_table1(runs, out=tmp_path / "whole/table1")
-    disk = small_disk(2**20)
+    disk = small_disk
     disk.fill(leave=4096)
     with pytest.raises(UserError, match=r"table1\.\w+: this cannot be written \(No space left"):
-        write_table1(runs, out=disk.path / "table1")
-    written = list(disk.path.glob("[!f]*"))
+        write_table1(runs, out=disk.folder / "table1")
+    written = list(disk.folder.glob("[!.]*"))
     assert all(
         path.read_bytes() == (tmp_path / "whole" / path.name).read_bytes() for path in written
     )

@@ -1,12 +1,15 @@
 import json
 import shutil
 import socket
+import threading
 import time
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
+from small_disk import SmallDisk
 
 from alpha_dimt.config import Experiment, parse
 from alpha_dimt.errors import UserError
@@ -199,6 +202,25 @@ def test_killed_after_any_step_and_repeated(
     assert_complete(store, whole)
 
 
+def test_a_request_that_arrived_twice_makes_one_run(
+    store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from mlflow import MlflowClient
+
+    original = MlflowClient.create_run
+
+    def twice(*args: Any, **kwargs: Any) -> Any:
+        original(*args, **kwargs)  # its answer was lost on the way, so MLflow's client asks again
+        return original(*args, **kwargs)
+
+    monkeypatch.setattr(MlflowClient, "create_run", twice)
+    run = make_run(tmp_path, "alpha0.5", 1)
+    logged = store.track(run)
+    (whole,) = store.runs()
+    assert logged == {str(run): whole.info.run_id}
+    assert_complete(store, whole)
+
+
 @pytest.mark.parametrize("half_done", [False, True])
 def test_a_changed_run_is_replaced(
     store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, half_done: bool
@@ -293,6 +315,107 @@ def test_unfinished_runs_are_named_before_mlflow_is_touched(tmp_path: Path) -> N
     with pytest.raises(UserError, match=r"run\.json: there is no such file"):
         track_runs([run], uri=uri, experiment="toy", receipt=receipt)
     assert not (tmp_path / "mlflow.db").exists()
+
+
+@pytest.mark.parametrize(
+    ("file", "content", "message"),
+    [
+        ("run.json", "[]", "not what a run writes"),
+        ("run.json", "{}", "lack the key 'run_key'"),
+        ("run.json", '{"a": ' * 5000, r"run\.json:\d+: this is not valid JSON"),
+        ("run.json", '{"run_key": "0123456789abcdef"}', "of another configuration"),
+        ("config.json", "[]", r"config\.json: the file"),
+        ("config.json", "{}", "this key is required"),
+        ("metrics.jsonl", "[]\n", r"metrics\.jsonl:1: "),
+        ("metrics.jsonl", '{"metrics": {"x": null}, "time_ms": 1, "epoch": 1}\n', "jsonl:1: "),
+        ("scores/test.greedy.json", "[]", "not what a run writes"),
+        (
+            "scores/test.greedy.json",
+            '{"scores": {"bleurt": {"value": 1}}}',
+            "lack the key 'bleurt'",
+        ),
+        ("scores/test.greedy.json", '{"scores": {"ter": {"value": "x"}}}', "not what a run writes"),
+        ("scores/notes.json", "{}", "not what a run writes"),
+    ],
+)
+def test_a_folder_that_is_no_run_of_ours(
+    tmp_path: Path, file: str, content: str, message: str
+) -> None:
+    run = make_run(tmp_path, "ml", 1)
+    (run / file).write_text(content)
+    with pytest.raises(UserError, match=message) as caught:
+        read_record(run)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("fault", ["no database", "a folder", "a new file", "its artefacts"])
+def test_a_database_that_cannot_be_used(
+    tmp_path: Path, database: Path, small_disk: SmallDisk, fault: str
+) -> None:
+    run = make_run(tmp_path, "ml", 1)
+    place = tmp_path / "mlflow.db"
+    match fault:
+        case "no database":
+            place.write_bytes(b"something else" * 100)
+        case "a folder":
+            place.mkdir()
+        case "a new file":
+            place = small_disk.folder / "mlflow.db"
+            small_disk.fill(leave=100_000)
+        case "its artefacts":
+            shutil.copy(database, small_disk.folder)
+            place = small_disk.folder / "mlflow.db"
+            (run / "best.safetensors").write_bytes(bytes(2**20))
+            small_disk.fill(leave=200_000)
+    receipt = tmp_path / "tracking.json"
+    with pytest.raises(UserError) as caught:
+        track_runs([run], uri=f"sqlite:///{place}", experiment="toy", receipt=receipt)
+    assert "\n" not in str(caught.value)
+    assert str(place) in str(caught.value)
+    assert not receipt.exists()
+    if fault == "a new file":
+        assert not place.exists()
+
+
+def test_a_receipt_that_cannot_be_written(tmp_path: Path, small_disk: SmallDisk) -> None:
+    run = make_run(tmp_path, "ml", 1)
+    small_disk.read_only()
+    receipt = small_disk.folder / "tracking.json"
+    with pytest.raises(UserError, match=r"cannot be written \(Read-only file system\)"):
+        track_runs([run], uri="http://127.0.0.1:1", experiment="toy", receipt=receipt)
+
+
+@pytest.mark.parametrize("answer", [b"<html>Please log in</html>", b"{}", b"", None])
+def test_an_address_where_no_mlflow_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, answer: bytes | None
+) -> None:
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_TIMEOUT", "1")
+
+    class Other(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            if answer is None:
+                return time.sleep(3)
+            self.send_response(200)
+            self.end_headers()
+            self.wfile.write(answer)
+
+        do_POST = do_GET
+
+        def log_message(self, *args: object) -> None:
+            pass
+
+    run = make_run(tmp_path, "ml", 1)
+    with ThreadingHTTPServer(("127.0.0.1", 0), Other) as server:
+        threading.Thread(target=server.serve_forever, args=(0.01,)).start()
+        start = time.monotonic()
+        uri = f"http://127.0.0.1:{server.server_port}"
+        try:
+            with pytest.raises(UserError, match=r"cannot be used|does not have the run") as caught:
+                track_runs([run], uri=uri, experiment="toy", receipt=tmp_path / "tracking.json")
+        finally:
+            server.shutdown()
+    assert time.monotonic() - start < 10
+    assert "\n" not in str(caught.value)
 
 
 def test_a_broken_metrics_file_names_the_line(tmp_path: Path) -> None:

@@ -42,6 +42,11 @@ def test_a_word_spelled_like_a_special_takes_no_place():
     assert vocab.tokens[4:] == ("a",)
 
 
+@pytest.mark.parametrize("token", SPECIALS)
+def test_text_never_names_a_special(token: str):
+    assert Vocab(["a"]).encode(["a", token]) == [4, UNK]
+
+
 def test_saved_and_loaded(tmp_path: Path):
     vocab = Vocab(["a\u2028b", "\u0085", "c"])
     vocab.save(tmp_path / "vocab.txt")
@@ -54,6 +59,25 @@ def test_another_file_is_refused(tmp_path: Path):
     path.write_text("a\nb\nc\nd\n")
 
     with pytest.raises(UserError, match=r"vocab\.txt:1: "):
+        Vocab.load(path)
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["a", "b", "a"], r"vocab\.txt:7: .*'a' twice \(line 5"),
+        (["a", "<unk>"], r"vocab\.txt:6: .*'<unk>' twice \(line 2"),
+        (["a", ""], r"vocab\.txt:6: '' is no word"),
+        (["a b"], r"vocab\.txt:5: 'a b' is no word"),
+    ],
+)
+def test_a_file_with_lines_that_are_no_words_of_their_own(
+    tmp_path: Path, words: list[str], message: str
+):
+    path = tmp_path / "vocab.txt"
+    path.write_text("".join(f"{word}\n" for word in (*SPECIALS, *words)), encoding="utf-8")
+
+    with pytest.raises(UserError, match=message):
         Vocab.load(path)
 
 

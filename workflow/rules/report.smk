@@ -19,7 +19,8 @@ rule table1:
         "> {log} 2>&1"
 
 
-# One job uploads all runs: two at once could make one run twice.
+# One job uploads all runs: two at once could make one run twice. It goes last: without the profile's
+# keep-going, a server that is down would stop the tables and figures that have not begun.
 rule track:
     input:
         runs("config.json"),
@@ -37,6 +38,7 @@ rule track:
         runs=runs(""),
         uri=experiment.tracking.uri
         or f"sqlite:///{Path('results/mlflow.db').absolute()}",
+    priority: -1
     shell:
         "python -m alpha_dimt track --uri {params.uri:q} --experiment {wildcards.corpus} "
         "--receipt {output} {params.runs} > {log} 2>&1"

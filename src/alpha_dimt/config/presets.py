@@ -24,7 +24,7 @@ PRESETS: dict[str, dict[str, dict[str, Any]]] = {
 
 def with_preset(values: dict[str, Any]) -> dict[str, Any]:
     """Return plain values with those of their preset where they give none."""
-    preset = PRESETS.get(values.get("preset") or "")
+    preset = PRESETS.get(str(values.get("preset")))
     if preset is None:
         return values
     filled = {**values, "proposal": _under(preset["proposal"], values.get("proposal", {}))}

@@ -75,4 +75,7 @@ def load(section: type[AnySection], path: Path) -> AnySection:
         mark = getattr(error, "problem_mark", None)
         line = mark.line + 1 if mark else 1
         raise UserError(f"{path}:{line}: this is not valid YAML; check the indentation") from error
+    # A date that is none, a number of 5,000 digits, 3,000 brackets.
+    except (ValueError, RecursionError) as error:
+        raise UserError(f"{path}: a value cannot be read ({error}); correct it") from error
     return parse(section, values, str(path))

@@ -1,13 +1,15 @@
 """Reading members of a tar archive in memory, without trusting the archive."""
 
+import io
 import tarfile
-import zlib
 from collections.abc import Collection
 from pathlib import Path, PurePosixPath
 
 from alpha_dimt.errors import UserError
+from alpha_dimt.files import unpack
 
-MAX_BYTES = 2**30
+MAX_BYTES = 2**28
+MAX_MEMBERS = 10_000
 
 
 def read_members(
@@ -15,27 +17,39 @@ def read_members(
 ) -> dict[str, bytes]:
     """Return the contents of the named members of a .tgz archive; nothing is extracted to disk.
 
+    The archive is unpacked in memory, to its end and its checksum, before a header is looked at:
+    whatever sizes the headers claim, no more than `max_bytes` is ever held.
+
     Raises:
-        UserError: the archive cannot be read, lacks a member, holds more than `max_bytes`, or holds
-            links, devices or paths that lead out of it.
+        UserError: the archive cannot be read, lacks a member or has it twice, holds more than
+            `max_bytes` or `MAX_MEMBERS`, or holds links, devices, sparse files or paths that lead
+            out of it.
     """
-    contents = {}
-    total = 0
+    contents: dict[str, bytes] = {}
     try:
-        with tarfile.open(path, "r:gz") as archive:
-            for member in archive:
-                _check_member(path, member)
-                total += member.size
-                if total > max_bytes:
+        content = io.BytesIO(
+            unpack(path, max_bytes, too_large="get it from a mirror that you trust")
+        )
+        # As a stream, so that no header can send the reader back.
+        with tarfile.open(fileobj=content, mode="r|") as archive:
+            for number, member in enumerate(archive, start=1):
+                if number > MAX_MEMBERS:
                     raise UserError(
-                        f"{path}: the archive holds more than {max_bytes:,} bytes; "
+                        f"{path}: the archive has more than {MAX_MEMBERS:,} members; "
                         "get it from a mirror that you trust"
                     )
+                _check_member(path, member)
                 name = str(PurePosixPath(member.name))
                 file = archive.extractfile(member) if name in names else None
-                if file:
-                    contents[name] = file.read()
-    except (tarfile.TarError, EOFError, OSError, zlib.error) as error:
+                if file is None:
+                    continue
+                if name in contents:
+                    raise UserError(
+                        f"{path}: the archive has {name} twice; get it from a mirror that you trust"
+                    )
+                contents[name] = file.read()
+    # Headers that lie in their details (sparse maps, for one) come as ValueError.
+    except (tarfile.TarError, OSError, ValueError, OverflowError) as error:
         raise UserError(
             f"{path}: this archive cannot be read ({error}); delete it and fetch it again"
         ) from error
@@ -47,9 +61,9 @@ def read_members(
 
 def _check_member(path: Path, member: tarfile.TarInfo) -> None:
     name = PurePosixPath(member.name)
-    ordinary = member.isreg() or member.isdir()
+    ordinary = (member.isreg() and not member.issparse()) or member.isdir()
     if not ordinary or name.is_absolute() or ".." in name.parts:
         raise UserError(
-            f"{path}: the archive's member {member.name!r} is a link, a device or leads out of the "
-            "archive; get it from a mirror that you trust"
+            f"{path}: the archive's member {member.name!r} is a link, a device, a sparse file or "
+            "leads out of the archive; get it from a mirror that you trust"
         )

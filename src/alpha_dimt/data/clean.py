@@ -6,6 +6,17 @@ from alpha_dimt.config import Preparation
 
 Verdict = Literal["kept", "blank", "too short", "too long", "ratio"]
 
+# Characters of the longest word, as in clean-corpus-n.perl (--max-word-length).
+LONGEST_WORD = 1000
+
+
+def has_long_word(text: str) -> bool:
+    """Return whether a raw sentence has a word that is none: an address, a table, a binary.
+
+    Asked before tokenisation, which takes minutes for a word of 100,000 full stops.
+    """
+    return len(text) > LONGEST_WORD and max(map(len, text.split()), default=0) > LONGEST_WORD
+
 
 def judge(source: str, target: str, preparation: Preparation) -> Verdict:
     """Return "kept", or why a pair of tokenised sentences is dropped; lengths count tokens."""

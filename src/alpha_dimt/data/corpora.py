@@ -86,7 +86,7 @@ def _iwslt14(corpus: Iwslt14Corpus, mirrors: Sequence[str], cache: Path) -> Mapp
     check_aligned(train[0], train[1], *(f"{path}/{name}" for name in train_names))
     test: tuple[list[str], list[str]] = ([], [])
     for names in zip(*test_names, strict=True):
-        segments = [iwslt14.test_segments(texts[name]) for name in names]
+        segments = [iwslt14.test_segments(texts[name], f"{path}/{name}") for name in names]
         check_aligned(segments[0], segments[1], *(f"{path}/{name}" for name in names))
         for lines, more in zip(test, segments, strict=True):
             lines.extend(more)
@@ -105,11 +105,11 @@ def _files(corpus: FilesCorpus) -> Mapping[str, Sides]:
 
 def _two_files(files: TwoFiles) -> Sides:
     source, target = read_pairs(files.source, files.target)
-    return [_text(line) for line in source], [_text(line) for line in target]
+    return _own_text(source, files.source), _own_text(target, files.target)
 
 
 def _one_table(files: OneTable) -> Sides:
-    rows = [_text(line).split("\t") for line in read_lines(files.tsv)]
+    rows = [line.split("\t") for line in _own_text(read_lines(files.tsv), files.tsv)]
     for number, row in enumerate(rows, start=1):
         if len(row) != 2:
             raise UserError(
@@ -121,9 +121,19 @@ def _one_table(files: OneTable) -> Sides:
     return source, target
 
 
-def _text(line: str) -> str:
-    """Return a line without a byte order mark and the end that Windows gives it."""
-    return line.removeprefix("\ufeff").removesuffix("\r")
+def _own_text(lines: Sequence[str], name: Path) -> list[str]:
+    """Return lines without byte order marks and the ends that Windows gives them.
+
+    Raises:
+        UserError: a line holds a NUL, as text in UTF-16 and files that are no text do.
+    """
+    for number, line in enumerate(lines, start=1):
+        if "\0" in line:
+            raise UserError(
+                f"{name}:{number}: this line holds a NUL byte, so the file is no text or is "
+                "UTF-16; convert it to UTF-8, or delete the byte"
+            )
+    return [line.removeprefix("\ufeff").removesuffix("\r") for line in lines]
 
 
 def _check_not_blank(files: TwoFiles | OneTable, sides: Sides) -> None:

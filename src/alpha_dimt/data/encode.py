@@ -9,10 +9,13 @@ import pyarrow as pa
 from alpha_dimt.config import Bpe, DataConfig, Words
 from alpha_dimt.data.parallel import read_pairs
 from alpha_dimt.data.subword import count_words, learn_codes, segment
+from alpha_dimt.errors import UserError
 from alpha_dimt.files import atomic_path, sha256, write_json, write_lines
 from alpha_dimt.vocab import UNK, Vocab
 
 SPLITS = ("train", "valid", "test")
+# Positions in a sentence, its frame included, are 16-bit numbers in a file of candidates.
+LONGEST = 2**15 - 3
 
 # Ids are without <s> and </s>; texts are exactly the tokens that the ids stand for, unknown words
 # included.
@@ -32,12 +35,16 @@ def encode_corpus(config: DataConfig, *, text: Path, out: Path) -> None:
     Vocabularies and codes are learned on the training text alone.
 
     Raises:
-        UserError: a text is missing or the sides of a split are not aligned.
+        UserError: a text is missing, the sides of a split are not aligned, or a line is no
+            sequence of tokens.
     """
     languages = config.corpus.source, config.corpus.target
     texts: dict[str, dict[str, list[str]]] = {}
     for split in SPLITS:
-        both = read_pairs(*(text / f"{split}.{language}" for language in languages))
+        paths = [text / f"{split}.{language}" for language in languages]
+        both = read_pairs(*paths)
+        for path, lines in zip(paths, both, strict=True):
+            _check_tokens(path, lines)
         texts[split] = dict(zip(languages, both, strict=True))
 
     vocabulary = config.preparation.vocabulary
@@ -49,6 +56,9 @@ def encode_corpus(config: DataConfig, *, text: Path, out: Path) -> None:
             split: {language: segment(lines, codes[language]) for language, lines in sides.items()}
             for split, sides in texts.items()
         }
+    for split, sides in texts.items():
+        for language, lines in sides.items():
+            _check_lengths(text / f"{split}.{language}", lines)
 
     vocabs = {
         language: _vocab(texts["train"][language], vocabulary, source=language == languages[0])
@@ -62,6 +72,24 @@ def encode_corpus(config: DataConfig, *, text: Path, out: Path) -> None:
     for split, sides in texts.items():
         report["splits"][split] = _write_split(out / f"{split}.arrow", sides, vocabs)
     write_json(out / "report.json", report)
+
+
+def _check_tokens(path: Path, lines: Sequence[str]) -> None:
+    for number, line in enumerate(lines, start=1):
+        if "" in line.split(" "):
+            raise UserError(
+                f"{path}:{number}: a line has one token or more with single spaces between them; "
+                "`alpha-dimt tokenise` writes such text"
+            )
+
+
+def _check_lengths(path: Path, lines: Sequence[str]) -> None:
+    for number, line in enumerate(lines, start=1):
+        if (tokens := line.count(" ") + 1) > LONGEST:
+            raise UserError(
+                f"{path}:{number}: this sentence has {tokens:,} tokens, and {LONGEST:,} is the "
+                "most; take the pair out"
+            )
 
 
 def _codes(train: Mapping[str, list[str]], config: Bpe) -> dict[str, list[str]]:

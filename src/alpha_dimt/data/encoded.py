@@ -1,15 +1,31 @@
-"""Read encoded corpora and candidates (Arrow IPC files), memory-mapped."""
+"""Read encoded corpora and candidates (Arrow IPC files), memory-mapped and checked.
 
+What has the right name may be of another corpus, cut off or damaged: training on it would give
+figures that mean nothing, so every column is looked at before it is used.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from alpha_dimt.errors import UserError
 from alpha_dimt.proposals import Edits
-from alpha_dimt.ragged import Ragged
+from alpha_dimt.proposals.edits import DELETED
+from alpha_dimt.ragged import Ints, Ragged
+from alpha_dimt.vocab import Vocab
+
+# Columns that `encode` and `augment` write; positions may be of any integer type.
+PAIRS = ("source", "target", "source_text", "target_text")
+EDITS = ("positions", "tokens", "insert_positions", "insert_tokens", "reward", "log_q0")
+
+# Sentences whose text is looked up in the vocabulary: enough to know whether it is the right one.
+_SAMPLE = 1000
 
 
 @dataclass(frozen=True)
@@ -30,6 +46,32 @@ class Pairs:
 
     def __len__(self) -> int:
         return len(self.source)
+
+    def check_vocabularies(self, path: Path, *, source: Vocab, target: Vocab) -> None:
+        """Check that the ids are those that the vocabularies give for the texts.
+
+        Args:
+            path: of the file; stands in the error.
+            source: vocabulary of the source.
+            target: vocabulary of the target.
+
+        Raises:
+            UserError: an id is outside the vocabulary, or one of the first sentences has others.
+        """
+        sides = (
+            ("source", self.source, self.source_text, source),
+            ("target", self.target, self.target_text, target),
+        )
+        for side, ids, texts, vocab in sides:
+            fits = ids.values.max(initial=0) < len(vocab) and all(
+                vocab.encode(text.split(" ")) == ids.row(row).tolist()
+                for row, text in enumerate(texts[:_SAMPLE])
+            )
+            if not fits:
+                raise UserError(
+                    f"{path}: the {side} ids are not those of the vocabulary beside it; "
+                    "run `alpha-dimt encode` again"
+                )
 
 
 @dataclass(frozen=True)
@@ -52,55 +94,149 @@ def ragged_column(column: pa.ListArray) -> Ragged:
     return Ragged(values, (offsets - offsets[0]).astype(np.int64))
 
 
-def open_arrow(path: Path, made_by: str) -> pa.RecordBatchFileReader:
-    """Open an Arrow IPC file, memory-mapped.
-
-    Raises:
-        UserError: there is no such file, or it is not an Arrow file.
-    """
+@contextmanager
+def _arrow_errors(path: Path, made_by: str) -> Iterator[None]:
+    """Turn what Arrow says of a file that it cannot use into one sentence."""
     try:
-        return pa.ipc.open_file(pa.memory_map(str(path)))
+        yield
     except FileNotFoundError as error:
         raise UserError(
             f"{path}: there is no such file; `alpha-dimt {made_by}` makes it"
         ) from error
-    except pa.ArrowInvalid as error:
+    # Metadata that lies comes as SystemError or UnicodeDecodeError (a ValueError), too.
+    except (pa.ArrowException, OSError, ValueError, KeyError, SystemError) as error:
         raise UserError(
-            f"{path}: this is not an Arrow file ({error}); delete it and run "
-            f"`alpha-dimt {made_by}` again"
+            f"{path}: this is not what `alpha-dimt {made_by}` writes "
+            f"({' '.join(str(error).split()) or type(error).__name__}); "
+            f"delete it and run `alpha-dimt {made_by}` again"
         ) from error
 
 
+def _checked(batch: pa.RecordBatch, columns: tuple[str, ...]) -> pa.RecordBatch:
+    """Return a record batch whose columns are there, whole and without nulls.
+
+    Raises:
+        ValueError: they are not.
+    """
+    if tuple(batch.schema.names) != columns:
+        raise ValueError(f"its columns are {', '.join(batch.schema.names)}")
+    batch.validate(full=True)
+    for name, column in zip(columns, batch.columns, strict=True):
+        lists, inner = pa.types.is_list(column.type), column.type
+        if lists:
+            inner, entries = column.type.value_type, column.values
+            if entries.null_count:
+                raise ValueError(f"{name} has gaps")
+        text, real = name.endswith("_text"), name in ("reward", "log_q0")
+        right = (
+            pa.types.is_string(inner)
+            if text
+            else pa.types.is_floating(inner)
+            if real
+            else lists and pa.types.is_integer(inner)
+        )
+        if not right:
+            raise ValueError(f"{name} is {column.type}")
+        if column.null_count:
+            raise ValueError(f"{name} has gaps")
+    return batch
+
+
 def read_pairs(folder: Path, split: str) -> Pairs:
-    """Read one split that `alpha-dimt encode` wrote."""
-    table = open_arrow(folder / f"{split}.arrow", "encode").read_all().combine_chunks()
-    return Pairs(
-        source=ragged_column(table["source"].combine_chunks()),
-        target=ragged_column(table["target"].combine_chunks()),
-        source_text=table["source_text"].to_pylist(),
-        target_text=table["target_text"].to_pylist(),
-    )
+    """Read one split that `alpha-dimt encode` wrote.
+
+    Raises:
+        UserError: there is no such file, or it is not what `encode` writes.
+    """
+    path = folder / f"{split}.arrow"
+    with _arrow_errors(path, "encode"):
+        table = pa.ipc.open_file(pa.memory_map(str(path))).read_all().combine_chunks()
+        batches = table.to_batches()
+        if len(batches) != 1:
+            raise ValueError("it holds no sentence")
+        batch = _checked(batches[0], PAIRS)
+        for side in ("source", "target"):
+            ids, text = batch.column(side), batch.column(f"{side}_text")
+            tokens = pc.add(pc.count_substring(text, " "), 1)
+            if not pc.all(pc.equal(pc.list_value_length(ids), tokens)).as_py():
+                raise ValueError(f"{side} and {side}_text have other numbers of tokens")
+            if pc.min(ids.flatten()).as_py() < 0:
+                raise ValueError(f"{side} has negative ids")
+        return Pairs(
+            source=ragged_column(batch.column("source")),
+            target=ragged_column(batch.column("target")),
+            source_text=batch.column("source_text").to_pylist(),
+            target_text=batch.column("target_text").to_pylist(),
+        )
 
 
 class AugmentedCorpus:
-    """A file of candidates; each record batch is one slice."""
+    """A file of candidates for a corpus; each record batch is one slice."""
 
-    def __init__(self, path: Path) -> None:
-        """Open what `alpha-dimt augment` wrote."""
-        self._reader = open_arrow(path, "augment")
+    def __init__(self, path: Path, *, targets: Ragged, words: int, each: int) -> None:
+        """Open what `alpha-dimt augment` wrote.
+
+        Args:
+            path: the file.
+            targets: the N references that the candidates are edits of.
+            words: size of the target vocabulary.
+            each: candidates a reference.
+
+        Raises:
+            UserError: there is no such file, it is no Arrow file or holds no slice.
+        """
+        self._path, self._targets, self._words, self._each = path, targets, words, each
+        with _arrow_errors(path, "augment"):
+            self._reader = pa.ipc.open_file(pa.memory_map(str(path)))
+            if not self._reader.num_record_batches:
+                raise ValueError("it holds no candidates")
 
     def __len__(self) -> int:
         return int(self._reader.num_record_batches)
 
     def __getitem__(self, index: int) -> Candidates:
-        batch = self._reader.get_batch(index)
-        return Candidates(
-            edits=Edits(
+        """Return one slice.
+
+        Raises:
+            UserError: it is damaged, or its candidates cannot be edits of these references.
+        """
+        with _arrow_errors(self._path, "augment"):
+            batch = _checked(self._reader.get_batch(index), EDITS)
+            edits = Edits(
                 positions=ragged_column(batch.column("positions")),
                 tokens=ragged_column(batch.column("tokens")),
                 insert_positions=ragged_column(batch.column("insert_positions")),
                 insert_tokens=ragged_column(batch.column("insert_tokens")),
                 log_q0=batch.column("log_q0").to_numpy(),
-            ),
-            reward=batch.column("reward").to_numpy(),
-        )
+            )
+            reward = batch.column("reward").to_numpy()
+            self._check(edits, reward)
+        return Candidates(edits=edits, reward=reward)
+
+    def _check(self, edits: Edits, reward: npt.NDArray[np.float32]) -> None:
+        """Check that candidates can be of these references; raise ValueError if not.
+
+        Positions that lie outside a sentence are what the candidates of another corpus have.
+        """
+        if len(edits) != self._each * len(self._targets):
+            raise ValueError(
+                f"it has {len(edits):,} candidates a slice, but {len(self._targets):,} references "
+                f"with {self._each} each need {self._each * len(self._targets):,}"
+            )
+        ends = np.repeat(self._targets.lengths, self._each) + 2
+        for positions, tokens, least in (
+            (edits.positions, edits.tokens, DELETED),
+            (edits.insert_positions, edits.insert_tokens, 0),
+        ):
+            if not np.array_equal(positions.offsets, tokens.offsets):
+                raise ValueError("its positions and tokens do not belong together")
+            if not _within(positions.values, 0, ends[positions.owner]):
+                raise ValueError("its edits lie outside the sentences: it is of another corpus")
+            if not _within(tokens.values, least, self._words):
+                raise ValueError("its words are not in the vocabulary: it is of another corpus")
+        if not (np.isfinite(reward).all() and np.isfinite(edits.log_q0).all()):
+            raise ValueError("a reward or log q0 is not finite")
+
+
+def _within(values: npt.NDArray[np.integer], least: int, end: int | Ints) -> bool:
+    return bool(((values >= least) & (values < end)).all())

@@ -3,21 +3,24 @@
 import hashlib
 import shutil
 import sys
+import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import pooch
 import requests
-from requests.exceptions import ChunkedEncodingError
 from tqdm import tqdm
+from urllib3.exceptions import HTTPError, ReadTimeoutError
 
 from alpha_dimt.errors import UserError
-from alpha_dimt.files import sha256
+from alpha_dimt.files import is_full, sha256, unwritable
 
 CHUNK_BYTES = 2**16
 # Seconds to connect, and to wait for the next bytes.
 TIMEOUTS = (10, 60)
+# Bytes of the largest file whose size is not known beforehand.
+MAX_BYTES = 2**30
 
 
 @dataclass(frozen=True)
@@ -42,6 +45,10 @@ class _Refused(Exception):
     """A mirror does not have the file; the message says why."""
 
 
+# A server that cannot be reached, is too slow, or breaks off.
+_BROKEN = (requests.ConnectionError, requests.Timeout, HTTPError)
+
+
 def fetch(name: str, *, mirrors: Sequence[str], cache: Path, checks: Checks) -> Path:
     """Return a verified file from the cache, fetching it first where it is not there.
 
@@ -52,7 +59,8 @@ def fetch(name: str, *, mirrors: Sequence[str], cache: Path, checks: Checks) -> 
         checks: what the file must be. It is checked again whenever it is used.
 
     Raises:
-        UserError: no mirror has the file; names every mirror with its reason.
+        UserError: no mirror has the file (names every mirror with its reason), or the cache
+            cannot be written to.
     """
     target = cache / name
     if not target.exists() or checks.fault(target):
@@ -72,12 +80,19 @@ def _fetch_from_any(name: str, mirrors: Sequence[str], target: Path, checks: Che
             f"{target}: the file is not there and corpus.mirrors is empty; "
             f"set corpus.mirrors to URLs or folders that hold {name}"
         )
-    target.unlink(missing_ok=True)  # it failed its checks
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=target.parent):
+            target.unlink(missing_ok=True)  # it failed its checks
+    except OSError as error:
+        raise unwritable(target, error) from error
     reasons = []
     for mirror in mirrors:
         try:
             _fetch_from(f"{mirror.rstrip('/')}/{name}", target, checks)
-        except (_Refused, requests.RequestException, OSError) as error:
+        except (_Refused, requests.RequestException, HTTPError, OSError) as error:
+            if isinstance(error, OSError) and is_full(error):
+                raise unwritable(target, error) from error
             reasons.append(f"{mirror}: {_reason(error)}")
             print(f"warning: {name}: {reasons[-1]}", file=sys.stderr)
         else:
@@ -94,9 +109,9 @@ def _md5(path: Path) -> str:
 
 
 def _reason(error: Exception) -> str:
-    if isinstance(error, requests.Timeout):
+    if isinstance(error, requests.Timeout | ReadTimeoutError):
         return "no answer in time"
-    if isinstance(error, requests.ConnectionError | ChunkedEncodingError):
+    if isinstance(error, requests.ConnectionError | HTTPError):
         return "no connection, or it broke off"
     if isinstance(error, requests.HTTPError) and error.response is not None:
         return f"the answer is {error.response.status_code} {error.response.reason}"
@@ -118,10 +133,10 @@ def _fetch_from(url: str, target: Path, checks: Checks) -> None:
             key = hashlib.sha256(url.encode()).hexdigest()[:8]
             part = target.with_name(f"{target.name}.{key}.part")
             continued = part.exists()
-            _download(url, part, output)
+            _download(url, part, output, checks)
             fault = checks.fault(output)
             if fault and continued:  # the file may have changed since the part was fetched
-                _download(url, part, output)
+                _download(url, part, output, checks)
                 fault = checks.fault(output)
         if fault:
             raise _Refused(fault)
@@ -131,46 +146,56 @@ def _fetch_from(url: str, target: Path, checks: Checks) -> None:
     target.chmod(0o644)  # pooch leaves it to its owner alone
 
 
-def _download(url: str, part: Path, output: Path) -> None:
+def _download(url: str, part: Path, output: Path, checks: Checks) -> None:
     """Fetch a URL by way of `part`; a broken transfer goes on as long as it makes progress."""
     while True:
         before = _size(part)
         try:
-            _transfer(url, part)
-        except (requests.ConnectionError, requests.Timeout, ChunkedEncodingError):
-            if _size(part) <= before:
-                raise
-        else:
-            part.replace(output)
-            return
+            _transfer(url, part, checks.size or MAX_BYTES)
+        except _BROKEN:
+            # A server that announced more than there is breaks off after the whole file.
+            if not (before < _size(part) and checks.fault(part) is None):
+                if _size(part) <= before:
+                    raise
+                continue
+        part.replace(output)
+        return
 
 
 def _size(path: Path) -> int:
     return path.stat().st_size if path.exists() else 0
 
 
-def _transfer(url: str, part: Path) -> None:
+def _transfer(url: str, part: Path, limit: int) -> None:
     """Fetch what `part` does not hold yet, or everything where the server cannot continue."""
     headers = {"Accept-Encoding": "identity"}
     start = _size(part)
     if start:
         headers["Range"] = f"bytes={start}-"
     with requests.get(url, headers=headers, stream=True, timeout=TIMEOUTS) as response:
-        if response.status_code == requests.codes.requested_range_not_satisfiable and start:
+        if start and not _continues(response, start):
             part.unlink()
-            _transfer(url, part)
+            _transfer(url, part, limit)
             return
         response.raise_for_status()
         if response.headers.get("Content-Type", "").startswith("text/html"):
             raise _Refused("a web page came instead of the file")
         if response.status_code != requests.codes.partial_content:
             start = 0
-        _write_body(response, part, start)
+        _write_body(response, part, start, limit)
 
 
-def _write_body(response: requests.Response, part: Path, start: int) -> None:
-    length = response.headers.get("Content-Length")
-    total = start + int(length) if length else None
+def _continues(response: requests.Response, start: int) -> bool:
+    """Return whether the answer to a request for a range is of any use."""
+    if response.status_code == requests.codes.requested_range_not_satisfiable:
+        return False
+    given = response.headers.get("Content-Range", f"bytes {start}-")
+    return given.startswith(f"bytes {start}-")
+
+
+def _write_body(response: requests.Response, part: Path, start: int, limit: int) -> None:
+    length = response.headers.get("Content-Length", "")
+    total = start + int(length) if length.isdecimal() else None  # for the bar; it may lie
     if not sys.stderr.isatty():
         begun = f" from byte {start:,}" if start else ""
         print(f"fetching {response.url}{begun}", file=sys.stderr)
@@ -183,6 +208,11 @@ def _write_body(response: requests.Response, part: Path, start: int) -> None:
         disable=None,  # no bar where stderr is no terminal
     )
     with part.open("ab" if start else "wb") as file, progress:
-        for chunk in response.iter_content(CHUNK_BYTES):
+        # What has come is written at once, so that nothing of it is lost when the rest does not,
+        # and as it is: some servers announce .gz files as packed for the transfer.
+        while chunk := response.raw.read1(CHUNK_BYTES):
             file.write(chunk)
             progress.update(len(chunk))
+            if file.tell() > limit:
+                part.unlink()
+                raise _Refused(f"more than {limit:,} bytes came")

@@ -5,11 +5,13 @@ The preparation is that of MIXER (Ranzato et al., 2016), which the paper uses.
 
 import csv
 import re
+import textwrap
 import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from alpha_dimt.errors import UserError
 from alpha_dimt.files import read_lines
 
 # In MIXER's order.
@@ -19,6 +21,7 @@ TEST_SETS = ("TED.dev2010", "TEDX.dev2012", "TED.tst2010", "TED.tst2011", "TED.t
 _METADATA = re.compile(r"<(url|talkid|keywords)>|^\s*</?(speaker|reviewer|translator|doc)\b")
 _TEXT_TAGS = re.compile(r"</?(?:title|description)>")
 _SEGMENT = re.compile(r'<seg id="\d+">(.*)</seg>')
+_SEGMENT_TAG = re.compile(r"</?seg\b", re.IGNORECASE)
 
 # The pairs that the release of 2014-01 gives for training.
 TRAINING_PAIRS = 153_326
@@ -41,10 +44,33 @@ def training_segments(lines: Sequence[str]) -> list[str]:
     return [_TEXT_TAGS.sub("", line).strip() for line in lines if not _METADATA.search(line)]
 
 
-def test_segments(lines: Sequence[str]) -> list[str]:
-    """Return the text of the <seg> lines of an XML file, with ’ as the ASCII apostrophe."""
-    matches = (_SEGMENT.search(line) for line in lines)
-    return [match[1].strip().replace("’", "'") for match in matches if match]
+def test_segments(lines: Sequence[str], name: object) -> list[str]:
+    """Return the text of the <seg> lines of an XML file, with ’ as the ASCII apostrophe.
+
+    The lines are taken as MIXER takes them, by pattern: nothing is ever resolved or included, and
+    `&amp;` stays as it is.
+
+    Args:
+        lines: of the file.
+        name: stands in the error.
+
+    Raises:
+        UserError: a segment is not alone on its line as the release has it, or the file declares
+            entities; names the file and the line.
+    """
+    segments = []
+    for number, line in enumerate(lines, start=1):
+        tags = len(_SEGMENT_TAG.findall(line))
+        match = _SEGMENT.search(line)
+        if "<!ENTITY" in line or (tags and (match is None or tags != 2 or "<!" in line)):
+            raise UserError(
+                f'{name}:{number}: a segment stands on one line as <seg id="1">text</seg>, without '
+                f"declarations or sections, but here is {textwrap.shorten(line, 80)!r}; "
+                "get the archive as WIT3 released it"
+            )
+        if match:
+            segments.append(match[1].strip().replace("’", "'"))
+    return segments
 
 
 # -------------------------------------------------------------------- the expected preparation

@@ -8,12 +8,15 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from alpha_dimt.config import DataConfig, Iwslt14Corpus
-from alpha_dimt.data.clean import judge
+from alpha_dimt.data.clean import LONGEST_WORD, has_long_word, judge
 from alpha_dimt.data.iwslt14 import differences
 from alpha_dimt.data.parallel import read_pairs
 from alpha_dimt.data.tokenise import tokenise
 from alpha_dimt.errors import UserError
 from alpha_dimt.files import sha256, write_json, write_lines
+
+# Tokens of the longest validation or test sentence; those of training have their own limit.
+LONGEST_SENTENCE = 1000
 
 
 class Pair(NamedTuple):
@@ -28,24 +31,26 @@ class Pair(NamedTuple):
 def tokenise_corpus(config: DataConfig, *, raw: Path, out: Path) -> None:
     """Write {train,valid,test}.{language}, the raw lines of valid and test, and report.json.
 
-    Training pairs are cleaned (`clean.judge`). IWSLT'14 has no validation file: every
+    Training pairs are cleaned (module `clean`). IWSLT'14 has no validation file: every
     `valid_every`-th kept training pair is validation data.
 
     Raises:
-        UserError: the raw files are not aligned, a validation or test sentence is blank, or
-            cleaning leaves no pair.
+        UserError: the raw files are not aligned, a validation or test sentence is blank or
+            absurdly long, or cleaning leaves no pair.
     """
     corpus = config.corpus
-    splits = {"train": _read(config, raw, "train"), "test": _read(config, raw, "test")}
-    read = {split: len(pairs) for split, pairs in splits.items()}
+    given = ("train", "test") if isinstance(corpus, Iwslt14Corpus) else ("train", "valid", "test")
+    texts = {split: _read(config, raw, split) for split in given}
+    read = {split: len(lines) for split, lines in texts.items()}
+    texts["train"] = [lines for lines in texts["train"] if not any(map(has_long_word, lines))]
+    splits = {split: _tokenise(lines, config) for split, lines in texts.items()}
     splits["train"], dropped = _clean(splits["train"], config)
+    if long_words := read["train"] - len(texts["train"]):
+        dropped["long word"] = long_words
     if isinstance(corpus, Iwslt14Corpus):
         splits["train"], splits["valid"] = cut_validation(splits["train"], corpus.valid_every)
-    else:
-        splits["valid"] = _read(config, raw, "valid")
-        read["valid"] = len(splits["valid"])
     for split in ("valid", "test"):
-        _check_not_blank(splits[split], raw, split, config)
+        _check_sentences(splits[split], raw, split, config)
     for split, pairs in splits.items():
         if not pairs:
             raise UserError(
@@ -73,14 +78,30 @@ def cut_validation(pairs: Sequence[Pair], every: int) -> tuple[list[Pair], list[
     return train, valid
 
 
-def _read(config: DataConfig, raw: Path, split: str) -> list[Pair]:
-    languages = config.corpus.source, config.corpus.target
-    texts = read_pairs(*(raw / f"{split}.{language}" for language in languages))
+def _read(config: DataConfig, raw: Path, split: str) -> list[tuple[str, str]]:
+    """Return pairs of raw lines; but for training, a word that is none is an error."""
+    paths = [
+        raw / f"{split}.{language}" for language in (config.corpus.source, config.corpus.target)
+    ]
+    texts = read_pairs(*paths)
+    if split != "train":
+        for path, lines in zip(paths, texts, strict=True):
+            for number, line in enumerate(lines, start=1):
+                if has_long_word(line):
+                    raise UserError(
+                        f"{path}:{number}: a word has more than {LONGEST_WORD:,} characters; "
+                        "mend the sentence or take the pair out"
+                    )
+    return list(zip(*texts, strict=True))
+
+
+def _tokenise(lines: Sequence[tuple[str, str]], config: DataConfig) -> list[Pair]:
+    sources, targets = [source for source, _ in lines], [target for _, target in lines]
     tokens = (
-        tokenise(text, language, config.preparation)
-        for text, language in zip(texts, languages, strict=True)
+        tokenise(sources, config.corpus.source, config.preparation),
+        tokenise(targets, config.corpus.target, config.preparation),
     )
-    return [Pair(*fields) for fields in zip(*tokens, *texts, strict=True)]
+    return [Pair(*fields) for fields in zip(*tokens, sources, targets, strict=True)]
 
 
 def _clean(pairs: Sequence[Pair], config: DataConfig) -> tuple[list[Pair], dict[str, int]]:
@@ -89,7 +110,7 @@ def _clean(pairs: Sequence[Pair], config: DataConfig) -> tuple[list[Pair], dict[
     return kept, dict(Counter(verdict for verdict in verdicts if verdict != "kept"))
 
 
-def _check_not_blank(pairs: Sequence[Pair], raw: Path, split: str, config: DataConfig) -> None:
+def _check_sentences(pairs: Sequence[Pair], raw: Path, split: str, config: DataConfig) -> None:
     for number, pair in enumerate(pairs, start=1):
         for language, text in (
             (config.corpus.source, pair.source),
@@ -99,6 +120,11 @@ def _check_not_blank(pairs: Sequence[Pair], raw: Path, split: str, config: DataC
                 raise UserError(
                     f"{raw / f'{split}.{language}'}:{number}: this sentence is blank; "
                     "validation and test need a sentence on both sides of every line"
+                )
+            if (tokens := len(text.split(" "))) > LONGEST_SENTENCE:
+                raise UserError(
+                    f"{raw / f'{split}.{language}'}:{number}: this sentence has {tokens:,} tokens; "
+                    f"validation and test take at most {LONGEST_SENTENCE:,}: is it several?"
                 )
 
 

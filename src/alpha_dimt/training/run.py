@@ -163,11 +163,17 @@ def train_run(
     device = choose_device(config.training.device)
     corpus = config.data.corpus
     vocab = Vocab.load(encoded / f"vocab.{corpus.target}.txt")
-    source_words = len(Vocab.load(encoded / f"vocab.{corpus.source}.txt"))
+    source_vocab = Vocab.load(encoded / f"vocab.{corpus.source}.txt")
     train, valid = read_pairs(encoded, "train"), read_pairs(encoded, "valid")
-    candidates = AugmentedCorpus(augmented) if augmented else None
+    for split, pairs in (("train", train), ("valid", valid)):
+        path = encoded / f"{split}.arrow"
+        pairs.check_vocabularies(path, source=source_vocab, target=vocab)
+    candidates = None
+    if augmented and config.proposal:
+        each = config.proposal.candidates
+        candidates = AugmentedCorpus(augmented, targets=train.target, words=len(vocab), each=each)
 
-    model = Seq2Seq(config.model, source_words=source_words, target_words=len(vocab))
+    model = Seq2Seq(config.model, source_words=len(source_vocab), target_words=len(vocab))
     model.compute_dtype = choose_dtype(config.training.precision, device)
     precision = str(model.compute_dtype).removeprefix("torch.")
     arithmetic = f"{device.type}, {precision}, {threads} threads"

@@ -71,7 +71,10 @@ def test_what_is_written_is_read_back(tmp_path: Path, name: str) -> None:
     )
     config = experiment().model_copy(update={"proposal": proposal}).augment_config("raml", 7)
     augment_corpus(config, encoded=encoded, out=tmp_path / "seed7.arrow")
-    pairs, corpus = read_pairs(encoded, "train"), AugmentedCorpus(tmp_path / "seed7.arrow")
+    pairs = read_pairs(encoded, "train")
+    corpus = AugmentedCorpus(
+        tmp_path / "seed7.arrow", targets=pairs.target, words=14, each=proposal.candidates
+    )
     assert len(corpus) == 2
     references = pairs.target.take(np.repeat(np.arange(50), 4))
     batch = candidate_batch(pairs, corpus[1], np.arange(50))

@@ -235,6 +235,9 @@ def test_files_compressed_and_as_a_table(tmp_path: Path) -> None:
         ({"train_source": b"", "train_target": b""}, r"train\.source: the corpus is empty"),
         ({"test_target": b"gut \xff\n"}, r"test\.target:1: invalid UTF-8 at byte 4"),
         ({"valid_source": b" \t\n"}, r"valid\.source:1: this sentence is blank"),
+        ({"train_source": b"gut\nna\0ja\n", "train_target": b"1\n2\n"}, r"train\.source:2: .*NUL"),
+        ({"train_source": "gut\n".encode("utf-16")}, r"train\.source:1: invalid UTF-8 at byte 0"),
+        ({"train_target": "good\n".encode("utf-16-le")}, r"train\.target:.*NUL|no partner"),
     ],
 )
 def test_files_that_do_not_fit(tmp_path: Path, contents: dict[str, bytes], message: str) -> None:

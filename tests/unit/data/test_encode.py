@@ -1,10 +1,10 @@
 import json
-from collections.abc import Callable
+import shutil
 from pathlib import Path
-from typing import Any
 
 import pyarrow as pa
 import pytest
+from small_disk import SmallDisk
 
 from alpha_dimt.config import Bpe, DataConfig, Preparation, ToyCorpus, Words
 from alpha_dimt.data.encode import encode_corpus
@@ -88,21 +88,39 @@ def test_same_input_same_bytes(text: Path) -> None:
     assert {path.name: sha256(path) for path in encode(text, config).iterdir()} == first
 
 
-@pytest.mark.parametrize("leave", [0, 4096, 12_000])
-def test_a_full_disk_leaves_nothing_half_written(
-    text: Path, small_disk: Callable[[int], Any], leave: int
-) -> None:
-    whole = encode(text, Words(kind="words"))
-    disk = small_disk(2**20)
-    disk.fill(leave=leave)
-    config = DataConfig(
-        corpus=ToyCorpus(kind="toy"), preparation=Preparation(vocabulary=Words(kind="words"))
-    )
-    with pytest.raises(UserError, match=r"this cannot be written \(No space left on device\)"):
-        encode_corpus(config, text=text, out=disk.path / "encoded")
-    written = [path for path in disk.path.rglob("*") if path.is_file() and path.name != "filler"]
-    assert all(path.read_bytes() == (whole / path.name).read_bytes() for path in written)
-    assert "report.json" not in {path.name for path in written}
+@pytest.mark.parametrize("line", ["", "ein  haus", " ein", "ein "])
+def test_lines_that_are_no_tokens(text: Path, line: str) -> None:
+    write_lines(text / "valid.de", ["gut .", line])
+    write_lines(text / "valid.en", ["good .", "good ."])
+    with pytest.raises(UserError, match=r"valid\.de:2: a line has one token or more"):
+        encode(text, Words(kind="words"))
+    assert not (text.parent / "encoded").exists()
+
+
+def test_a_sentence_that_positions_cannot_count(text: Path) -> None:
+    write_lines(text / "train.de", ["a " * 32_765 + "a", *TRAIN["de"][1:]])
+    with pytest.raises(UserError, match=r"train\.de:1: this sentence has 32,766 tokens"):
+        encode(text, Words(kind="words"))
+
+
+def test_a_full_disk(text: Path, small_disk: SmallDisk) -> None:
+    shutil.copytree(text, small_disk.folder / "text")
+    preparation = Preparation(vocabulary=Words(kind="words"))
+    config = DataConfig(corpus=ToyCorpus(kind="toy"), preparation=preparation)
+    out = small_disk.folder / "encoded"
+    small_disk.fill(leave=12_000)
+    with pytest.raises(UserError, match=r"cannot be written \(No space left on device\)") as caught:
+        encode_corpus(config, text=small_disk.folder / "text", out=out)
+    assert "\n" not in str(caught.value)
+    whole = {path.name for path in out.iterdir()}
+    assert "report.json" not in whole
+    assert not any(name.endswith(".tmp") for name in whole)
+    small_disk.empty()
+    encode_corpus(config, text=small_disk.folder / "text", out=out)
+    same = encode(text, Words(kind="words"))
+    assert {path.name: sha256(path) for path in out.iterdir()} == {
+        path.name: sha256(path) for path in same.iterdir()
+    }
 
 
 def test_missing_text(text: Path) -> None:

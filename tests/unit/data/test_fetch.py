@@ -1,16 +1,22 @@
 import hashlib
+import os
 import re
+import signal
 import threading
+import time
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
+from small_disk import SmallDisk
 
+from alpha_dimt.data import fetch as module
 from alpha_dimt.data.fetch import CHUNK_BYTES, Checks, fetch
 from alpha_dimt.errors import UserError
 
 CONTENT = bytes(range(256)) * 2000
+SHORT = 0.2  # seconds that the client waits, in tests of slow servers
 GOOD = Checks(sha256=hashlib.sha256(CONTENT).hexdigest(), size=len(CONTENT))
 
 
@@ -45,6 +51,31 @@ class Handler(BaseHTTPRequestHandler):
             return self.answer(200, b"x" * len(CONTENT))
         if how == "norange":
             return self.answer(200, CONTENT)
+        if how == "packed":
+            return self.answer(206 if asked else 200, CONTENT[start:], encoding="gzip")
+        if how == "broken":
+            return self.send_error(500)
+        if how == "moved":
+            return self.redirect("/good/f.gz")
+        if how == "circle":
+            return self.redirect(self.path)
+        if how == "endless":
+            return self.endless()
+        if how == "otherrange" and asked:
+            return self.answer(206, CONTENT[start + 1 :], content_range=start + 1)
+        if how == "stops":
+            return self.answer(206 if asked else 200, CONTENT[start:], sent=0 if asked else 5000)
+        if how == "crumbs":
+            return self.answer(206 if asked else 200, CONTENT[start:], sent=100_001)
+        if how == "slow":
+            # One chunk, and then nothing for longer than the client waits.
+            self.answer(206 if asked else 200, CONTENT[start:], sent=3 * CHUNK_BYTES)
+            return time.sleep(4 * SHORT)
+        if how == "silent":
+            return time.sleep(4 * SHORT)
+        if how.startswith("announces") and start < len(CONTENT):
+            length = how.removeprefix("announces")
+            return self.answer(206 if asked else 200, CONTENT[start:], length=length)
         if start >= len(CONTENT):
             return self.send_error(416)
         body = CONTENT[start:]
@@ -58,12 +89,35 @@ class Handler(BaseHTTPRequestHandler):
         body: bytes,
         kind: str = "application/octet-stream",
         sent: int | None = None,
+        length: str | None = None,
+        content_range: int | None = None,
+        encoding: str | None = None,
     ) -> None:
         self.send_response(status)
         self.send_header("Content-Type", kind)
-        self.send_header("Content-Length", str(len(body)))
+        self.send_header("Content-Length", length or str(len(body)))
+        if encoding:
+            self.send_header("Content-Encoding", encoding)
+        if content_range is not None:
+            last = len(CONTENT) - 1
+            self.send_header("Content-Range", f"bytes {content_range}-{last}/{len(CONTENT)}")
         self.end_headers()
         self.wfile.write(body[:sent])
+        self.wfile.flush()
+
+    def redirect(self, place: str) -> None:
+        self.send_response(302)
+        self.send_header("Location", place)
+        self.end_headers()
+
+    def endless(self) -> None:
+        self.send_response(200)
+        self.end_headers()
+        try:
+            while True:
+                self.wfile.write(bytes(CHUNK_BYTES))
+        except OSError:
+            pass
 
 
 @pytest.fixture
@@ -95,6 +149,13 @@ def test_local_directory_is_a_mirror(tmp_path: Path) -> None:
     (tmp_path / "f.gz").write_bytes(CONTENT)
     path = fetch("f.gz", mirrors=[str(tmp_path)], cache=tmp_path / "cache", checks=GOOD)
     assert path.read_bytes() == CONTENT
+
+
+def test_nothing_that_has_come_is_asked_for_again(server: Server, tmp_path: Path) -> None:
+    path = fetch("f.gz", mirrors=[f"{server.url}/crumbs"], cache=tmp_path, checks=GOOD)
+    assert path.read_bytes() == CONTENT
+    starts = [request.partition("=")[2] for request in server.requests]
+    assert starts == ["", *(f"{n * 100_001}-" for n in range(1, 6))]
 
 
 def test_broken_transfer_is_continued(server: Server, tmp_path: Path) -> None:
@@ -132,6 +193,10 @@ def test_part_of_an_earlier_session(
         ("page", "a web page came"),
         ("wrong", "the sha256 is"),
         ("missing", "the answer is 404"),
+        ("broken", "the answer is 500"),
+        ("circle", "Exceeded 30 redirects"),
+        ("endless", "more than 512,000 bytes came"),
+        ("announces500000", "500,000 bytes came instead of 512,000"),
     ],
 )
 def test_error_names_every_mirror_with_its_reason(
@@ -148,8 +213,104 @@ def test_error_names_every_mirror_with_its_reason(
 
 
 def test_wrong_size_is_refused(server: Server, tmp_path: Path) -> None:
-    with pytest.raises(UserError, match="512,000 bytes came instead of 7"):
-        fetch("f.gz", mirrors=[f"{server.url}/good"], cache=tmp_path, checks=Checks(size=7))
+    checks = Checks(size=len(CONTENT) + 1)
+    with pytest.raises(UserError, match="512,000 bytes came instead of 512,001"):
+        fetch("f.gz", mirrors=[f"{server.url}/good"], cache=tmp_path, checks=checks)
+
+
+@pytest.mark.parametrize(
+    "how",
+    [
+        "moved",
+        "otherrange",
+        "packed",
+        "announces-1",
+        "announces512010",
+        "announcesmuch",
+        "announces0512000",
+    ],
+)
+def test_oddities_of_servers_that_give_the_file_all_the_same(
+    server: Server, tmp_path: Path, how: str
+) -> None:
+    url = f"{server.url}/{how}/f.gz"
+    key = hashlib.sha256(url.encode()).hexdigest()[:8]
+    (tmp_path / f"f.gz.{key}.part").write_bytes(CONTENT[:5000])
+    path = fetch("f.gz", mirrors=[f"{server.url}/{how}"], cache=tmp_path, checks=GOOD)
+    assert path.read_bytes() == CONTENT
+    assert folder(tmp_path) == ["f.gz"]
+
+
+def test_a_slow_server_is_waited_for_as_long_as_something_comes(
+    server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "TIMEOUTS", (SHORT, SHORT))
+    path = fetch("f.gz", mirrors=[f"{server.url}/slow"], cache=tmp_path, checks=GOOD)
+    assert path.read_bytes() == CONTENT
+    assert [request.partition(" ")[2] for request in server.requests] == [
+        "",
+        "bytes=196608-",
+        "bytes=393216-",
+    ]
+
+
+@pytest.mark.parametrize("how", ["silent", "stops"])
+def test_a_server_that_stops_is_left_for_the_next(
+    server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, how: str
+) -> None:
+    monkeypatch.setattr(module, "TIMEOUTS", (SHORT, SHORT))
+    mirrors = [f"{server.url}/{how}", f"{server.url}/broken"]
+    with pytest.raises(UserError, match=r"no answer in time|no connection, or it broke off"):
+        fetch("f.gz", mirrors=mirrors, cache=tmp_path, checks=GOOD)
+    assert not (tmp_path / "f.gz").exists()
+    path = fetch("f.gz", mirrors=[mirrors[0], f"{server.url}/good"], cache=tmp_path, checks=GOOD)
+    assert path.read_bytes() == CONTENT
+
+
+def test_a_swapped_file_is_refused(server: Server, tmp_path: Path) -> None:
+    (tmp_path / "f.gz").write_bytes(CONTENT[::-1])
+    with pytest.raises(UserError, match="the sha256 is"):
+        fetch("f.gz", mirrors=[str(tmp_path)], cache=tmp_path / "cache", checks=GOOD)
+    assert folder(tmp_path / "cache") == []
+
+
+def test_killed_on_the_way_and_again(server: Server, tmp_path: Path) -> None:
+    child = os.fork()
+    if not child:
+        module.tqdm.update = lambda *_: os.kill(os.getpid(), signal.SIGKILL)
+        fetch("f.gz", mirrors=[f"{server.url}/good"], cache=tmp_path, checks=GOOD)
+        os._exit(0)
+    _, status = os.waitpid(child, 0)
+    assert os.WIFSIGNALED(status)
+    assert not (tmp_path / "f.gz").exists()
+    path = fetch("f.gz", mirrors=[f"{server.url}/good"], cache=tmp_path, checks=GOOD)
+    assert path.read_bytes() == CONTENT
+
+
+@pytest.mark.parametrize("mirror", ["server", "folder"])
+def test_a_full_disk_is_not_the_mirrors_fault(
+    server: Server, tmp_path: Path, small_disk: SmallDisk, mirror: str
+) -> None:
+    (tmp_path / "f.gz").write_bytes(CONTENT)
+    mirrors = [f"{server.url}/good" if mirror == "server" else str(tmp_path)]
+    small_disk.fill(leave=200_000)
+    with pytest.raises(UserError, match=r"f\.gz: cannot be written \(No space left") as caught:
+        fetch("f.gz", mirrors=[*mirrors, "/other"], cache=small_disk.folder, checks=GOOD)
+    assert "\n" not in str(caught.value)
+    assert not (small_disk.folder / "f.gz").exists()
+    small_disk.empty()
+    path = fetch("f.gz", mirrors=mirrors, cache=small_disk.folder, checks=GOOD)
+    assert path.read_bytes() == CONTENT
+    assert folder(small_disk.folder) == ["f.gz"]
+
+
+def test_a_cache_that_cannot_be_written_to(
+    server: Server, tmp_path: Path, small_disk: SmallDisk
+) -> None:
+    small_disk.read_only()
+    with pytest.raises(UserError, match=r"f\.gz: cannot be written \(Read-only"):
+        fetch("f.gz", mirrors=[f"{server.url}/good"], cache=small_disk.folder, checks=GOOD)
+    assert server.requests == []
 
 
 def test_wrong_md5_only_warns(

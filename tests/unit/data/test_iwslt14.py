@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from alpha_dimt.data import iwslt14
+from alpha_dimt.errors import UserError
 from alpha_dimt.files import sha256, write_lines
 
 
@@ -42,7 +43,34 @@ def test_test_segments() -> None:
         '  <seg id="12">Two\u2028lines\u0085in one</seg>',
         "</doc>",
     ]
-    assert iwslt14.test_segments(lines) == ["It's a test.", "Two\u2028lines\u0085in one"]
+    assert iwslt14.test_segments(lines, "x.xml") == ["It's a test.", "Two\u2028lines\u0085in one"]
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        '<!DOCTYPE x [<!ENTITY lol "lol"><!ENTITY lol9 "&lol;&lol;">]>',
+        '<!DOCTYPE x [<!ENTITY out SYSTEM "file:///etc/passwd">]>',
+        '<seg id="1"><![CDATA[ text ]]></seg>',
+        '<!-- <seg id="1">text</seg> -->',
+        "<seg id='1'>text</seg>",
+        '<seg id="1" lang="en">text</seg>',
+        '<SEG ID="1">text</SEG>',
+        '<seg id="1">text',
+        "text</seg>",
+        '<seg id="1">one</seg><seg id="2">two</seg>',
+        "<seg/>",
+    ],
+)
+def test_segments_in_another_form_are_refused(line: str) -> None:
+    lines = ['<seg id="1">Good.</seg>', line]
+    with pytest.raises(UserError, match=r"de-en\.xml:2: a segment stands on one line"):
+        iwslt14.test_segments(lines, "de-en.xml")
+
+
+def test_entities_stay_as_they_are() -> None:
+    lines = ['<?xml version="1.0"?>', '<seg id="1"> R&amp;D &lol9; &#65; </seg>']
+    assert iwslt14.test_segments(lines, "x.xml") == ["R&amp;D &lol9; &#65;"]
 
 
 def summary(folder: Path, train: int) -> dict[str, dict[str, Any]]:

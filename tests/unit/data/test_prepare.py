@@ -55,6 +55,43 @@ def test_blank_test_sentence(tmp_path: Path) -> None:
     assert not (tmp_path / "text").exists()
 
 
+@pytest.mark.parametrize("word", ["." * 100_000, "a" * 1001])
+def test_a_word_that_is_none_drops_a_training_pair_before_it_costs_minutes(
+    tmp_path: Path, word: str
+) -> None:
+    raw = write_splits(tmp_path / "raw", train_de=[f"x {word}", "Zwei."])
+    config = CONFIG.model_copy(update={"preparation": Preparation(normalise_punctuation=True)})
+    tokenise_corpus(config, raw=raw, out=tmp_path / "text")
+    assert read_lines(tmp_path / "text" / "train.de") == ["zwei ."]
+    report = json.loads((tmp_path / "text" / "report.json").read_text())
+    assert report["read"]["train"] == 2
+    assert report["dropped"] == {"long word": 1}
+
+
+@pytest.mark.parametrize(
+    ("sentence", "message"),
+    [
+        ("x " + "." * 100_000, "a word has more than 1,000 characters"),
+        ("wort " * 20_000, "this sentence has 20,000 tokens"),
+    ],
+)
+def test_an_absurd_test_sentence_is_named(tmp_path: Path, sentence: str, message: str) -> None:
+    raw = write_splits(tmp_path / "raw", test_de=["Eins.", sentence])
+    with pytest.raises(UserError, match=rf"raw/test\.de:2: {message}"):
+        tokenise_corpus(CONFIG, raw=raw, out=tmp_path / "text")
+    assert not (tmp_path / "text").exists()
+
+
+def test_odd_characters_part_words_and_keep_the_lines(tmp_path: Path) -> None:
+    odd = ["Ein\u2028Haus\u0085steht\rhier.", "\ufeffZwei\x07.", "B" + " c" * 49_000]
+    raw = write_splits(tmp_path / "raw", train_de=odd, train_en=["A house is here.", "Two.", "B c"])
+    tokenise_corpus(CONFIG, raw=raw, out=tmp_path / "text")
+    assert read_lines(tmp_path / "text" / "train.de")[0] == "ein haus steht hier ."
+    assert len(read_lines(tmp_path / "text" / "train.de")) == 2
+    report = json.loads((tmp_path / "text" / "report.json").read_text())
+    assert report["dropped"] == {"too long": 1}
+
+
 def test_nothing_left_to_train_on(tmp_path: Path) -> None:
     raw = write_splits(tmp_path / "raw", train_de=["Ja."], train_en=["Well, yes, of course."])
     with pytest.raises(UserError, match="no pair of sentences is left for train"):

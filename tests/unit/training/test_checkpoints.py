@@ -3,12 +3,11 @@ import fcntl
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 import torch
+from small_disk import SmallDisk
 
 from alpha_dimt.errors import UserError
 from alpha_dimt.model.weights import fill
@@ -193,20 +192,20 @@ def test_a_checkpoint_is_due_by_the_clock(tmp_path: Path, monkeypatch: pytest.Mo
 
 
 def test_a_full_disk_leaves_the_checkpoints_as_they_were(
-    small_disk: Callable[[int], Any],
+    small_disk: SmallDisk,
 ) -> None:
-    disk = small_disk(2**20)
-    opened = write_four(disk.path / "run")
+    disk = small_disk
+    opened = write_four(disk.folder / "run")
     disk.fill(leave=4096)
     with pytest.raises(UserError, match=r"00000005: this cannot be written \(No space left"):
         opened.save(state(4), model(6))
-    assert sorted(path.name for path in (disk.path / "run").iterdir()) == [
+    assert sorted(path.name for path in (disk.folder / "run").iterdir()) == [
         *("00000003", "00000004", "metrics.jsonl")
     ]
-    disk.free()
+    disk.empty()
     opened.save(state(4), model(6))
     restored = model(0)
-    open_checkpoints(disk.path / "run").restore(restored)
+    open_checkpoints(disk.folder / "run").restore(restored)
     assert value_of(restored) == 6
 
 

@@ -1,0 +1,93 @@
+"""What the workflow does when something around it fails."""
+
+import dataclasses
+import os
+import shutil
+import signal
+import subprocess
+import time
+from pathlib import Path
+
+import pytest
+from small_disk import SmallDisk
+
+pytestmark = pytest.mark.slow
+
+DEAD = 'tracking={"uri": "http://127.0.0.1:9"}'
+FILES = ["tables/table1.csv", "tables/table1.md", "figures/learning_curves.svg"]
+
+
+@pytest.mark.parametrize("profile", [True, False])
+def test_a_tracking_server_that_is_down_costs_no_table_and_no_figure(
+    finished, tmp_path: Path, profile: bool
+):
+    shutil.copytree(finished.folder, tmp_path / "copy")
+    workflow = dataclasses.replace(finished, folder=tmp_path / "copy")
+    results = workflow.folder / "results/toy"
+    shutil.rmtree(results / "tables")
+    shutil.rmtree(results / "figures")
+    command = workflow.command
+    if not profile:
+        at = command.index("--workflow-profile")
+        del command[at : at + 2]
+        command[command.index("--cores") + 1] = "1"
+
+    start = time.monotonic()
+    result = subprocess.run([*command, "--config", DEAD], capture_output=True, text=True)
+
+    assert result.returncode != 0
+    assert time.monotonic() - start < 60
+    log = (results / "logs/track.log").read_text(encoding="utf-8").splitlines()
+    [sentence] = [line for line in log if line.startswith("Error: ")]
+    assert "MLflow at http://127.0.0.1:9 cannot be used" in sentence
+    assert "Traceback" not in "".join(log)
+    for name in FILES:
+        assert (results / name).read_bytes() == (
+            finished.folder / "results/toy" / name
+        ).read_bytes()
+
+    # Once it is there again (here: another place), tracking alone is left to do.
+    assert workflow.planned().keys() == {"track", "all"}
+
+
+def test_two_at_once_and_a_killed_one(make_workflow):
+    workflow = make_workflow({"corpus": {"kind": "toy"}, "systems": {"ml": {"objective": "ml"}}})
+    first = subprocess.Popen(
+        [*workflow.command, "data"],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    )
+    try:
+        raw = workflow.folder / "results/toy/data/config.json"
+        while first.poll() is None and not raw.exists():
+            time.sleep(0.01)
+        os.killpg(first.pid, signal.SIGSTOP)  # in the midst of `fetch`, however fast that is
+        second = workflow.run("data")
+        assert second.returncode != 0
+        assert "Directory cannot be locked" in second.stderr
+        assert first.poll() is None
+    finally:
+        os.killpg(first.pid, signal.SIGKILL)
+        first.wait()
+
+    # Its lock is still there; only a person knows that nothing works here any more.
+    refused = workflow.run("data")
+    assert refused.returncode != 0
+    assert "--unlock" in refused.stderr
+    assert workflow.run("--unlock").returncode == 0
+    again = workflow.run("data")
+    assert again.returncode == 0, again.stdout + again.stderr
+    assert workflow.planned("data") == {}
+    assert not list((workflow.folder / "results/toy/data").rglob("*.tmp"))
+
+
+def test_a_folder_that_cannot_be_written_to(make_workflow, small_disk: SmallDisk):
+    workflow = make_workflow({"corpus": {"kind": "toy"}, "systems": {"ml": {"objective": "ml"}}})
+    workflow = dataclasses.replace(workflow, folder=small_disk.folder)
+    small_disk.read_only()
+
+    result = workflow.run("data")
+
+    assert result.returncode != 0
+    assert "Read-only file system" in result.stderr, result.stderr
