@@ -3,8 +3,12 @@
 The workflow's rules reach the package only through these commands.
 """
 
+import os
+import re
 import sys
+import textwrap
 from pathlib import Path
+from typing import NoReturn
 
 import click
 
@@ -21,20 +25,76 @@ class TryAgain(click.ClickException):
     exit_code = 75  # EX_TEMPFAIL of sysexits.h
 
 
+# The commands in the order of the pipeline, each with an example that works in results/toy once the
+# workflow has run.
+TOUR: dict[str, dict[str, str]] = {
+    "Prepare a corpus": {
+        "fetch": "--config data/config.json --cache ../downloads --out my/raw",
+        "tokenise": "--config data/config.json --raw data/raw --out my/text",
+        "encode": "--config data/config.json --text data/text --out my/encoded",
+        "augment": "--config augmented/*/seed1.json --encoded data/encoded --out my/a.arrow",
+    },
+    "Train and decode": {
+        "train": "--config runs/ml/seed1/config.json --encoded data/encoded "
+        "--state my/state --out my/run --threads 1",
+        "decode": "--config decoding/beam.json --run runs/ml/seed1 "
+        "--encoded data/encoded --split test --out my/test.txt --threads 1",
+        "translate": "--run runs/ml/seed1 < data/raw/test.de",
+    },
+    "Score and compare": {
+        "score": "--reference data/text/test.en runs/*/seed1/hypotheses/test.beam.txt",
+        "evaluate": "--hypotheses runs/ml/seed1/hypotheses/test.beam.txt --tokenised "
+        "data/text/test.en --raw data/text/test.raw.en --language en --lowercase --out my/s.json",
+        "compare": "runs/ml runs/alpha0.5",
+        "significance": "--reference data/text/test.en --out my/significance runs/*/seed*",
+    },
+    "Show": {
+        "table": "--out my/table1 runs/*/seed*",
+        "curves": "--out my/curves.svg runs/*/seed*",
+        "track": "--uri sqlite:///my/mlflow.db --experiment toy --receipt my/track.json "
+        "runs/*/seed*",
+    },
+    "Look at this machine": {"doctor": ""},
+}
+
+
 class Commands(click.Group):
-    """A group that prints a `UserError` as one line and keeps the order of the pipeline."""
+    """A group that prints errors as one line and its commands as a tour of the pipeline."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        """Return the commands in the order of definition."""
-        return list(self.commands)
+        """Return the commands in the order of the tour."""
+        return [name for stage in TOUR.values() for name in stage]
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the commands stage by stage, each with its example."""
+        for stage, examples in TOUR.items():
+            with formatter.section(stage):
+                for name, arguments in examples.items():
+                    formatter.write_dl(
+                        [(f"{name:<12}", self.commands[name].get_short_help_str(100))]
+                    )
+                    formatter.write(_example(name, arguments))
 
     def invoke(self, ctx: click.Context) -> object:
-        """Run a command; a `UserError` becomes one line on stderr and its exit code."""
+        """Run a command; an error of the user's or the system's is one line and its exit code."""
         try:
             return super().invoke(ctx)
         except UserError as error:
             kind = TryAgain if isinstance(error, Stopped) else click.ClickException
             raise kind(str(error)) from error
+        except BrokenPipeError:
+            _pipe_closed()
+        except PermissionError as error:
+            raise click.ClickException(
+                f"{error.filename}: {error.strerror}; check who may read and write there"
+            ) from error
+
+
+def _example(name: str, arguments: str) -> str:
+    """Return an example as shell lines of at most 80 characters, each option with its value."""
+    joined = re.sub(r"(--\S+) (?!-)", "\\1\xa0", f"alpha-dimt {name} {arguments}".strip())
+    lines = textwrap.wrap(joined, 68, break_long_words=False, break_on_hyphens=False)
+    return "      $ " + " \\\n          ".join(lines).replace("\xa0", " ") + "\n"
 
 
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
@@ -42,8 +102,9 @@ class Commands(click.Group):
 def cli() -> None:
     """Neural sequence model training via alpha-divergence minimisation.
 
-    The workflow (`snakemake --cores 2`) calls these commands in this order; each can be called
-    alone. Configurations are YAML or JSON files as `config/README.md` describes.
+    The workflow (`make run`, or `snakemake --cores 2`) calls these commands in this order; each
+    can be called alone. The examples work in results/toy when the workflow has run.
+    Configurations are YAML or JSON files as config/README.md describes.
     """
 
 
@@ -158,6 +219,28 @@ def decode(config: Path, run: Path, encoded: Path, split: str, out: Path, thread
 
 
 @cli.command()
+@click.option("--run", type=EXISTING, required=True, help="Folder of a trained run.")
+@click.option("--encoded", type=EXISTING, help="Its vocabularies, where not in data/encoded.")
+@click.option("--beam", type=click.IntRange(1), help="Width; 1 is greedy.  [the experiment's]")
+@click.option("--threads", type=click.IntRange(1), help="CPU threads to use.  [all]")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object a line.")
+def translate(
+    run: Path, encoded: Path | None, beam: int | None, threads: int | None, as_json: bool
+) -> None:
+    """Translate raw text from standard input, one sentence a line, as it comes."""
+    from alpha_dimt.hardware import cores
+    from alpha_dimt.progress import lines_bar
+    from alpha_dimt.translate import open_translator, translate_stream
+
+    if sys.stdin.isatty():
+        click.echo("reading what you type, one sentence a line; Ctrl-D ends it", err=True)
+    translator = open_translator(run, encoded=encoded, beam=beam, threads=threads or cores())
+    stdin, stdout = sys.stdin.buffer, sys.stdout.buffer
+    with lines_bar(stdin, "translating") as bar:
+        translate_stream(translator, stdin, stdout, as_json=as_json, block_done=bar.update)
+
+
+@cli.command()
 @click.option("--reference", type=EXISTING, required=True, help="One reference a line, or .gz.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @click.argument("hypotheses", type=EXISTING, nargs=-1, required=True)
@@ -184,6 +267,30 @@ def evaluate(
     evaluate_file(
         hypotheses, tokenised=tokenised, raw=raw, language=language, lowercase=lowercase, out=out
     )
+
+
+@cli.command()
+@click.option("--reference", type=EXISTING, help="Tokenised reference; for runs it is found.")
+@click.option("--search", type=click.Choice(["greedy", "beam"]), default="beam", help="Of runs.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@click.argument("first", type=EXISTING)
+@click.argument("second", type=EXISTING)
+def compare(reference: Path | None, search: str, as_json: bool, first: Path, second: Path) -> None:
+    """Compare two runs, systems or files of hypotheses on the test set, in words."""
+    from alpha_dimt.compare import print_comparison
+
+    print_comparison(first, second, reference=reference, search=search, as_json=as_json)
+
+
+@cli.command()
+@click.option("--reference", type=EXISTING, required=True, help="Tokenised reference of test.")
+@click.option("--out", type=NEW, required=True, help="Prefix; .csv, .md, .tex and .html are made.")
+@click.argument("runs", type=EXISTING, nargs=-1, required=True)
+def significance(reference: Path, out: Path, runs: tuple[Path, ...]) -> None:
+    """Write the tests of every pair of systems, within each seed and across seeds."""
+    from alpha_dimt.comparisons import write_significance
+
+    write_significance(runs, reference=reference, out=out)
 
 
 @cli.command()
@@ -218,13 +325,33 @@ def track(uri: str, experiment: str, receipt: Path, runs: tuple[Path, ...]) -> N
     track_runs(runs, uri=uri, experiment=experiment, receipt=receipt)
 
 
+@cli.command()
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def doctor(as_json: bool) -> None:
+    """Say what this machine has and what is missing; exit code 1 if it is needed."""
+    from alpha_dimt.doctor import print_findings
+
+    if not print_findings(as_json=as_json):
+        sys.exit(1)
+
+
 def main() -> None:
-    """Entry point: Ctrl-C exits with 130 and one line."""
+    """Entry point: Ctrl-C exits with 130 and one line, a closed pipe with 141 and none."""
     try:
-        cli.main(standalone_mode=False)
+        cli.main(prog_name="alpha-dimt", standalone_mode=False)
+        sys.stdout.flush()
     except click.Abort:
         click.echo("interrupted", err=True)
         sys.exit(130)
     except click.ClickException as error:
         error.show()
         sys.exit(error.exit_code)
+    except BrokenPipeError:
+        _pipe_closed()
+
+
+def _pipe_closed() -> NoReturn:
+    """End because nobody reads the output any more, as `head` does."""
+    # Python flushes once more at its end; what it has left goes nowhere.
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    sys.exit(141)

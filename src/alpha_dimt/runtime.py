@@ -1,15 +1,14 @@
 """What the machine offers: device, precision, threads, memory."""
 
 import ctypes
-import os
 import platform
 import sys
-from pathlib import Path
 from typing import Any, Literal
 
 import torch
 
 from alpha_dimt.errors import UserError
+from alpha_dimt.hardware import cores, processor
 
 M_TRIM_THRESHOLD, M_MMAP_MAX = -1, -4  # of malloc.h
 
@@ -57,20 +56,11 @@ def use_threads(threads: int) -> None:
 def machine(device: torch.device) -> dict[str, Any]:
     """Return what a reader of a result wants to know of the machine."""
     info: dict[str, Any] = {
-        "processor": _processor(),
-        "cores": len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count(),
+        "processor": processor(),
+        "cores": cores(),
         "system": platform.platform(),
         "device": device.type,
     }
     if device.type == "cuda":
         info["gpu"] = torch.cuda.get_device_name(device)
     return info
-
-
-def _processor() -> str:
-    try:
-        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").split("\n")
-    except OSError:
-        lines = []
-    names = [line.split(":")[1].strip() for line in lines if line.startswith("model name")]
-    return names[0] if names else platform.processor() or platform.machine()

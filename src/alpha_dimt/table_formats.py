@@ -1,71 +1,86 @@
-"""A table of scores as Markdown, LaTeX and HTML."""
+"""Tables as Markdown, LaTeX and HTML."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from html import escape
 from itertools import groupby
 
-LABELS = ("System", "α", "τ", "Seeds")
 MISSING = "–"
 
 
 @dataclass(frozen=True)
+class Cell:
+    """What stands in a table: text, empty where there is nothing to say, and whether it is bold."""
+
+    text: str
+    bold: bool = False
+
+
+@dataclass(frozen=True)
 class Row:
-    """One system.
+    """One row.
 
     Attributes:
-        source: where the numbers come from; rows of one source stand together.
-        system: its name.
-        settings: alpha, tau and seeds, empty where there are none.
-        scores: (mean, deviation) of each column, empty where there are none.
+        group: rows of one group stand together under its name.
+        cells: the first one names the row.
     """
 
-    source: str
-    system: str
-    settings: tuple[str, str, str]
-    scores: tuple[tuple[str, str], ...]
+    group: str
+    cells: tuple[Cell, ...]
 
 
 @dataclass(frozen=True)
 class Table:
-    """A table of scores.
+    """A table.
 
     Attributes:
+        title: such as "Table 1".
+        label: for references in LaTeX.
         caption: what is measured, on what and how.
-        headers: of the columns of scores.
+        grouped_by: what the groups are.
+        headers: of the columns.
         rows: in their order.
         note: what must be known before rows are compared.
     """
 
+    title: str
+    label: str
     caption: str
+    grouped_by: str
     headers: tuple[str, ...]
     rows: list[Row]
     note: str
 
     def groups(self) -> Iterable[tuple[str, list[Row]]]:
-        """Yield the rows of each source."""
-        for source, rows in groupby(self.rows, key=lambda row: row.source):
-            yield source, list(rows)
+        """Yield the rows of each group."""
+        for group, rows in groupby(self.rows, key=lambda row: row.group):
+            yield group, list(rows)
+
+
+def cells(*texts: str) -> tuple[Cell, ...]:
+    """Return cells of plain text."""
+    return tuple(Cell(text) for text in texts)
+
+
+# --------------------------------------------------------------------------------- Markdown
 
 
 def markdown(table: Table) -> str:
     """Return a Markdown table with its caption and note."""
-    headers = ["Source", *LABELS, *table.headers]
+    headers = [table.grouped_by, *table.headers]
     alignment = ["---"] * 2 + ["---:"] * (len(headers) - 2)
-    lines = [table.caption, "", _pipes(headers), _pipes(alignment)]
-    for row in table.rows:
-        cells = [row.source, row.system, *row.settings, *(_plain(score) for score in row.scores)]
-        lines.append(_pipes(cell.replace("|", r"\|") or MISSING for cell in cells))
+    lines = [f"{table.title}. {table.caption}", "", _pipes(headers), _pipes(alignment)]
+    lines += [_pipes(map(_markdown_cell, (Cell(row.group), *row.cells))) for row in table.rows]
     return "\n".join([*lines, "", table.note, ""])
 
 
-def _pipes(cells: Iterable[str]) -> str:
-    return f"| {' | '.join(cells)} |"
+def _pipes(texts: Iterable[str]) -> str:
+    return f"| {' | '.join(texts)} |"
 
 
-def _plain(score: tuple[str, str]) -> str:
-    average, deviation = score
-    return f"{average} ± {deviation}" if deviation else average
+def _markdown_cell(cell: Cell) -> str:
+    text = cell.text.replace("|", r"\|") or MISSING
+    return f"**{text}**" if cell.bold else text
 
 
 # ------------------------------------------------------------------------------------ LaTeX
@@ -80,6 +95,7 @@ _LATEX = str.maketrans(
         "<": r"\textless{}",
         ">": r"\textgreater{}",
         "±": r"$\pm$",
+        "−": r"$-$",
         "α": r"$\alpha$",
         "τ": r"$\tau$",
         "–": "--",
@@ -89,26 +105,23 @@ _LATEX = str.maketrans(
 
 def latex(table: Table) -> str:
     """Return a LaTeX table environment; the document needs the package booktabs."""
-    width = len(LABELS) + len(table.headers)
+    width = len(table.headers)
     lines = [
         "% needs \\usepackage{booktabs}; include with \\input",
         r"\begin{table}",
         r"\centering",
-        rf"\caption{{{table.caption.removeprefix('Table 1. ').translate(_LATEX)}}}",
-        r"\label{tab:table1}",
+        rf"\caption{{{table.caption.translate(_LATEX)}}}",
+        rf"\label{{tab:{table.label}}}",
         rf"\begin{{tabular}}{{l{'r' * (width - 1)}}}",
         r"\toprule",
-        _ampersands([*LABELS, *table.headers]),
+        _ampersands(cells(*table.headers)),
     ]
-    for source, rows in table.groups():
+    for group, rows in table.groups():
         lines += [
             r"\midrule",
-            rf"\multicolumn{{{width}}}{{l}}{{\emph{{{source.translate(_LATEX)}}}}} \\",
+            rf"\multicolumn{{{width}}}{{l}}{{\emph{{{group.translate(_LATEX)}}}}} \\",
         ]
-        lines += [
-            _ampersands([row.system, *row.settings, *(_plain(score) for score in row.scores)])
-            for row in rows
-        ]
+        lines += [_ampersands(row.cells) for row in rows]
     lines += [
         r"\bottomrule",
         r"\end{tabular}",
@@ -120,8 +133,13 @@ def latex(table: Table) -> str:
     return "\n".join(lines)
 
 
-def _ampersands(cells: Iterable[str]) -> str:
-    return " & ".join((cell or MISSING).translate(_LATEX) for cell in cells) + r" \\"
+def _ampersands(row: Iterable[Cell]) -> str:
+    return " & ".join(map(_latex_cell, row)) + r" \\"
+
+
+def _latex_cell(cell: Cell) -> str:
+    text = (cell.text or MISSING).translate(_LATEX)
+    return rf"\textbf{{{text}}}" if cell.bold else text
 
 
 # ------------------------------------------------------------------------------------- HTML
@@ -140,42 +158,49 @@ _STYLE = """
 """
 
 
-def html(table: Table) -> str:
+def html(title: str, tables: Sequence[Table]) -> str:
     """Return a self-contained page; colours follow the reader's light or dark setting."""
-    headers = [*LABELS, *table.headers]
-    head = "".join(f'<th scope="col">{escape(header)}</th>' for header in headers)
-    bodies = "\n".join(_body(source, rows, len(headers)) for source, rows in table.groups())
+    sections = "\n".join(_section(table) for table in tables)
     return f"""<!doctype html>
 <html lang="en">
 <head>
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
-<title>Table 1</title>
+<title>{escape(title)}</title>
 <style>{_STYLE}</style>
 </head>
 <body>
 <main>
-<h1>Table 1</h1>
-<div class="scroll" role="region" aria-label="Table 1" tabindex="0">
-<table>
-<caption>{escape(table.caption.removeprefix("Table 1. "))}</caption>
-<thead><tr>{head}</tr></thead>
-{bodies}
-</table>
-</div>
-<p>{escape(table.note)}</p>
+<h1>{escape(title)}</h1>
+{sections}
 </main>
 </body>
 </html>
 """
 
 
-def _body(source: str, rows: Iterable[Row], width: int) -> str:
-    lines = [f'<tr><th scope="rowgroup" colspan="{width}">{escape(source)}</th></tr>']
+def _section(table: Table) -> str:
+    head = "".join(f'<th scope="col">{escape(header)}</th>' for header in table.headers)
+    bodies = "\n".join(_body(group, rows, len(table.headers)) for group, rows in table.groups())
+    return f"""<div class="scroll" role="region" aria-label="{escape(table.title)}" tabindex="0">
+<table>
+<caption>{escape(table.caption)}</caption>
+<thead><tr>{head}</tr></thead>
+{bodies}
+</table>
+</div>
+<p>{escape(table.note)}</p>"""
+
+
+def _body(group: str, rows: Iterable[Row], width: int) -> str:
+    lines = [f'<tr><th scope="rowgroup" colspan="{width}">{escape(group)}</th></tr>']
     for row in rows:
-        cells = "".join(
-            f"<td>{escape(cell or MISSING)}</td>"
-            for cell in (*row.settings, *(_plain(score) for score in row.scores))
-        )
-        lines.append(f'<tr><th scope="row">{escape(row.system)}</th>{cells}</tr>')
+        name, *values = row.cells
+        columns = "".join(f"<td>{_html_cell(cell)}</td>" for cell in values)
+        lines.append(f'<tr><th scope="row">{_html_cell(name)}</th>{columns}</tr>')
     return "\n".join(["<tbody>", *lines, "</tbody>"])
+
+
+def _html_cell(cell: Cell) -> str:
+    text = escape(cell.text or MISSING)
+    return f"<strong>{text}</strong>" if cell.bold else text

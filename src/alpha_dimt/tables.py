@@ -2,7 +2,7 @@
 
 import csv
 import io
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
@@ -11,11 +11,15 @@ from typing import Any
 
 from alpha_dimt.config import RunConfig, parse
 from alpha_dimt.errors import UserError
+from alpha_dimt.evaluation.seeds import Scores, best_system, interval
 from alpha_dimt.files import read_json, write_text
-from alpha_dimt.table_formats import Row, Table, html, latex, markdown
+from alpha_dimt.layout import beam_config_of
+from alpha_dimt.table_formats import Cell, Row, Table, cells, html, latex, markdown
 
 # The columns of scores, and where a run keeps them.
 COLUMNS = {"dev_greedy": "valid.greedy", "test_greedy": "test.greedy", "test_beam": "test.beam"}
+# The columns that systems are compared in. Dev chose the checkpoint, so it is no evidence.
+TESTED = ("test_greedy", "test_beam")
 OURS = "this run"
 
 
@@ -60,8 +64,13 @@ def write_table1(runs: Sequence[Path], *, out: Path) -> None:
         "csv": csv_text(systems, published, beam),
         "md": markdown(table),
         "tex": latex(table),
-        "html": html(table),
+        "html": html(table.title, [table]),
     }
+    write_formats(texts, out)
+
+
+def write_formats(texts: Mapping[str, str], out: Path) -> None:
+    """Write {out}.{suffix} for each suffix."""
     for suffix, text in texts.items():
         write_text(out.with_name(f"{out.name}.{suffix}"), text)
 
@@ -121,7 +130,7 @@ def read_published() -> list[dict[str, str]]:
 
 def beam_width(run: Path) -> int | None:
     """Return the beam width from decoding/beam.json beside runs/; None where there is none."""
-    path = run / "../../.." / "decoding" / "beam.json"
+    path = beam_config_of(run)
     return int(read_json(path)["beam"]) if path.exists() else None
 
 
@@ -163,6 +172,14 @@ def group(runs: Sequence[Run]) -> list[list[Run]]:
     return [sorted(same, key=lambda run: run.config.seed) for same in systems.values()]
 
 
+def scores_by_seed(systems: Sequence[Sequence[Run]], column: str) -> Scores:
+    """Return the scores of one column by system and seed."""
+    return {
+        runs[0].config.system: {run.config.seed: run.scores[column] for run in runs}
+        for runs in systems
+    }
+
+
 def spread(values: Sequence[float]) -> tuple[float, float | None]:
     """Return the mean and, of several values, the sample standard deviation."""
     return mean(values), stdev(values) if len(values) > 1 else None
@@ -176,7 +193,7 @@ def csv_text(
 ) -> str:
     """Return the table for a program: full precision, one system a row."""
     fields = ["system", "source", "objective", "alpha", "tau", "n_seeds", "seeds"]
-    fields += [f"{column}_{part}" for column in COLUMNS for part in ("mean", "sd")]
+    fields += [f"{column}_{part}" for column in COLUMNS for part in ("mean", "sd", "low", "high")]
     fields += ["beam", "metric", "signature", "corpus"]
     text = io.StringIO()
     writer = csv.DictWriter(text, fields, extrasaction="ignore", lineterminator="\n")
@@ -197,9 +214,9 @@ def csv_text(
             "corpus": first.config.data.corpus.name,
         }
         for column in COLUMNS:
-            values[f"{column}_mean"], values[f"{column}_sd"] = spread(
-                [run.scores[column] for run in runs]
-            )
+            scores = [run.scores[column] for run in runs]
+            values[f"{column}_mean"], values[f"{column}_sd"] = spread(scores)
+            values[f"{column}_low"], values[f"{column}_high"] = interval(scores) or ("", "")
         writer.writerow(values)
     return text.getvalue()
 
@@ -214,52 +231,69 @@ def settings(config: RunConfig) -> dict[str, Any]:
 def layout(
     systems: Sequence[Sequence[Run]], published: Sequence[dict[str, str]], beam: int | None
 ) -> Table:
-    """Return the table for a person: two decimals, mean and deviation of several seeds."""
+    """Return the table for a person: two decimals; of several seeds mean, deviation, interval."""
     first = systems[0][0]
     corpus = first.config.data.corpus
-    rows = [
-        Row(
-            source=row["source"],
-            system=row["system"],
-            settings=(row["alpha"], row["tau"], ""),
-            scores=tuple((row[column], "") for column in COLUMNS),
-        )
-        for row in published
-    ]
+    several = any(len(runs) > 1 for runs in systems)
+    best = {column: best_system(scores_by_seed(systems, column)) for column in TESTED}
+    rows = []
+    for row in published:
+        texts = [row["system"], row["alpha"], row["tau"], ""]
+        for column in COLUMNS:
+            texts += [row[column], ""] if several else [row[column]]
+        rows.append(Row(row["source"], cells(*texts)))
     for runs in systems:
-        values = settings(runs[0].config)
-        rows.append(
-            Row(
-                source=f"{OURS} ({corpus.name})",
-                system=runs[0].config.system,
-                settings=(
-                    str(values["alpha"]),
-                    str(values["tau"]),
-                    ", ".join(str(run.config.seed) for run in runs),
-                ),
-                scores=tuple(formatted([run.scores[column] for run in runs]) for column in COLUMNS),
-            )
-        )
+        system, values = runs[0].config.system, settings(runs[0].config)
+        seeds = ", ".join(str(run.config.seed) for run in runs)
+        ours = list(cells(system, str(values["alpha"]), str(values["tau"]), seeds))
+        for column in COLUMNS:
+            scores_of_runs = [run.scores[column] for run in runs]
+            ours.append(Cell(formatted(scores_of_runs), bold=best.get(column) == system))
+            if several:
+                ours.append(Cell(formatted_interval(interval(scores_of_runs))))
+        rows.append(Row(f"{OURS} ({corpus.name})", tuple(ours)))
     dev, test = first.sizes
     caption = (
-        f"Table 1. BLEU on {corpus.name} ({corpus.source}-{corpus.target}, {dev:,} dev and "
+        f"BLEU on {corpus.name} ({corpus.source}-{corpus.target}, {dev:,} dev and "
         f"{test:,} test sentences) of the checkpoint with the best greedy dev BLEU. "
         f"Metric: {first.definition} (sacreBLEU {first.signature})."
     )
-    if any(len(runs) > 1 for runs in systems):
-        caption += " Of several seeds: mean ± sample standard deviation."
+    if several:
+        caption += (
+            " Of several seeds: mean ± sample standard deviation, and the 95 % interval of the "
+            "mean by Student's t. Bold, on test: better than every other system here over the "
+            "seeds (paired t tests, Holm-corrected, 5 %)."
+        )
+        if not any(best.values()):
+            caption += " No system is."
+    headers = []
+    for header in ("Dev (greedy)", "Test (greedy)", beam_header(beam)):
+        headers += [header, "95 % interval"] if several else [header]
     return Table(
+        title="Table 1",
+        label="table1",
         caption=caption,
-        headers=("Dev (greedy)", "Test (greedy)", f"Test (beam {beam})" if beam else "Test (beam)"),
+        grouped_by="Source",
+        headers=("System", "α", "τ", "Seeds", *headers),
         rows=rows,
         note=note(corpus.kind, corpus.name, first.definition),
     )
 
 
-def formatted(values: Sequence[float]) -> tuple[str, str]:
+def beam_header(beam: int | None) -> str:
+    """Return the header of the scores of beam search."""
+    return f"Test (beam {beam})" if beam else "Test (beam)"
+
+
+def formatted(values: Sequence[float]) -> str:
     """Return mean and deviation with two decimals; no deviation of one value."""
     average, deviation = spread(values)
-    return f"{average:.2f}", "" if deviation is None else f"{deviation:.2f}"
+    return f"{average:.2f}" if deviation is None else f"{average:.2f} ± {deviation:.2f}"
+
+
+def formatted_interval(ends: tuple[float, float] | None, sign: str = "") -> str:
+    """Return "low to high" with two decimals, with `sign` "+" also where it is positive."""
+    return "" if ends is None else " to ".join(f"{end:{sign}.2f}" for end in ends)
 
 
 def note(kind: str, name: str, definition: str) -> str:

@@ -9,7 +9,7 @@ import pytest
 from click.testing import CliRunner
 
 from alpha_dimt import __version__
-from alpha_dimt.cli import cli
+from alpha_dimt.cli import TOUR, cli
 from alpha_dimt.config import Checkpoints
 from alpha_dimt.errors import Stopped, UserError
 
@@ -20,11 +20,30 @@ def alpha_dimt(*arguments: str) -> subprocess.CompletedProcess[str]:
     )
 
 
-def test_commands_stand_in_the_order_of_the_pipeline():
-    assert list(cli.commands) == [
-        *("fetch", "tokenise", "encode", "augment", "train", "decode"),
-        *("score", "evaluate", "table", "curves", "track"),
-    ]
+def test_help_is_a_tour_of_every_command():
+    in_tour = [name for stage in TOUR.values() for name in stage]
+    assert sorted(in_tour) == sorted(cli.commands)
+    assert in_tour.index("fetch") < in_tour.index("train") < in_tour.index("score")
+
+    lines = alpha_dimt("--help").stdout.splitlines()
+
+    assert lines[0].startswith("Usage: alpha-dimt ")
+    assert max(map(len, lines)) <= 80
+    for stage, examples in TOUR.items():
+        assert f"{stage}:" in lines
+        for name in examples:
+            assert any(line.startswith(f"  {name} ") for line in lines)
+            assert any(line.startswith(f"      $ alpha-dimt {name}") for line in lines)
+
+
+def test_the_examples_name_options_that_exist():
+    for examples in TOUR.values():
+        for name, arguments in examples.items():
+            options = {option for p in cli.commands[name].params for option in p.opts}
+            used = {word for word in arguments.split() if word.startswith("--")}
+            assert used <= options, name
+            required = {p.opts[0] for p in cli.commands[name].params if p.required}
+            assert {option for option in required if option.startswith("--")} <= used, name
 
 
 def test_every_command_and_option_has_help():
@@ -97,6 +116,19 @@ def test_a_user_error_anywhere_ends_with_1(monkeypatch: pytest.MonkeyPatch):
 
     assert result.exit_code == 1
     assert result.output == "Error: text.de:3: this line is wrong\n"
+
+
+def test_a_folder_that_cannot_be_written_is_one_line(monkeypatch: pytest.MonkeyPatch):
+    @click.command()
+    def denied() -> None:
+        raise PermissionError(13, "Permission denied", "/results/toy")
+
+    monkeypatch.setitem(cli.commands, "denied", denied)
+    result = CliRunner().invoke(cli, ["denied"])
+
+    assert result.exit_code == 1
+    [line] = result.output.splitlines()
+    assert line.startswith("Error: /results/toy: Permission denied; check")
 
 
 def test_ctrl_c_ends_with_130_and_one_line(tmp_path: Path):

@@ -104,6 +104,8 @@ def test_one_seed_is_the_plain_value(tmp_path: Path, out: Path) -> None:
     text = out.with_suffix(".md").read_text()
     assert "| this run (toy) | ml | – | – | 1 | 61.23 | 60.23 | 59.23 |" in text
     assert "±" not in text
+    assert "interval" not in text
+    assert (ml["test_beam_low"], ml["test_beam_high"]) == ("", "")
 
 
 def test_several_seeds_are_mean_and_sample_deviation(tmp_path: Path, out: Path) -> None:
@@ -113,9 +115,48 @@ def test_several_seeds_are_mean_and_sample_deviation(tmp_path: Path, out: Path) 
     assert (row["n_seeds"], row["seeds"]) == ("3", "1 2 3")
     assert float(row["dev_greedy_mean"]) == pytest.approx(61.5)
     assert float(row["dev_greedy_sd"]) == pytest.approx(stdev(values.values()))
-    assert "| 1, 2, 3 | 61.50 ± 1.80 |" in out.with_suffix(".md").read_text()
+    # Student's t with two degrees of freedom: 4.303 * 1.803 / sqrt(3) to both sides.
+    assert float(row["dev_greedy_low"]) == pytest.approx(61.5 - 4.479, abs=0.001)
+    assert float(row["dev_greedy_high"]) == pytest.approx(61.5 + 4.479, abs=0.001)
+    text = out.with_suffix(".md").read_text()
+    assert "| 1, 2, 3 | 61.50 ± 1.80 | 57.02 to 65.98 |" in text
+    assert "| Dev (greedy) | 95 % interval | Test (greedy) |" in text
     assert r"61.50 $\pm$ 1.80" in out.with_suffix(".tex").read_text()
     assert "mean ± sample standard deviation" in out.with_suffix(".html").read_text()
+
+
+def test_bold_is_who_is_significantly_better_than_every_other_one(
+    tmp_path: Path, out: Path
+) -> None:
+    values = {
+        "ml": (60.0, 61.0, 60.5, 60.2),
+        "raml": (63.0, 64.1, 63.4, 63.2),
+        "alpha0.5": (61.0, 62.1, 61.6, 61.1),
+    }
+    runs = [
+        make_run(tmp_path, system, seed, bleu)
+        for system, scores in values.items()
+        for seed, bleu in enumerate(scores, start=1)
+    ]
+    write_table1(runs, out=out)
+    text = out.with_suffix(".md").read_text()
+    assert re.findall(r"\*\*(.*?)\*\*", text) == ["62.42 ± 0.48", "61.42 ± 0.48"]  # test alone
+    assert "No system is." not in text
+    assert out.with_suffix(".tex").read_text().count(r"\textbf{62.42 $\pm$ 0.48}") == 1
+    assert out.with_suffix(".html").read_text().count("<strong>") == 2
+
+
+def test_nothing_is_bold_that_is_not_significant(tmp_path: Path, out: Path) -> None:
+    values = {"ml": (60.0, 62.0, 61.0), "raml": (61.0, 62.1, 64.0)}
+    runs = [
+        make_run(tmp_path, system, seed, bleu)
+        for system, scores in values.items()
+        for seed, bleu in enumerate(scores, start=1)
+    ]
+    write_table1(runs, out=out)
+    text = out.with_suffix(".md").read_text()
+    assert "**" not in text
+    assert "No system is." in text
 
 
 @pytest.mark.parametrize(("corpus", "warned"), [("config", True), ("iwslt14", False)])
@@ -138,7 +179,7 @@ def test_latex_is_ascii_with_the_same_number_of_cells_in_every_row(
     assert text.isascii()
     body = re.findall(r"^(.*&.*) \\\\$", text, flags=re.MULTILINE)
     assert len(body) == 1 + 8 + 1
-    assert {line.count("&") for line in body} == {6}
+    assert {line.count("&") for line in body} == {9}
     assert text.count("{") == text.count("}")
     assert not re.search(r"(?<!\\)[%#_]", text.split("\n", 1)[1].replace(r"\label", ""))
 

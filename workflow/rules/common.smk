@@ -71,6 +71,8 @@ PROPOSALS = {
 }
 # Where Table 1 takes its numbers from.
 SCORED = ["valid.greedy", "test.greedy", "test.beam"]
+# What systems are compared on: validation data chose the checkpoints.
+TESTED = ["test.greedy", "test.beam"]
 
 
 wildcard_constraints:

@@ -1,4 +1,4 @@
-"""Signed scores of one file of hypotheses."""
+"""Signed scores of one file of hypotheses, and the tests of every pair of systems."""
 
 
 rule evaluate:
@@ -19,3 +19,23 @@ rule evaluate:
         "python -m alpha_dimt evaluate --hypotheses {input.hypotheses} "
         "--tokenised {input.tokenised} --raw {input.raw} --language {params.language} "
         "{params.case} --out {output} > {log} 2>&1"
+
+
+rule significance:
+    input:
+        runs("config.json"),
+        runs("run.json"),
+        [runs(f"scores/{scored}.json") for scored in SCORED],
+        [runs(f"hypotheses/{scored}.txt") for scored in TESTED],
+        reference=f"results/{{corpus}}/data/text/test.{TARGET}",
+    output:
+        multiext("results/{corpus}/tables/significance", ".csv", ".md", ".tex", ".html"),
+    log:
+        "results/{corpus}/logs/significance.log",
+    conda:
+        "../../environment.yml"
+    params:
+        runs=runs(""),
+    shell:
+        "python -m alpha_dimt significance --reference {input.reference} "
+        "--out results/{wildcards.corpus}/tables/significance {params.runs} > {log} 2>&1"

@@ -7,6 +7,8 @@ as is usual today. All values are percentages; only for TER is less better.
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import numpy as np
+import numpy.typing as npt
 from sacrebleu.metrics import BLEU, CHRF, TER
 
 # multi-bleu.perl reads bytes, so it splits at ASCII whitespace alone; Python, and so sacreBLEU,
@@ -86,6 +88,46 @@ def multi_bleu(
         name="multi-bleu",
         definition=f"multi-bleu, tokenised {_CASES[lowercased]}",
     )
+
+
+def sentence_statistics(
+    hypotheses: Sequence[str], references: Sequence[str]
+) -> npt.NDArray[np.float64]:
+    """Return what `multi_bleu` is made of, sentence by sentence.
+
+    Args:
+        hypotheses: N tokenised sentences.
+        references: N tokenised sentences.
+
+    Returns:
+        [N, 10] tokens of the hypothesis, tokens of the reference, matched 1- to 4-grams, all 1- to
+        4-grams of the hypothesis; whole numbers. `bleu_of` scores the sum of any rows.
+    """
+    metric = BLEU(tokenize="none", smooth_method="none", force=True, effective_order=True)
+    rows = []
+    for hypothesis, reference in zip(hypotheses, references, strict=True):
+        score = metric.sentence_score(
+            hypothesis.translate(_PROTECT), [reference.translate(_PROTECT)]
+        )
+        rows.append([score.sys_len, score.ref_len, *score.counts, *score.totals])
+    return np.array(rows, dtype=np.float64).reshape(-1, 10)
+
+
+def bleu_of(statistics: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    """Return BLEU (percentages, no smoothing) of summed statistics.
+
+    Args:
+        statistics: [..., 10] sums of rows of `sentence_statistics`.
+
+    Returns:
+        [...].
+    """
+    with np.errstate(divide="ignore", invalid="ignore"):
+        log_precision = np.log(statistics[..., 2:6] / statistics[..., 6:10]).mean(axis=-1)
+        log_penalty = np.minimum(0, 1 - statistics[..., 1] / statistics[..., 0])
+        # Nothing matched, or no hypothesis is long enough for a 4-gram.
+        bleu = 100 * np.exp(log_precision + log_penalty)
+    return np.where(np.isnan(bleu), 0.0, bleu)
 
 
 def detokenised_scores(

@@ -7,8 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import numpy.typing as npt
+
 from alpha_dimt.errors import UserError
-from alpha_dimt.evaluation.bleu import detokenised_scores, multi_bleu
+from alpha_dimt.evaluation.bleu import detokenised_scores, multi_bleu, sentence_statistics
 from alpha_dimt.files import read_lines, sha256, write_json
 
 
@@ -85,6 +88,17 @@ def evaluate_file(
             "scores": {key: dataclasses.asdict(score) for key, score in scores.items()},
         },
     )
+
+
+def statistics_of(hypotheses: Path, reference: Path) -> npt.NDArray[np.float64]:
+    """Return the statistics of BLEU of each sentence, see `bleu.sentence_statistics`.
+
+    Raises:
+        UserError: a file is missing, empty or no text, or the numbers of lines differ.
+    """
+    text, references = _read(hypotheses), _read(reference)
+    _check_aligned(text, references)
+    return sentence_statistics(text.lines, references.lines)
 
 
 def _check_aligned(hypotheses: Text, references: Text) -> None:

@@ -1,0 +1,244 @@
+"""Several seeds of each system: would other trainings say the same?
+
+The seed is the unit. Systems of one seed start from the same weights, see the same batches and, of
+one proposal, the same candidates, so two systems are compared by their differences seed by seed.
+"""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import combinations
+from statistics import mean, stdev
+
+import numpy as np
+from scipy import optimize, stats
+
+from alpha_dimt.evaluation.significance import LEVEL, holm
+
+POWER = 0.8
+"""With which the least detectable difference is found."""
+
+Scores = Mapping[str, Mapping[int, float]]
+"""Of each system, the score of each seed."""
+
+
+@dataclass(frozen=True)
+class AcrossSeeds:
+    """The second system of a pair less the first, over the seeds that both have.
+
+    What one seed cannot say is None.
+
+    Attributes:
+        pair: names.
+        seeds: that both have.
+        scores: means of both.
+        value: mean difference.
+        sd: sample standard deviation of the differences.
+        interval: 95 %, of the mean difference, by Student's t.
+        p_t: of the paired t test, two-sided.
+        p_holm: the same, corrected for the number of pairs.
+        p_flip: of the exact sign-flip test, two-sided.
+    """
+
+    pair: tuple[str, str]
+    seeds: tuple[int, ...]
+    scores: tuple[float, float]
+    value: float
+    sd: float | None
+    interval: tuple[float, float] | None
+    p_t: float | None
+    p_holm: float | None
+    p_flip: float | None
+
+
+@dataclass(frozen=True)
+class Sensitivity:
+    """What an experiment of this size can find, from the spread between its seeds.
+
+    Attributes:
+        seeds: n.
+        sd: of a difference between two systems of one seed, pooled over all pairs.
+        sd_interval: 95 %, of it.
+        detectable: the least true difference that one comparison finds with the power POWER.
+        detectable_corrected: the same at the strictest level of Holm's correction.
+        wanted: a difference of interest.
+        seeds_wanted: that one comparison needs to find it.
+        seeds_interval: the same at both ends of `sd_interval`.
+    """
+
+    seeds: int
+    sd: float
+    sd_interval: tuple[float, float]
+    detectable: float
+    detectable_corrected: float
+    wanted: float
+    seeds_wanted: int
+    seeds_interval: tuple[int, int]
+
+
+def interval(values: Sequence[float]) -> tuple[float, float] | None:
+    """Return the 95 % interval of a mean by Student's t; None of one value."""
+    if len(values) < 2:
+        return None
+    half = stats.t.ppf(1 - LEVEL / 2, len(values) - 1) * stdev(values) / math.sqrt(len(values))
+    return mean(values) - half, mean(values) + half
+
+
+def compare_pairs(scores: Scores) -> list[AcrossSeeds]:
+    """Compare every pair of systems, in the order given; pairs without a common seed are left out.
+
+    Holm's correction counts the pairs that have a p-value.
+    """
+    pairs = [
+        (pair, seeds)
+        for pair in combinations(scores, 2)
+        if (seeds := tuple(sorted(scores[pair[0]].keys() & scores[pair[1]].keys())))
+    ]
+    found = [_compare(scores, pair, seeds) for pair, seeds in pairs]
+    tested = [one.p_t for one in found if one.p_t is not None]
+    corrected = iter(holm(tested))
+    return [
+        one if one.p_t is None else AcrossSeeds(**{**vars(one), "p_holm": next(corrected)})
+        for one in found
+    ]
+
+
+def _compare(scores: Scores, pair: tuple[str, str], seeds: tuple[int, ...]) -> AcrossSeeds:
+    first, second = ([scores[system][seed] for seed in seeds] for system in pair)
+    differences = [b - a for a, b in zip(first, second, strict=True)]
+    several = len(seeds) > 1
+    return AcrossSeeds(
+        pair=pair,
+        seeds=seeds,
+        scores=(mean(first), mean(second)),
+        value=mean(differences),
+        sd=stdev(differences) if several else None,
+        interval=interval(differences),
+        p_t=paired_t(differences) if several else None,
+        p_holm=None,
+        p_flip=sign_flip(differences) if several else None,
+    )
+
+
+def paired_t(differences: Sequence[float]) -> float | None:
+    """Return the two-sided p-value of mean 0; None where the differences do not scatter."""
+    if stdev(differences) == 0:
+        return None
+    return float(stats.ttest_1samp(differences, 0).pvalue)
+
+
+def sign_flip(differences: Sequence[float]) -> float:
+    """Return the two-sided p-value of differences that are as likely of the other sign.
+
+    Exact up to 13 seeds, of 9,999 random sets of signs beyond.
+    """
+    test = stats.permutation_test(
+        (np.asarray(differences),),
+        np.mean,
+        permutation_type="samples",
+        vectorized=True,
+        rng=np.random.default_rng(0),
+    )
+    return float(test.pvalue)
+
+
+def least_sign_flip(seeds: int) -> float:
+    """Return the least p-value that the exact sign-flip test can give."""
+    return 2.0 ** (1 - seeds)
+
+
+def best_system(scores: Scores) -> str | None:
+    """Return the system that is significantly better than every other one, if there is one."""
+    pairs = compare_pairs(scores)
+    for system in scores:
+        wins = [
+            one
+            for one in pairs
+            if significant(one) and one.pair[0 if one.value < 0 else 1] == system
+        ]
+        if len(scores) > 1 and len(wins) == len(scores) - 1:
+            return system
+    return None
+
+
+def significant(pair: AcrossSeeds) -> bool:
+    """Return whether a pair differs by the corrected t test."""
+    return pair.p_holm is not None and pair.p_holm < LEVEL
+
+
+# ------------------------------------------------------------------- what could be found at all
+
+
+def power(effect: float, seeds: int, level: float = LEVEL) -> float:
+    """Return the power of the two-sided paired t test.
+
+    Args:
+        effect: true mean difference over the standard deviation of the differences.
+        seeds: n.
+        level: of the test.
+    """
+    # The square of Student's t is F; its noncentral form covers both sides at once.
+    critical = stats.f.isf(level, 1, seeds - 1)
+    return float(stats.ncf.sf(critical, 1, seeds - 1, seeds * effect**2))
+
+
+def detectable(sd: float, seeds: int, level: float = LEVEL) -> float:
+    """Return the least true difference that is found with the power POWER.
+
+    Args:
+        sd: standard deviation of a difference between two systems of one seed.
+        seeds: n.
+        level: of the test.
+    """
+    low, high = 0.0, 1.0
+    while power(high, seeds, level) < POWER:
+        low, high = high, 2 * high
+    effect = optimize.brentq(lambda effect: power(effect, seeds, level) - POWER, low, high)
+    return sd * float(effect)
+
+
+def seeds_for(difference: float, sd: float, level: float = LEVEL) -> int:
+    """Return the least number of seeds that finds a true difference with the power POWER."""
+    effect = difference / sd
+    # The normal approximation never asks for more seeds than the t test.
+    quantiles = stats.norm.ppf(1 - level / 2) + stats.norm.ppf(POWER)
+    seeds = max(2, math.floor((float(quantiles) / effect) ** 2))
+    while power(effect, seeds, level) < POWER:
+        seeds += 1
+    return seeds
+
+
+def sensitivity(scores: Scores, wanted: float) -> Sensitivity | None:
+    """Return what the experiment can find; None where no two systems have two seeds in common.
+
+    The pooled variance of the differences is twice the residual mean square of scores by system
+    and seed, with (systems - 1) (seeds - 1) degrees of freedom; taken over the seeds that all
+    systems have.
+
+    Args:
+        scores: of at least two systems.
+        wanted: the difference of interest, BLEU.
+    """
+    seeds = sorted(set.intersection(*(set(values) for values in scores.values())))
+    table = np.array([[values[seed] for seed in seeds] for values in scores.values()])
+    if len(scores) < 2 or len(seeds) < 2:
+        return None
+    residuals = table - table.mean(axis=0) - table.mean(axis=1, keepdims=True) + table.mean()
+    freedom = (len(scores) - 1) * (len(seeds) - 1)
+    variance = 2 * float((residuals**2).sum()) / freedom
+    if variance == 0:
+        return None
+    sd = math.sqrt(variance)
+    ends = stats.chi2.ppf([1 - LEVEL / 2, LEVEL / 2], freedom)
+    low, high = (math.sqrt(variance * freedom / end) for end in ends)
+    comparisons = math.comb(len(scores), 2)
+    return Sensitivity(
+        seeds=len(seeds),
+        sd=sd,
+        sd_interval=(low, high),
+        detectable=detectable(sd, len(seeds)),
+        detectable_corrected=detectable(sd, len(seeds), LEVEL / comparisons),
+        wanted=wanted,
+        seeds_wanted=seeds_for(wanted, sd),
+        seeds_interval=(seeds_for(wanted, low), seeds_for(wanted, high)),
+    )

@@ -1,0 +1,237 @@
+"""Translate new text: raw lines in, raw lines out, as they come."""
+
+import json
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO, NamedTuple
+
+import torch
+
+from alpha_dimt.config import Bpe, Decoding, RunConfig, load
+from alpha_dimt.data.subword import segment
+from alpha_dimt.data.tokenise import tokenise
+from alpha_dimt.decoding import hypothesis_text, join_subwords, search_all
+from alpha_dimt.errors import UserError
+from alpha_dimt.evaluation.bleu import detokenise
+from alpha_dimt.files import read_lines
+from alpha_dimt.layout import beam_config_of, encoded_of
+from alpha_dimt.model.seq2seq import Seq2Seq
+from alpha_dimt.model.weights import load_model
+from alpha_dimt.ragged import Ragged
+from alpha_dimt.runtime import choose_device, choose_dtype, use_threads
+from alpha_dimt.search import Hypothesis
+from alpha_dimt.vocab import UNK, Vocab
+
+LONG = 200
+"""Tokens from which a line is translated alone: others would be padded to its length."""
+
+LONGEST = 1_000
+"""Tokens of a line that are read."""
+
+BLOCK = 128
+"""Lines that are translated together; a block is sorted by length."""
+
+_READ = 2**16  # bytes
+
+
+class Translation(NamedTuple):
+    """One line and its translation.
+
+    Attributes:
+        source: the line as it came.
+        source_tokens: what the model read.
+        unknown: how many of them it does not know.
+        tokens: what it said, subwords joined.
+        translation: the same as plain text.
+        cut: whether the end of the line was left out.
+    """
+
+    source: str
+    source_tokens: str
+    unknown: int
+    tokens: str
+    translation: str
+    cut: bool
+
+
+@dataclass(frozen=True)
+class Translator:
+    """A trained run, ready to translate."""
+
+    config: RunConfig
+    decoding: Decoding
+    model: Seq2Seq
+    device: torch.device
+    source: Vocab
+    target: Vocab
+    codes: list[str]
+
+    def translate(self, lines: Sequence[str]) -> list[Translation]:
+        """Translate raw lines, each by itself; of a blank one nothing is left."""
+        preparation, corpus = self.config.data.preparation, self.config.data.corpus
+        prepared = tokenise(lines, corpus.source, preparation)
+        if self.codes:
+            prepared = segment(prepared, self.codes)
+        words = [line.split(" ") if line else [] for line in prepared]
+        filled = [i for i, tokens in enumerate(words) if tokens]
+        read = [words[i][:LONGEST] for i in filled]
+        ids = [self.source.encode(tokens) for tokens in read]
+        found = self._search(ids)
+        said = [
+            join_subwords(
+                hypothesis_text(
+                    hypothesis, tokens, self.target, replace_unknown=self.decoding.replace_unknown
+                ),
+                preparation,
+            )
+            for hypothesis, tokens in zip(found, read, strict=True)
+        ]
+        result = [Translation(line, "", 0, "", "", cut=False) for line in lines]
+        plain = detokenise(said, corpus.target)
+        for row, i in enumerate(filled):
+            result[i] = Translation(
+                source=lines[i],
+                source_tokens=" ".join(read[row]),
+                unknown=ids[row].count(UNK),
+                tokens=said[row],
+                translation=plain[row],
+                cut=len(words[i]) > LONGEST,
+            )
+        return result
+
+    def _search(self, ids: list[list[int]]) -> list[Hypothesis]:
+        alone = self.decoding.model_copy(update={"batch_size": 1})
+        found: dict[int, Hypothesis] = {}
+        for decoding, rows in (
+            (self.decoding, [i for i, row in enumerate(ids) if len(row) < LONG]),
+            (alone, [i for i, row in enumerate(ids) if len(row) >= LONG]),
+        ):
+            sources = Ragged.from_rows([ids[i] for i in rows])
+            hypotheses = search_all(self.model, sources, decoding, self.device)
+            found.update(zip(rows, hypotheses, strict=True))
+        return [found[i] for i in range(len(ids))]
+
+
+def open_translator(
+    run: Path, *, encoded: Path | None, beam: int | None, threads: int
+) -> Translator:
+    """Load a run with its vocabularies and codes.
+
+    Args:
+        run: its folder, results/{corpus}/runs/{system}/seed{seed}.
+        encoded: the folder of its vocabularies; None: data/encoded of the same results folder.
+        beam: width; None: that of the experiment, or the default.
+        threads: CPU threads.
+
+    Raises:
+        UserError: a file is missing, or does not belong to the run.
+    """
+    config = load(RunConfig, run / "config.json")
+    corpus = config.data.corpus
+    encoded = encoded or encoded_of(run)
+    if not encoded.is_dir():
+        raise UserError(
+            f"{encoded}: the vocabularies of {run} are not here; name their folder by --encoded"
+        )
+    stored = beam_config_of(run)
+    decoding = load(Decoding, stored) if stored.exists() else Decoding()
+    if beam is not None:
+        penalty = decoding.length_penalty if beam > 1 else 0.0
+        decoding = decoding.model_copy(update={"beam": beam, "length_penalty": penalty})
+    bpe = isinstance(config.data.preparation.vocabulary, Bpe)
+    source, target = (
+        Vocab.load(encoded / f"vocab.{language}.txt") for language in (corpus.source, corpus.target)
+    )
+    use_threads(threads)
+    device = choose_device(config.training.device)
+    model = load_model(
+        run / "best.safetensors", config, source_words=len(source), target_words=len(target)
+    ).to(device)
+    model.compute_dtype = choose_dtype(config.training.precision, device)
+    return Translator(
+        config=config,
+        decoding=decoding,
+        model=model,
+        device=device,
+        source=source,
+        target=target,
+        codes=read_lines(encoded / f"codes.{corpus.source}.txt") if bpe else [],
+    )
+
+
+def line_blocks(read: Callable[[int], bytes], size: int) -> Iterator[list[bytes]]:
+    r"""Yield the complete lines that are there, at most `size` at once, as soon as they are there.
+
+    Lines end at "\n" alone; a last line without one counts.
+
+    Args:
+        read: returns some bytes, waiting for the first alone; none at the end.
+        size: lines in a block.
+    """
+    rest = b""
+    while data := read(_READ):
+        *lines, rest = (rest + data).split(b"\n")
+        for start in range(0, len(lines), size):
+            yield lines[start : start + size]
+    if rest:
+        yield [rest]
+
+
+def decode_line(raw: bytes, number: int) -> str:
+    """Return a line as text, without a byte order mark or the carriage return of Windows.
+
+    Raises:
+        UserError: it is not UTF-8.
+    """
+    try:
+        text = raw.decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise UserError(
+            f"standard input:{number}: invalid UTF-8 at byte {error.start} of the line; "
+            "convert the text to UTF-8"
+        ) from error
+    return (text.removeprefix("\ufeff") if number == 1 else text).removesuffix("\r")
+
+
+def translate_stream(
+    translator: Translator,
+    stdin: BinaryIO,
+    stdout: BinaryIO,
+    *,
+    as_json: bool,
+    block_done: Callable[[int], object],
+) -> None:
+    """Translate lines as they come, one line out for each line in.
+
+    Args:
+        translator: a loaded run.
+        stdin: a buffered stream of bytes (`read1`).
+        stdout: flushed after every block.
+        as_json: write one JSON object a line.
+        block_done: told how many lines were translated.
+
+    Raises:
+        UserError: a line is not UTF-8; the lines before its block are written.
+    """
+    number = 0
+    for block in line_blocks(stdin.read1, BLOCK):  # type: ignore[attr-defined]
+        lines = [decode_line(raw, number + i) for i, raw in enumerate(block, start=1)]
+        found = translator.translate(lines)
+        for i, one in enumerate(found, start=1):
+            if one.cut:
+                print(
+                    f"warning: standard input:{number + i}: only the first {LONGEST:,} tokens are "
+                    "translated; give one sentence a line",
+                    file=sys.stderr,
+                )
+        text = "".join(f"{_json(one) if as_json else one.translation}\n" for one in found)
+        stdout.write(text.encode("utf-8"))
+        stdout.flush()
+        number += len(block)
+        block_done(len(block))
+
+
+def _json(translation: Translation) -> str:
+    return json.dumps(translation._asdict(), ensure_ascii=False)

@@ -1,0 +1,60 @@
+"""The examples of `alpha-dimt --help`, run where the workflow has run."""
+
+import os
+import shutil
+import subprocess
+import sys
+
+import pytest
+
+from alpha_dimt.cli import TOUR
+
+pytestmark = pytest.mark.slow
+
+EXAMPLES = {name: example for stage in TOUR.values() for name, example in stage.items()}
+# Both examples run inside the workflow already, and these take long.
+LONG = {"train", "track"}
+
+
+@pytest.fixture(scope="module")
+def results(finished, tmp_path_factory: pytest.TempPathFactory):
+    """A copy of the finished results, to write into."""
+    folder = tmp_path_factory.mktemp("tour") / "results"
+    shutil.copytree(finished.folder / "results", folder)
+    return folder / "toy"
+
+
+@pytest.mark.parametrize("name", EXAMPLES.keys() - LONG)
+def test_an_example_works(results, name: str):
+    command = f"{sys.executable} -m alpha_dimt {name} {EXAMPLES[name]}"
+    result = subprocess.run(
+        ["bash", "-c", command],
+        cwd=results,
+        capture_output=True,
+        text=True,
+        timeout=300,
+        env={**os.environ, "OMP_NUM_THREADS": "1"},
+    )
+
+    assert result.returncode == 0, result.stdout + result.stderr
+    assert result.stderr == ""
+    words = EXAMPLES[name].split()
+    if "--out" in words:
+        out = results / words[words.index("--out") + 1]
+        assert any(out.parent.glob(f"{out.name}*"))
+    else:
+        assert result.stdout
+
+
+def test_as_many_lines_come_out_as_went_in(results):
+    text = (results / "data/raw/test.de").read_bytes()
+    result = subprocess.run(
+        [sys.executable, "-m", "alpha_dimt", "translate", "--run", "runs/ml/seed1"],
+        cwd=results,
+        input=text,
+        capture_output=True,
+        timeout=300,
+    )
+
+    assert result.returncode == 0, result.stderr
+    assert result.stdout.count(b"\n") == text.count(b"\n") == 20
