@@ -169,6 +169,24 @@ def test_on_policy_alpha_by_hand(alpha: float) -> None:
         assert measured == pytest.approx(wanted, rel=1e-12)
 
 
+def test_on_policy_weights_are_reported() -> None:
+    """Of a source's samples, in proportion to (q / p) ** (1 - alpha)."""
+    s, alpha, tau = scored(), 0.5, 2.0
+    figures = on_policy_alpha(s, alpha=alpha, tau=tau).diagnostics
+    # r / tau - log p is (2, 5) and (1, 2.5).
+    w = [1 / (1 + math.exp(0.5 * 3)), 1 / (1 + math.exp(0.5 * 1.5))]
+    assert figures["ess"].item() == pytest.approx(
+        sum(1 / (x**2 + (1 - x) ** 2) for x in w) / 2, rel=1e-12
+    )
+    assert figures["ess_fraction"].item() == pytest.approx(figures["ess"].item() / 2)
+    assert figures["reference_share"].item() == pytest.approx(sum(w) / 2)
+    log_z = [math.log((math.exp(a) + math.exp(b)) / 2) for a, b in ((2, 5), (1, 2.5))]
+    kl = sum(z - (a + b) / 2 for z, (a, b) in zip(log_z, ((2, 5), (1, 2.5)), strict=True)) / 2
+    assert figures["kl_p_q"].item() == pytest.approx(kl)
+    # alpha = 1 is the plain expectation under the model: all samples count alike.
+    assert on_policy_alpha(s, alpha=1.0, tau=tau).diagnostics["ess_fraction"].item() == 1
+
+
 def test_on_policy_alpha_ends_in_the_policy_gradient_with_entropy() -> None:
     s, tau = scored(), 2.0
     entropy = gradient(partial(policy_gradient, tau=tau), s)
@@ -211,6 +229,19 @@ def test_minimum_risk_leaves_repetitions_out() -> None:
     s = scored()
     repeated = replace(s, distinct=torch.tensor([[True, False], [True, False]]))
     assert minimum_risk(repeated, sharpness=0.5).value.item() == pytest.approx(0.0)
+
+
+def test_minimum_risk_reports_weights_of_distinct_candidates() -> None:
+    s, a = scored(), 0.5
+    repeated = replace(s, distinct=torch.tensor([[True, True], [True, False]]))
+    figures = minimum_risk(repeated, sharpness=a).diagnostics
+    q = 1 / (1 + math.exp(a * (-6 + 2)))
+    ess = 1 / (q**2 + (1 - q) ** 2)
+    assert figures["ess"].item() == pytest.approx((ess + 1) / 2)
+    assert figures["ess_fraction"].item() == pytest.approx((ess / 2 + 1) / 2)
+    assert figures["reference_share"].item() == pytest.approx((q + 1) / 2)
+    entropy = -q * math.log(q) - (1 - q) * math.log(1 - q)
+    assert figures["weight_entropy"].item() == pytest.approx(entropy / 2)
 
 
 def test_mixture_is_the_weighted_sum() -> None:
