@@ -24,6 +24,7 @@ rule all:
     default_target: True
     input:
         expand(rules.table1.output, corpus=CORPUS),
+        expand(rules.training_table.output, corpus=CORPUS),
         expand(rules.learning_curves.output, corpus=CORPUS),
         expand(rules.track.output, corpus=CORPUS),
 
@@ -41,6 +42,7 @@ rule models:
 rule tables:
     input:
         expand(rules.table1.output, corpus=CORPUS),
+        expand(rules.training_table.output, corpus=CORPUS),
 
 
 rule tracking:

@@ -178,6 +178,16 @@ def table(out: Path, runs: tuple[Path, ...]) -> None:
 
 
 @cli.command()
+@click.option("--out", type=NEW, required=True, help="Prefix; .csv, .md, .tex and .html are made.")
+@click.argument("runs", type=EXISTING, nargs=-1, required=True)
+def training_table(out: Path, runs: tuple[Path, ...]) -> None:
+    """Write what training cost and how its weights behaved, from finished runs."""
+    from alpha_dimt.training_table import write_training_table
+
+    write_training_table(runs, out=out)
+
+
+@cli.command()
 @click.option("--out", type=NEW, required=True, help="SVG file.")
 @click.argument("runs", type=EXISTING, nargs=-1, required=True)
 def curves(out: Path, runs: tuple[Path, ...]) -> None:

@@ -22,7 +22,7 @@ def alpha_dimt(*arguments: str) -> subprocess.CompletedProcess[str]:
 def test_commands_stand_in_the_order_of_the_pipeline():
     assert list(cli.commands) == [
         *("fetch", "tokenise", "encode", "augment", "train", "decode"),
-        *("score", "evaluate", "table", "curves", "track"),
+        *("score", "evaluate", "table", "training-table", "curves", "track"),
     ]
 
 

@@ -19,6 +19,7 @@ def expected(seeds: int) -> dict[str, int]:
         "decode": SYSTEMS * seeds * COLUMNS,
         "evaluate": SYSTEMS * seeds * COLUMNS,
         "table1": 1,
+        "training_table": 1,
         "learning_curves": 1,
         "track": 1,
         "all": 1,

@@ -19,6 +19,23 @@ rule table1:
         "> {log} 2>&1"
 
 
+rule training_table:
+    input:
+        [runs(file) for file in ["config.json", "run.json", "metrics.jsonl"]],
+        [runs(f"scores/{scored}.json") for scored in SCORED],
+    output:
+        multiext("results/{corpus}/tables/training", ".csv", ".md", ".tex", ".html"),
+    log:
+        "results/{corpus}/logs/training_table.log",
+    conda:
+        "../../environment.yml"
+    params:
+        runs=runs(""),
+    shell:
+        "python -m alpha_dimt training-table "
+        "--out results/{wildcards.corpus}/tables/training {params.runs} > {log} 2>&1"
+
+
 # One job uploads all runs: two at once could make one run twice.
 rule track:
     input:
