@@ -21,19 +21,28 @@ PANELS = {
 
 
 def learning_curves(runs: Sequence[Path], *, out: Path) -> None:
-    """Draw validation BLEU and likelihood against the epoch, one line a run; SVG."""
+    """Draw validation BLEU and likelihood against the epoch; SVG.
+
+    One line a run; the seeds of a system share its colour and its place in the legend.
+    """
     figure, axes = plt.subplots(1, len(PANELS), figsize=(10, 4), layout="constrained")
     about = [read_json(run / "run.json") for run in runs]
-    systems = list(dict.fromkeys(facts["system"] for facts in about))
+    seeds: dict[str, list[int]] = {}
+    for facts in about:
+        seeds.setdefault(facts["system"], []).append(facts["seed"])
+    systems = list(seeds)
     for run, facts in zip(runs, about, strict=True):
         records = read_json_lines(run / "metrics.jsonl")
         epochs = [record["epoch"] for record in records]
+        system, seed = facts["system"], facts["seed"]
+        numbers = ", ".join(map(str, seeds[system]))
+        label = f"{system} (seed {numbers})" if seed == seeds[system][0] else None
         for axis, name in zip(axes, PANELS, strict=True):
             axis.plot(
                 epochs,
                 [record["metrics"][name] for record in records],
-                label=f"{facts['system']} seed {facts['seed']}",
-                color=f"C{systems.index(facts['system']) % 10}",
+                label=label,
+                color=f"C{systems.index(system) % 10}",
                 linewidth=1.5,
             )
     for axis, title in zip(axes, PANELS.values(), strict=True):
