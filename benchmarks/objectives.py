@@ -21,7 +21,7 @@ import torch
 from alpha_dimt.config import Experiment, load
 from alpha_dimt.data.encoded import AugmentedCorpus, read_pairs
 from alpha_dimt.model.weights import load_model
-from alpha_dimt.runtime import choose_device, choose_dtype, use_threads
+from alpha_dimt.runtime import choose_device, choose_dtype, machine, use_threads
 from alpha_dimt.training.loop import Task, train_epoch
 from alpha_dimt.training.methods import method
 from alpha_dimt.training.run import choose_sampler, epoch_batches
@@ -85,7 +85,14 @@ def main() -> None:
             duration = make(round_ + 1, arguments.updates)
             if round_:
                 seconds[name].append(duration)
-    print("| System | ms an update | times `ml` (median of rounds) | lowest to highest |")
+    about = machine(choose_device(experiment.training.device))
+    print(
+        f"{experiment.corpus.name}, batches of {experiment.training.batch_size}, "
+        f"{arguments.rounds} rounds of {arguments.updates} updates of each system in turn; "
+        f"{about['processor']} ({about['cores']} cores, {about['device']}), PyTorch "
+        f"{torch.__version__}, {experiment.training.threads} threads. Medians over rounds.\n"
+    )
+    print("| System | ms an update | Times ml | Lowest to highest |")
     print("| --- | ---: | ---: | ---: |")
     for name, durations in seconds.items():
         ratios = [a / b for a, b in zip(durations, seconds[START], strict=True)]

@@ -110,7 +110,16 @@ def normalise(log_w: Tensor, group: Group) -> Tensor:
         group: "source" is the sum over the candidates of one source (Eq. 15): [B, K]; "batch" the
             sum over all candidates of the mini-batch, as the authors' code does: [1, B * K].
     """
-    return (log_w if group == "source" else log_w.reshape(1, -1)).softmax(dim=1)
+    return _groups(log_w, group).softmax(dim=1)
+
+
+def log_normalise(log_w: Tensor, group: Group) -> Tensor:
+    """Return the logarithm of what `normalise` returns, finite also where a weight is 0."""
+    return _groups(log_w, group).log_softmax(dim=1)
+
+
+def _groups(log_w: Tensor, group: Group) -> Tensor:
+    return log_w if group == "source" else log_w.reshape(1, -1)
 
 
 def alpha_divergence(
@@ -124,12 +133,12 @@ def alpha_divergence(
     log_w = log_weights(scored, alpha=alpha, tau=tau, log_p=log_p, log_q0=log_q0)
     weights = normalise(log_w, normaliser)
     value = -(weights * scored.log_p.reshape_as(weights)).sum() / len(weights)
-    log_model = normalise(
-        log_weights(scored, alpha=1.0, tau=tau, log_p=log_p, log_q0=log_q0), normaliser
-    ).log()
-    log_target = normalise(
-        log_weights(scored, alpha=0.0, tau=tau, log_p=log_p, log_q0=log_q0), normaliser
-    ).log()
+    log_model, log_target = (
+        log_normalise(
+            log_weights(scored, alpha=end, tau=tau, log_p=log_p, log_q0=log_q0), normaliser
+        )
+        for end in (1.0, 0.0)
+    )
     reward = scored.reward.reshape_as(weights)
     return Loss(
         value,
@@ -166,9 +175,7 @@ def weight_figures(
 
 def _kl(log_a: Tensor, log_b: Tensor) -> Tensor:
     """Return the mean over rows of KL(a || b)."""
-    tiny = torch.finfo(log_a.dtype).min
-    gap = log_a.clamp_min(tiny) - log_b.clamp_min(tiny)
-    return (log_a.exp() * gap).sum(dim=1).mean()
+    return (log_a.exp() * (log_a - log_b)).sum(dim=1).mean()
 
 
 # -------------------------------------------------------------------------------- on policy

@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from alpha_dimt.objectives import (
+    Group,
     Objective,
     Scored,
     alpha_divergence,
@@ -134,6 +135,23 @@ def test_weights_do_not_overflow() -> None:
             far, alpha=0.5, tau=1e-3, normaliser=group, log_p="sum", log_q0=True
         )
         assert all(torch.isfinite(value) for value in loss.diagnostics.values())
+
+
+@pytest.mark.parametrize("group", ["source", "batch"])
+def test_divergences_of_weights_that_underflow_are_finite(group: Group) -> None:
+    """p and q may have no candidate in common that float32 could hold: large, not infinite."""
+    s = scored()
+    apart = replace(
+        s,
+        log_p=torch.tensor([[-900.0, -2.0], [-800.0, -1.0]]),
+        reward=torch.tensor([[0.0, -300.0], [0.0, -200.0]]),
+        log_q0=s.log_q0.float(),
+    )
+    figures = alpha_divergence(
+        apart, alpha=0.5, tau=0.5, normaliser=group, log_p="sum", log_q0=False
+    ).diagnostics
+    assert 400 < figures["kl_q_p"] < 1000
+    assert 400 < figures["kl_p_q"] < 1000
 
 
 def test_leave_one_out_by_hand() -> None:
