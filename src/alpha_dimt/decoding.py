@@ -49,9 +49,10 @@ def search_all(
     """Return the best hypothesis of every source, in order; sources of similar lengths together."""
     model.eval()
     results: dict[int, Hypothesis] = {}
-    for rows in source_batches(source.lengths, batch_size=config.batch_size):
+    sentences = max(1, config.batch_size // config.beam)
+    for rows in source_batches(source.lengths, batch_size=sentences):
         ids = torch.from_numpy(source.padded(rows, fill=PAD)).to(device)
-        lengths = torch.from_numpy(source.lengths[rows]).to(device)
+        lengths = torch.from_numpy(source.lengths[rows])
         state = model.start(model.encode(ids, lengths))
         if config.beam == 1:
             found = greedy_search(

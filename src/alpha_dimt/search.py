@@ -13,6 +13,9 @@ from alpha_dimt.vocab import BOS, EOS, PAD
 
 State = TypeVar("State")
 
+BLOCK = 256
+"""Words among which one peak is sought."""
+
 
 class Stepper(Protocol[State]):
     """A next-token distribution with a state of R rows."""
@@ -25,12 +28,20 @@ class Stepper(Protocol[State]):
             previous: [R] the token before.
 
         Returns:
-            [R, V] unnormalised log-probabilities, [R, S] attention, and the state after.
+            [R, V] unnormalised log-probabilities, which the caller may overwrite, [R, S]
+            attention, and the state after.
         """
         ...
 
-    def select(self, state: State, rows: Tensor) -> State:
-        """Return the state of some rows, in the order given; a row may stand several times."""
+    def select(self, state: State, rows: Tensor, sources: Tensor | None = None) -> State:
+        """Return the state of some rows.
+
+        Args:
+            state: B sources with equally many rows each, those of a source together.
+            rows: [R'] which rows, in the order given; a row may stand several times.
+            sources: [B'] which sources, in order; None: all. Each has R' / B' of the new rows,
+                taken from its own.
+        """
         ...
 
 
@@ -54,6 +65,36 @@ def _next_logits(logits: Tensor) -> Tensor:
     return logits
 
 
+def best_words(logits: Tensor, count: int) -> tuple[Tensor, Tensor]:
+    """Return the highest entries of each row and where they are, the highest first.
+
+    They are sought in the blocks with the highest peaks: finding the peaks is one fast pass, where
+    `topk` and `argmax` over whole rows take many times as long.
+
+    Args:
+        logits: [R, V].
+        count: at most V.
+
+    Returns:
+        [R, count] values and [R, count] columns.
+    """
+    rows, words = logits.shape
+    whole = words // BLOCK * BLOCK
+    blocks = logits[:, :whole].view(rows, -1, BLOCK)
+    peaks = blocks.amax(dim=2)
+    picked = peaks.topk(min(count, peaks.shape[1]), dim=1).indices.sort(dim=1).values
+    inside = torch.arange(BLOCK, device=logits.device)
+    columns = (picked[:, :, None] * BLOCK + inside).flatten(1)
+    rest = torch.arange(whole, words, device=logits.device).expand(rows, -1)
+    columns = torch.cat((columns, rest), dim=1)
+    values = logits.gather(1, columns)
+    if count == 1:
+        best, places = values.max(dim=1, keepdim=True)
+    else:
+        best, places = values.topk(count, dim=1)
+    return best, columns.gather(1, places)
+
+
 def greedy_search(
     stepper: Stepper[State], state: State, *, sentences: int, max_length: int, device: torch.device
 ) -> list[Hypothesis]:
@@ -72,7 +113,7 @@ def greedy_search(
     previous = torch.full((sentences,), BOS, device=device)
     for t in range(max_length):
         logits, attention, state = stepper.step(state, previous)
-        previous = _next_logits(logits).argmax(dim=1)
+        previous = best_words(_next_logits(logits), 1)[1][:, 0]
         chosen = previous.cpu()
         tokens[alive, t] = chosen
         attended[alive, t] = attention.argmax(dim=1).cpu()
@@ -82,7 +123,7 @@ def greedy_search(
             if not len(alive):
                 break
             rows = going.nonzero()[:, 0].to(device)
-            previous, state = previous[rows], stepper.select(state, rows)
+            previous, state = previous[rows], stepper.select(state, rows, rows)
     return [_cut(row, where) for row, where in zip(tokens.tolist(), attended.tolist(), strict=True)]
 
 
@@ -105,13 +146,17 @@ def sample(
     ended = torch.zeros(rows, dtype=torch.bool, device=device)
     while len(drawn) <= max_length and not ended.all():
         logits, _, state = stepper.step(state, drawn[-1])
-        # The largest of p / e with e exponential is distributed like p. Nothing is ruled out:
-        # samples stand for the distribution as it is.
-        p = logits.float().softmax(dim=1)
-        token = (p / torch.empty_like(p).exponential_()).argmax(dim=1)
+        token = draw_words(logits)  # nothing is ruled out: samples stand for the distribution
         drawn.append(torch.where(ended, PAD, token))
         ended = ended | (token == EOS)
     return torch.stack(drawn, dim=1)
+
+
+def draw_words(logits: Tensor) -> Tensor:
+    """Draw one column of each row [R, V] from the softmax; [R]."""
+    summed = logits.float().softmax(dim=1).cumsum(dim=1)
+    level = torch.rand(len(summed), 1, device=logits.device) * summed[:, -1:]
+    return torch.searchsorted(summed, level, right=True)[:, 0].clamp(max=logits.shape[1] - 1)
 
 
 def _cut(tokens: list[int], attended: list[int]) -> Hypothesis:
@@ -158,8 +203,10 @@ def beam_search(
     for t in range(max_length):
         b = len(alive)
         logits, attention, state = stepper.step(state, previous)
-        best, words = _next_logits(logits).topk(min(width, logits.shape[1] - 2), dim=1)
-        log_p = (best - logits.logsumexp(dim=1, keepdim=True)).view(b, width, -1)
+        best, words = best_words(_next_logits(logits), min(width, logits.shape[1] - 2))
+        others = logits.sub_(best[:, :1]).exp_().sum(dim=1, keepdim=True)
+        best = best.float()
+        log_p = (best - best[:, :1] - others.float().log()).view(b, width, -1)
         words = words.view(b, width, -1)
         # An ended hypothesis has one continuation: itself.
         log_p = log_p.masked_fill(ended[:, :, None], -torch.inf)
@@ -196,5 +243,5 @@ def beam_search(
         scores, ended, lengths = scores[keep], ended[keep], lengths[keep]
         tokens, attended = tokens[keep], attended[keep]
         rows = (torch.arange(b, device=device)[:, None] * width + parents)[keep].flatten()
-        state, previous = stepper.select(state, rows), chosen[keep].flatten()
+        state, previous = stepper.select(state, rows, keep), chosen[keep].flatten()
     return [result for result in results if result is not None]

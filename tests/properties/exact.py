@@ -88,7 +88,7 @@ class Exact:
     def gradient(self, loss: Tensor) -> Tensor:
         """Return the gradient of a scalar by every parameter, [P]."""
         parts = torch.autograd.grad(loss, list(self.model.parameters()))
-        return torch.cat([part.flatten() for part in parts])
+        return torch.cat([part.to_dense().flatten() for part in parts])
 
     def weighted_gradient(self, weights: Tensor) -> Tensor:
         """Return sum over x, y of weights(x, y) times the gradient of log p(y given x), [P].

@@ -90,7 +90,7 @@ def test_a_killed_training_goes_on_to_the_same_end(
     original = loop.train_epoch
 
     def dying(*args: Any) -> Any:
-        if args[3].schedule.epoch == 2:
+        if args[2].schedule.epoch == 2:
             raise Killed
         return original(*args)
 
@@ -101,7 +101,7 @@ def test_a_killed_training_goes_on_to_the_same_end(
     epochs = []
 
     def counting(*args: Any) -> Any:
-        epochs.append(args[3].schedule.epoch + 1)
+        epochs.append(args[2].schedule.epoch + 1)
         return original(*args)
 
     monkeypatch.setattr(loop, "train_epoch", counting)

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from alpha_dimt.search import Hypothesis, beam_search, greedy_search
+from alpha_dimt.search import Hypothesis, beam_search, best_words, draw_words, greedy_search
 from alpha_dimt.vocab import BOS, EOS, PAD
 
 CPU = torch.device("cpu")
@@ -29,8 +29,12 @@ class Table:
         attention = torch.nn.functional.one_hot(previous % 3, 3).float()
         return logits, attention, state
 
-    def select(self, state: Tensor, rows: Tensor) -> Tensor:
-        return state[rows]
+    def select(self, state: Tensor, rows: Tensor, sources: Tensor | None = None) -> Tensor:
+        left = state.unique_consecutive()
+        left = left if sources is None else left[sources]
+        selected = state[rows]
+        assert (selected.view(len(left), -1) == left[:, None]).all(), "a row left its source"
+        return selected
 
 
 def log_p(table: Table, sentence: int, tokens: list[int]) -> float:
@@ -61,6 +65,33 @@ def greedy(table: Table, sentences: list[int], max_length: int = 12) -> list[Hyp
         max_length=max_length,
         device=CPU,
     )
+
+
+@pytest.mark.parametrize("words", [3, 255, 256, 257, 700, 5000])
+@pytest.mark.parametrize("count", [1, 3])
+def test_best_words_are_those_of_the_whole_row(words: int, count: int) -> None:
+    generator = torch.Generator().manual_seed(words)
+    for dtype in (torch.float32, torch.bfloat16):
+        logits = torch.randn(50, words, generator=generator).to(dtype)
+        values, columns = best_words(logits, count)
+        assert torch.equal(values, logits.topk(count, dim=1).values)
+        assert torch.equal(values, logits.gather(1, columns))
+        assert all(len(set(row)) == count for row in columns.tolist())
+
+
+def test_of_equal_words_the_first_is_best() -> None:
+    logits = torch.zeros(2, 1000)
+    logits[1, [999, 400, 700]] = 1.0
+    assert best_words(logits, 1)[1].tolist() == [[0], [400]]
+
+
+def test_words_are_drawn_with_their_probabilities() -> None:
+    torch.manual_seed(0)
+    p = torch.tensor([0.0, 0.5, 0.1, 0.0, 0.4, 0.0])
+    drawn = draw_words(p.log().expand(20_000, -1))
+    shares = drawn.bincount(minlength=6) / 20_000
+    assert set(drawn.unique().tolist()) == {1, 2, 4}
+    assert (shares - p).abs().max() < 4 * (0.25 / 20_000) ** 0.5
 
 
 def test_beam_of_one_is_greedy() -> None:

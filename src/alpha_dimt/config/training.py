@@ -65,7 +65,9 @@ class Decoding(Section):
     length_penalty: NonNegativeFloat = Field(
         0.0, description="scores are divided by length ** penalty; 0 is the paper's plain sum"
     )
-    batch_size: PositiveInt = Field(64, description="sentences decoded at once")
+    batch_size: PositiveInt = Field(
+        512, description="hypotheses decoded at once, `beam` of them a sentence"
+    )
     replace_unknown: bool = Field(
         True, description="replace <unk> by the source word with the highest attention"
     )

@@ -4,14 +4,24 @@ Shapes: B sources, K candidates of each, R = B * K rows, S source steps, T targe
 units, H decoder units, V words. Steps come first inside the model.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
+from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
 from alpha_dimt.config import Model
-from alpha_dimt.kernels import decoder_scan, lstm_scan, token_log_probs
+from alpha_dimt.kernels import (
+    cell_order,
+    cell_step,
+    decoder_scan,
+    lstm_scan,
+    tanh_,
+    token_log_probs,
+    with_bias,
+    with_one,
+)
 
 ROWS = 128
 """The output layer computes a multiple of so many tokens."""
@@ -24,29 +34,46 @@ class Encoded:
     Attributes:
         keys: [B, S, H] encoder states times the attention matrix.
         values: [B, S, H] encoder states.
-        bias: [B, 1, S] 0 at source tokens, -inf at padding.
+        mask: [B, 1, S] 0 at source tokens, -inf at padding.
         hidden: [B, H] initial decoder state.
         cell: [B, H] initial decoder cell.
     """
 
     keys: Tensor
     values: Tensor
-    bias: Tensor
+    mask: Tensor
     hidden: Tensor
     cell: Tensor
 
 
 @dataclass(frozen=True)
-class DecoderState:
-    """What the decoder carries from step to step, for R rows.
+class StepWeights:
+    """The decoder's weights as one step wants them, in the type of the matrix products.
 
     Attributes:
-        source: the encoded sources, one a row.
+        gates: [4H, E + 2H + 2] of (word, hidden state, feed, 1, 0); rows as `cell_order` has them.
+        combine: [H, 2H] of (context, hidden state).
+        output: [V, H + 2] of (attentional output, 1, 0).
+    """
+
+    gates: Tensor
+    combine: Tensor
+    output: Tensor
+
+
+@dataclass(frozen=True)
+class DecoderState:
+    """What the decoder carries from step to step, for B sources and R rows.
+
+    Attributes:
+        weights: the same at every step.
+        source: the encoded sources; each source's rows stand together, equally many.
         hidden: [R, H].
         cell: [R, H].
         feed: [R, H] the attentional output of the step before.
     """
 
+    weights: StepWeights
     source: Encoded
     hidden: Tensor
     cell: Tensor
@@ -76,46 +103,69 @@ class Seq2Seq(nn.Module):
             for parameter in self.parameters():
                 parameter.uniform_(-bound, bound, generator=generator)
 
-    def _low(self, tensor: Tensor) -> Tensor:
-        """Return a tensor in the type of the matrix products."""
-        wide = tensor.dtype == torch.float64
-        return tensor if wide else tensor.to(self.compute_dtype)
-
-    def _linear(self, x: Tensor, weight: Tensor) -> Tensor:
-        """Return x weight^T, multiplied in the type of the matrix products, in the type of x."""
-        return F.linear(self._low(x), self._low(weight)).to(x.dtype)
+    @property
+    def _dtype(self) -> torch.dtype:
+        """The type of the matrix products; a model in float64 multiplies in float64."""
+        wide = self.output.weight.dtype
+        return wide if wide == torch.float64 else self.compute_dtype
 
     def encode(self, source: Tensor, lengths: Tensor) -> Encoded:
         """Encode padded sources.
 
         Args:
             source: [B, S] ids.
-            lengths: [B] tokens of each source, at least 1.
+            lengths: [B] tokens of each source, at least 1; on the CPU.
         """
-        steps = torch.arange(source.shape[1], device=source.device)
+        encoder = self._encode_packed if source.is_cuda else self._encode_scan
+        values, hidden, cell = encoder(source, lengths)
+        steps = torch.arange(source.shape[1])
+        mask = torch.zeros(source.shape, dtype=values.dtype)
+        mask.masked_fill_(steps >= lengths[:, None], -torch.inf)
+        # score = (W hidden) . value = hidden . (W^T value)
+        weight = self.attention.weight.t().to(self._dtype)
+        keys = F.linear(values.to(self._dtype), weight).to(values.dtype)
+        on_device = mask.to(source.device, non_blocking=True)
+        return Encoded(keys, values, on_device[:, None, :], hidden, cell)
+
+    def _encode_scan(self, source: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Return states [B, S, H], last hidden state and cell [B, H], by our own kernel."""
+        steps = torch.arange(source.shape[1])
         # The backward direction reads each sentence from its last word, so that padding comes
         # last in both directions and reaches no state that is used.
         flip = (lengths[:, None] - 1 - steps).remainder(source.shape[1])
         both = torch.stack((source, source.gather(1, flip)))
-        embedded = F.embedding(both.transpose(1, 2), self.source_embedding.weight)  # [2, S, B, E]
-        directions = self.encoder.all_weights
-        gates = [
-            self._linear(words, w_ih) + (b_ih + b_hh)
-            for words, (w_ih, _, b_ih, b_hh) in zip(embedded, directions, strict=True)
-        ]
-        recurrent = torch.stack([w_hh for _, w_hh, _, _ in directions])
-        hiddens, cells = lstm_scan(torch.stack(gates, dim=1), self._low(recurrent))
-        last = (lengths - 1)[None, None, :, None].expand(1, 2, -1, hiddens.shape[-1])
-        hidden = hiddens.gather(0, last)[0].transpose(0, 1).flatten(1)
-        cell = cells.gather(0, last)[0].transpose(0, 1).flatten(1)
-        batch = hiddens.permute(2, 0, 1, 3)  # [B, S, 2, H / 2]
+        words = F.embedding(both.transpose(1, 2), self.source_embedding.weight, sparse=True)
+        w_ih, w_hh, bias = (
+            torch.stack(directions)
+            for directions in zip(
+                *(
+                    (cell_order(w_ih), cell_order(w_hh), cell_order(b_ih + b_hh))
+                    for w_ih, w_hh, b_ih, b_hh in self.encoder.all_weights
+                ),
+                strict=True,
+            )
+        )
+        hiddens, cells = lstm_scan(words, w_ih, bias, w_hh, dtype=self._dtype)  # [2, S, B, H / 2]
+        last = (lengths - 1)[None, None, :, None].expand(2, 1, -1, hiddens.shape[-1])
+        hidden = hiddens.gather(1, last)[:, 0].transpose(0, 1).flatten(1)
+        cell = cells.gather(1, last)[:, 0].transpose(0, 1).flatten(1)
+        batch = hiddens.permute(2, 1, 0, 3)  # [B, S, 2, H / 2]
         back = flip[:, :, None].expand(-1, -1, batch.shape[-1])
-        values = torch.cat((batch[:, :, 0], batch[:, :, 1].gather(1, back)), dim=-1)
-        bias = torch.zeros_like(source, dtype=values.dtype)
-        bias.masked_fill_(steps >= lengths[:, None], -torch.inf)
-        # score = (W hidden) . value = hidden . (W^T value)
-        keys = self._linear(values, self.attention.weight.t())
-        return Encoded(keys, values, bias[:, None, :], hidden, cell)
+        return torch.cat((batch[:, :, 0], batch[:, :, 1].gather(1, back)), dim=-1), hidden, cell
+
+    def _encode_packed(self, source: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Return the same by PyTorch's LSTM, which is cuDNN's on a GPU."""
+        words = F.embedding(source.t(), self.source_embedding.weight, sparse=True)
+        with torch.autocast(source.device.type, self._dtype, enabled=self._dtype == torch.bfloat16):
+            packed = pack_padded_sequence(words, lengths, enforce_sorted=False)
+            states, (hidden, cell) = self.encoder(packed)
+        values, _ = pad_packed_sequence(states, batch_first=True, total_length=source.shape[1])
+        wide = words.dtype
+        return (
+            values.to(wide),
+            hidden.transpose(0, 1).flatten(1).to(wide),
+            cell.transpose(0, 1).flatten(1).to(wide),
+        )
 
     def log_probs(
         self,
@@ -130,7 +180,7 @@ class Seq2Seq(nn.Module):
         Args:
             encoded: B sources.
             target: [R, T + 1] framed candidates, padded; the K rows of a source stand together.
-            lengths: [R] predicted tokens (everything after the first).
+            lengths: [R] predicted tokens (everything after the first); on the CPU.
             inputs: [R, T] what the decoder reads instead of the candidates' own tokens.
 
         Returns:
@@ -156,44 +206,62 @@ class Seq2Seq(nn.Module):
         rows, steps = len(target), target.shape[1] - 1
         candidates = rows // len(encoded.keys)
         read = target[:, :-1] if inputs is None else inputs
-        embedded = F.embedding(read.t(), self.target_embedding.weight)
-        width = embedded.shape[-1]
-        w_embedding, w_feed = self.decoder.weight_ih[:, :width], self.decoder.weight_ih[:, width:]
-        gates_in = self._linear(embedded, w_embedding)
-        gates_in = gates_in + (self.decoder.bias_ih + self.decoder.bias_hh)
+        embedded = F.embedding(read.t(), self.target_embedding.weight, sparse=True)
+        w_embedding, w_feed = self._input_weights()
         keep = None
         if self.training and self.dropout:
-            keep = gates_in.new_empty(steps, rows, self.decoder.hidden_size)
-            keep = keep.bernoulli_(1 - self.dropout).div_(1 - self.dropout)
+            shape = (steps, rows, self.decoder.hidden_size)
+            keep = dropout_factors(shape, self.dropout, embedded)
         out = decoder_scan(
-            gates_in,
-            encoded.keys,
-            encoded.values,
-            encoded.bias,
-            encoded.hidden.repeat_interleave(candidates, dim=0),
-            encoded.cell.repeat_interleave(candidates, dim=0),
-            self._low(torch.cat((w_feed, self.decoder.weight_hh), dim=1)),
-            self._low(self.combine.weight),
-            keep,
+            embedded,
+            w_ih=cell_order(w_embedding),
+            bias=cell_order(self.decoder.bias_ih + self.decoder.bias_hh),
+            w_recurrent=cell_order(torch.cat((self.decoder.weight_hh, w_feed), dim=1)),
+            w_out=self.combine.weight,
+            keys=encoded.keys,
+            values=encoded.values,
+            mask=encoded.mask,
+            hidden=encoded.hidden.repeat_interleave(candidates, dim=0),
+            cell=encoded.cell.repeat_interleave(candidates, dim=0),
+            keep=keep,
+            dtype=self._dtype,
         )
-        real = torch.arange(steps, device=target.device)[:, None] < lengths
-        step, row = real.nonzero(as_tuple=True)
+        real = torch.arange(steps)[:, None] < lengths
+        places = real.nonzero()  # on the CPU: their number is known without waiting for a GPU
         # Products of a new size cost the library a new kernel, which it keeps: a multiple of
         # ROWS makes few sizes. The rows that fill it up get no gradient.
-        spare = -len(step) % ROWS
-        steps_read, rows_read = F.pad(step, (0, spare)), F.pad(row, (0, spare))
+        padded = F.pad(places, (0, 0, 0, -len(places) % ROWS)).to(target.device, non_blocking=True)
+        step, row = padded.unbind(1)
         tokens = token_log_probs(
-            self._low(out[steps_read, rows_read]),
-            self._low(self.output.weight),
-            self._low(self.output.bias),
-            target[rows_read, steps_read + 1],
+            out[step, row],
+            self.output.weight,
+            self.output.bias,
+            target[row, step + 1],
+            dtype=self._dtype,
         )
-        return tokens[: len(step)], row, step
+        count = len(places)
+        return tokens[:count], row[:count], step[:count]
 
+    def _input_weights(self) -> tuple[Tensor, Tensor]:
+        """Return the parts of the decoder's input weights for the word and for the feed."""
+        width = self.target_embedding.embedding_dim
+        return self.decoder.weight_ih[:, :width], self.decoder.weight_ih[:, width:]
+
+    @torch.no_grad()
     def start(self, encoded: Encoded) -> DecoderState:
         """Return the state before the first target token, one row a source."""
-        return DecoderState(encoded, encoded.hidden, encoded.cell, torch.zeros_like(encoded.hidden))
+        w_embedding, w_feed = self._input_weights()
+        gates = torch.cat((w_embedding, self.decoder.weight_hh, w_feed), dim=1)
+        bias = self.decoder.bias_ih + self.decoder.bias_hh
+        weights = StepWeights(
+            gates=with_bias(cell_order(gates), cell_order(bias), self._dtype),
+            combine=self.combine.weight.to(self._dtype),
+            output=with_bias(self.output.weight, self.output.bias, self._dtype),
+        )
+        feed = torch.zeros_like(encoded.hidden)
+        return DecoderState(weights, encoded, encoded.hidden, encoded.cell, feed)
 
+    @torch.no_grad()
     def step(self, state: DecoderState, previous: Tensor) -> tuple[Tensor, Tensor, DecoderState]:
         """Advance every row by one token, without gradient or dropout.
 
@@ -204,32 +272,49 @@ class Seq2Seq(nn.Module):
         Returns:
             [R, V] unnormalised log-probabilities, [R, S] attention, and the state after.
         """
-        decoder, source = self.decoder, state.source
-        embedded = F.embedding(previous, self.target_embedding.weight)
-        gates = self._linear(torch.cat((embedded, state.feed), dim=1), decoder.weight_ih)
-        gates = gates + self._linear(state.hidden, decoder.weight_hh)
-        i, f, g, o = (gates + decoder.bias_ih + decoder.bias_hh).chunk(4, dim=1)
-        cell = f.sigmoid() * state.cell + i.sigmoid() * g.tanh()
-        hidden = o.sigmoid() * cell.tanh()
-        query = hidden[:, None, :]
-        attention = torch.baddbmm(source.bias, query, source.keys.transpose(1, 2)).softmax(dim=-1)
-        context = torch.bmm(attention, source.values)[:, 0]
-        feed = self._linear(torch.cat((context, hidden), dim=1), self.combine.weight).tanh()
-        logits = self._linear(feed, self.output.weight) + self.output.bias
-        return logits, attention[:, 0], DecoderState(source, hidden, cell, feed)
+        weights, source = state.weights, state.source
+        word = F.embedding(previous, self.target_embedding.weight)
+        joined = with_one(torch.cat((word, state.hidden, state.feed), dim=1), self._dtype)
+        gates = torch.mm(joined, weights.gates.t()).to(word.dtype)
+        cell, squashed, hidden = (torch.empty_like(state.cell) for _ in range(3))
+        cell_step(gates, state.cell, cell, squashed, hidden)
+        query = hidden.view(len(source.keys), -1, hidden.shape[1])
+        scores = torch.baddbmm(source.mask, query, source.keys.transpose(1, 2))
+        attention = scores.softmax(dim=-1)
+        context = torch.bmm(attention, source.values).view_as(hidden)
+        both = torch.cat((context, hidden), dim=1).to(self._dtype)
+        feed = tanh_(torch.mm(both, weights.combine.t()).to(word.dtype))
+        logits = torch.mm(with_one(feed, self._dtype), weights.output.t())
+        after = replace(state, hidden=hidden, cell=cell, feed=feed)
+        return logits, attention.flatten(0, 1), after
 
-    def select(self, state: DecoderState, rows: Tensor) -> DecoderState:
-        """Return the state of some rows."""
+    def select(
+        self, state: DecoderState, rows: Tensor, sources: Tensor | None = None
+    ) -> DecoderState:
+        """Return the state of some rows; see `search.Stepper`."""
         source = state.source
-        return DecoderState(
-            Encoded(
-                keys=source.keys[rows],
-                values=source.values[rows],
-                bias=source.bias[rows],
-                hidden=source.hidden[rows],
-                cell=source.cell[rows],
-            ),
-            state.hidden[rows],
-            state.cell[rows],
-            state.feed[rows],
+        if sources is not None:
+            source = Encoded(*(value[sources] for value in vars(source).values()))
+        return replace(
+            state,
+            source=source,
+            hidden=state.hidden[rows],
+            cell=state.cell[rows],
+            feed=state.feed[rows],
         )
+
+
+def dropout_factors(shape: tuple[int, ...], rate: float, like: Tensor) -> Tensor:
+    """Return 0 with probability `rate` (to 1 / 65,536), else 1 / (1 - rate).
+
+    16 random bits decide each entry: the generator is asked once for four of them. Type and device
+    are those of `like`.
+    """
+    count = 1
+    for size in shape:
+        count *= size
+    bits = torch.empty(-(-count // 4), dtype=torch.int64, device=like.device)
+    bits.random_(-(2**63), None)
+    threshold = round(rate * 2**16) - 2**15
+    kept = bits.view(torch.int16)[:count] >= threshold
+    return kept.to(like.dtype).div_(1 - rate).view(shape)

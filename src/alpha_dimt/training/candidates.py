@@ -14,7 +14,7 @@ from alpha_dimt.objectives import Scored
 from alpha_dimt.proposals import Distribution
 from alpha_dimt.ragged import Ints, Ragged
 from alpha_dimt.rewards import reward
-from alpha_dimt.search import sample
+from alpha_dimt.search import draw_words, sample
 from alpha_dimt.vocab import EOS
 
 
@@ -107,7 +107,7 @@ def mixed_inputs(
         state = model.start(encoded)
         for t in range(1, inputs.shape[1]):
             logits, _, state = model.step(state, inputs[:, t - 1])
-            drawn = logits.float().softmax(dim=1).multinomial(1)[:, 0]
+            drawn = draw_words(logits)
             gold = torch.rand(len(target), device=target.device) < gold_probability
             inputs[:, t] = torch.where(gold, inputs[:, t], drawn)
     model.train(training)
@@ -144,13 +144,14 @@ def score(
     """
 
     def tensor(array: object) -> Tensor:
-        return torch.as_tensor(array, device=device)
+        return torch.as_tensor(array).to(device, non_blocking=True)
 
-    encoded = model.encode(tensor(batch.source), tensor(batch.source_lengths))
+    encoded = model.encode(tensor(batch.source), torch.from_numpy(batch.source_lengths))
     if sampler is not None:
         batch = sampler.extend(model, encoded, batch)
     shape = batch.reward.shape
-    target, lengths = tensor(batch.target), tensor(batch.target_lengths)
+    # Lengths stay on the CPU: what their sum decides needs no word from the device.
+    target, lengths = tensor(batch.target), torch.from_numpy(batch.target_lengths)
     if chunk is not None:
         chunks = model.chunk_log_probs(encoded, target, lengths, chunk=chunk)
         parts = [
@@ -169,7 +170,7 @@ def score(
     return [
         Scored(
             log_p=log_p.view(shape),
-            lengths=steps.view(shape),
+            lengths=steps.view(shape).to(device, non_blocking=True),
             reward=tensor(batch.reward).to(log_p.dtype),
             log_q0=log_q0,
             reference=tensor(batch.reference),

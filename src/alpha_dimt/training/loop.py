@@ -12,6 +12,7 @@ from alpha_dimt.errors import UserError
 from alpha_dimt.model.seq2seq import Seq2Seq
 from alpha_dimt.training.candidates import Sampler, gold_probability, score
 from alpha_dimt.training.methods import Method
+from alpha_dimt.training.sgd import clipped_sgd
 from alpha_dimt.training.state import State
 
 Metrics = dict[str, float]
@@ -40,7 +41,6 @@ class Task:
 
 def train_epoch(
     model: Seq2Seq,
-    optimiser: torch.optim.Optimizer,
     task: Task,
     state: State,
     device: torch.device,
@@ -59,15 +59,17 @@ def train_epoch(
         parts = score(model, batch, device, sampler=task.sampler, gold=gold, chunk=method.chunk)
         losses = [objective(part) for part in parts]
         value = torch.stack([loss.value for loss in losses]).sum()
-        optimiser.zero_grad()
         value.backward()  # type: ignore[no-untyped-call]
-        norm = torch.nn.utils.clip_grad_norm_(model.parameters(), task.recipe.clip_norm)
+        norm = clipped_sgd(
+            model.parameters(),
+            learning_rate=state.schedule.learning_rate,
+            clip_norm=task.recipe.clip_norm,
+        )
         if not torch.isfinite(norm):
             raise UserError(
                 f"epoch {epoch}, batch {number}: the gradient is {norm.item()}; "
                 "lower training.learning_rate or training.clip_norm"
             )
-        optimiser.step()
         updates, tokens = updates + 1, tokens + sum(int(part.lengths.sum()) for part in parts)
         log_p_sum += sum(float(part.log_p.detach().sum()) for part in parts)
         figures = {"train_loss": value.detach(), "gradient_norm": norm, **losses[0].diagnostics}
@@ -86,12 +88,10 @@ def fit(
     after_epoch: Callable[[State], None],
 ) -> str:
     """Train until the stop rule; return its name. `after_epoch` sees the state after each epoch."""
-    optimiser = torch.optim.SGD(model.parameters(), lr=task.recipe.learning_rate)
     while (reason := state.schedule.stopped(task.recipe)) is None:
         started = time.monotonic()
         rate, epoch = state.schedule.learning_rate, state.schedule.epoch + 1
-        optimiser.param_groups[0]["lr"] = rate
-        metrics, updates, tokens = train_epoch(model, optimiser, task, state, device)
+        metrics, updates, tokens = train_epoch(model, task, state, device)
         trained = time.monotonic()
         metrics |= {"learning_rate": rate} | task.validate(model)
         validated = time.monotonic()

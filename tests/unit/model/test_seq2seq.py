@@ -3,7 +3,7 @@ import torch
 from plain_model import plain_log_probs
 
 from alpha_dimt.config import Model
-from alpha_dimt.model.seq2seq import Seq2Seq
+from alpha_dimt.model.seq2seq import Seq2Seq, dropout_factors
 
 K = 2
 
@@ -51,7 +51,7 @@ def test_values_and_all_gradients_equal_the_plain_model(
     for log_p in (fast_log_probs(model, batch), plain_log_probs(model, **batch)):
         model.zero_grad()
         (log_p * weights).sum().backward()
-        results.append((log_p, {n: p.grad.clone() for n, p in model.named_parameters()}))
+        results.append((log_p, {n: p.grad.to_dense() for n, p in model.named_parameters()}))
     (fast, fast_grads), (plain, plain_grads) = results
     torch.testing.assert_close(fast, plain, rtol=tolerance, atol=tolerance)
     for name, gradient in plain_grads.items():
@@ -66,6 +66,58 @@ def test_bf16_products_stay_near_float32(batch: dict[str, torch.Tensor]) -> None
     plain = fast_log_probs(model, batch)
     model.compute_dtype = torch.bfloat16
     torch.testing.assert_close(fast_log_probs(model, batch), plain, rtol=0.02, atol=0.02)
+
+
+def test_bf16_gradients_stay_near_float32(batch: dict[str, torch.Tensor]) -> None:
+    model = build(torch.float32)
+    gradients = []
+    for model.compute_dtype in (torch.float32, torch.bfloat16):
+        model.zero_grad()
+        fast_log_probs(model, batch).sum().backward()
+        gradients.append([parameter.grad.to_dense() for parameter in model.parameters()])
+    for wide, low in zip(*gradients, strict=True):
+        assert (low - wide).norm() < 0.03 * wide.norm()
+
+
+def test_the_encoder_of_a_gpu_is_that_of_the_processor(batch: dict[str, torch.Tensor]) -> None:
+    model = build(torch.float64)
+    results = []
+    for encoder in (model._encode_scan, model._encode_packed):
+        parts = encoder(batch["source"], batch["lengths"])
+        real = torch.arange(5) < batch["lengths"][:, None]
+        results.append((parts[0][real], *parts[1:]))
+        loss = sum(part.square().sum() for part in results[-1])
+        gradients = torch.autograd.grad(
+            loss, [model.source_embedding.weight, *model.encoder.parameters()]
+        )
+        results[-1] += tuple(gradient.to_dense() for gradient in gradients)
+    for scanned, packed in zip(*results, strict=True):
+        torch.testing.assert_close(scanned, packed)
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no CUDA device")
+def test_a_gpu_computes_what_the_processor_computes(batch: dict[str, torch.Tensor]) -> None:
+    results = []
+    for device in ("cpu", "cuda"):
+        model = build(torch.float64).to(device)
+        moved = {k: v if "lengths" in k else v.to(device) for k, v in batch.items()}
+        log_p = fast_log_probs(model, moved)
+        log_p.sum().backward()
+        results.append([log_p, *(parameter.grad.to_dense() for parameter in model.parameters())])
+    for here, there in zip(*results, strict=True):
+        torch.testing.assert_close(here, there.cpu())
+
+
+@pytest.mark.parametrize("rate", [0.3, 0.5])
+def test_dropout_factors_keep_the_mean(rate: float) -> None:
+    torch.manual_seed(0)
+    factors = dropout_factors((7, 11, 1301), rate, torch.zeros((), dtype=torch.float64))
+    assert set(factors.unique().tolist()) == {0.0, 1 / (1 - rate)}
+    deviation = (rate * (1 - rate) / factors.numel()) ** 0.5
+    assert (factors == 0).double().mean().item() == pytest.approx(rate, abs=4 * deviation)
+    neighbours = factors.flatten()[:-1] * factors.flatten()[1:]
+    assert neighbours.mean().item() == pytest.approx(1.0, abs=0.02)
 
 
 def test_padding_changes_nothing(batch: dict[str, torch.Tensor]) -> None:

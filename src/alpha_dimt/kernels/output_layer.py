@@ -1,0 +1,116 @@
+"""The output layer fused with the softmax: log-probabilities of given tokens."""
+
+import math
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.autograd import Function
+from torch.autograd.function import once_differentiable
+
+from alpha_dimt.kernels.products import with_bias, with_one
+
+BLOCK = 512
+"""Rows computed at once: their logits stay in the cache."""
+
+ROOM = 23.0
+"""Of the range of the exponential, what is kept for products with weights and sums over words."""
+
+
+class _Spare:
+    """One large array that is used again at the next step.
+
+    Getting 150 MB from the system at every step, page by page, costs more than the arithmetic on
+    them. A forward pass takes the array and its backward pass hands it back; where there is no
+    backward pass, it is freed like any other.
+    """
+
+    array: Tensor | None = None
+
+    @classmethod
+    def take(cls, size: int, dtype: torch.dtype, device: torch.device) -> Tensor:
+        """Return [size] uninitialised elements, or more."""
+        array, cls.array = cls.array, None
+        fits = array is not None and len(array) >= size
+        if array is None or not fits or (array.dtype, array.device) != (dtype, device):
+            del array  # before the new one, so that both never stand side by side
+            return torch.empty(size, dtype=dtype, device=device)
+        return array
+
+
+class _TokenLogProbs(Function):
+    """Odds against the target: exp(logit - target's logit) of every word, computed in place.
+
+    With their sum over all other words, log p = -log(1 + sum) is precise at both ends, and the
+    normaliser is applied on the [N, H] side of the backward products, so that the [N, V] array is
+    written once and read three times.
+    """
+
+    @staticmethod
+    def forward(
+        ctx: Any, x: Tensor, weight: Tensor, bias: Tensor, targets: Tensor, dtype: torch.dtype
+    ) -> Tensor:
+        rows, words = len(x), len(weight)
+        # The shift is a column too: x' = [x, 1, -shift], W' = [W, b, 1].
+        w = with_bias(weight, bias, dtype, last=1.0)
+        low = with_one(x, dtype)
+        target_logit = (low[:, :-1].to(x.dtype) * w[targets, :-1]).sum(dim=1)
+        shift = target_logit.to(dtype)
+        low[:, -1] = -shift
+        ctx.array = _Spare.take(rows * words, dtype, x.device)
+        odds = ctx.array[: rows * words].view(rows, words)
+        ceiling = math.log(torch.finfo(dtype).max / words) - ROOM
+        columns = torch.arange(rows, device=x.device) * words + targets
+        others = x.new_empty(rows)
+        for start in range(0, rows, BLOCK):
+            block = slice(start, start + BLOCK)
+            torch.mm(low[block], w.t(), out=odds[block])
+            odds[block].clamp_(max=ceiling).exp_()
+            ctx.array.index_fill_(0, columns[block], 0)
+            others[block] = odds[block].sum(dim=1)
+        # The shift is the target's logit as rounded; this is what the rounding took away.
+        at_target = (target_logit - shift).exp()
+        ctx.save_for_backward(low, w, targets, others, at_target)
+        return -torch.log1p(others / at_target)
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, Tensor, Tensor, None, None]:
+        low, w, targets, others, at_target = ctx.saved_tensors
+        if ctx.array is None:
+            raise RuntimeError("token_log_probs can be differentiated once only")
+        odds = ctx.array[: len(low) * len(w)].view(len(low), len(w))
+        # d log p / d logits = onehot - p: (1 - p) at the target, -odds / total elsewhere.
+        total = others + at_target
+        scale = -grad / total
+        at_target = grad * others / total
+        grad_x = torch.mm(odds, w[:, :-2]) * scale[:, None]
+        grad_x += w[targets, :-2] * at_target[:, None]
+        grad_w = torch.mm(odds.t(), low * scale.to(low.dtype)[:, None])
+        grad_weight, grad_bias = grad_w[:, :-2].to(grad.dtype), grad_w[:, -2].to(grad.dtype)
+        grad_weight.index_add_(0, targets, low[:, :-2] * at_target[:, None])
+        grad_bias.index_add_(0, targets, at_target)
+        _Spare.array, ctx.array = ctx.array, None
+        return grad_x, grad_weight, grad_bias, None, None
+
+
+def token_log_probs(
+    x: Tensor, weight: Tensor, bias: Tensor, targets: Tensor, *, dtype: torch.dtype
+) -> Tensor:
+    """Return log softmax(x weight^T + bias) at the targets.
+
+    Only one [N, V] array is kept, in `dtype`. No word counts as more than e^55 times as probable as
+    the target (in float32 and bf16, at 22,826 words), so that a log-probability is never far below
+    -55; its gradient still is that of an improbable word.
+
+    Args:
+        x: [N, H].
+        weight: [V, H].
+        bias: [V].
+        targets: [N] int64.
+        dtype: of the matrix products.
+
+    Returns:
+        [N], in the type of `x`. Its gradient may be anything (weights of sentences, for one).
+    """
+    return _TokenLogProbs.apply(x, weight, bias, targets, dtype)  # type: ignore[no-any-return, no-untyped-call]

@@ -1,0 +1,26 @@
+"""A bias as one more column of a matrix product.
+
+Adding it afterwards is one more pass over the result, and its gradient another, which costs more
+than the column. Two columns are appended, since bf16 products work on pairs.
+"""
+
+import torch
+from torch import Tensor
+
+
+def with_bias(weight: Tensor, bias: Tensor, dtype: torch.dtype, *, last: float = 0.0) -> Tensor:
+    """Return [..., N, M + 2], weight [..., N, M] followed by bias [..., N] and a constant."""
+    wide = weight.new_empty(*weight.shape[:-1], weight.shape[-1] + 2, dtype=dtype)
+    wide[..., :-2] = weight
+    wide[..., -2] = bias
+    wide[..., -1] = last
+    return wide
+
+
+def with_one(x: Tensor, dtype: torch.dtype, last: Tensor | float = 0.0) -> Tensor:
+    """Return [..., M + 2], x [..., M] followed by 1 and the other column's factor."""
+    wide = x.new_empty(*x.shape[:-1], x.shape[-1] + 2, dtype=dtype)
+    wide[..., :-2] = x
+    wide[..., -2] = 1
+    wide[..., -1] = last
+    return wide

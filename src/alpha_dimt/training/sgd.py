@@ -1,0 +1,58 @@
+"""Plain SGD with a clipped gradient, for dense and for sparse gradients."""
+
+from collections.abc import Iterable
+
+import torch
+from torch import Tensor
+
+
+@torch.no_grad()
+def clipped_sgd(parameters: Iterable[Tensor], *, learning_rate: float, clip_norm: float) -> Tensor:
+    """Make one update; afterwards the parameters have no gradient any more.
+
+    An embedding's gradient is sparse: a mini-batch reads a tenth of the words, and the other rows
+    are neither zeroed nor read. Where the norm is not finite, nothing is changed.
+
+    Args:
+        parameters: those that have a gradient are moved.
+        learning_rate: factor of the gradient.
+        clip_norm: longer gradients are scaled to this norm.
+
+    Returns:
+        The norm before clipping, a scalar on the parameters' device.
+    """
+    moved: list[tuple[Tensor, Tensor, Tensor | None]] = []
+    for parameter in parameters:
+        gradient, parameter.grad = parameter.grad, None
+        if gradient is None:
+            continue
+        if gradient.is_sparse:
+            moved.append((parameter, *_sum_rows(gradient)))
+        else:
+            moved.append((parameter, gradient, None))
+    norms = [torch.linalg.vector_norm(gradient) for _, gradient, _ in moved]
+    norm: Tensor = torch.linalg.vector_norm(torch.stack(norms))
+    finite = torch.isfinite(norm)
+    factor = (clip_norm / norm).clamp(max=1.0) * -learning_rate
+    if norm.is_cuda:
+        # The host does not wait for the norm: what must not count is set to 0 on the device.
+        for _, gradient, _ in moved:
+            gradient.copy_(torch.where(finite, gradient * factor, 0))
+        scale = 1.0
+    elif finite:
+        scale = factor.item()
+    else:
+        return norm
+    for parameter, gradient, rows in moved:
+        if rows is None:
+            parameter.add_(gradient, alpha=scale)
+        else:
+            parameter.index_add_(0, rows, gradient, alpha=scale)
+    return norm
+
+
+def _sum_rows(gradient: Tensor) -> tuple[Tensor, Tensor]:
+    """Return the sum of a sparse gradient's entries for each different row, and these rows."""
+    entries = gradient._values()
+    rows, place = torch.unique(gradient._indices()[0], return_inverse=True)
+    return entries.new_zeros(len(rows), entries.shape[1]).index_add_(0, place, entries), rows
