@@ -53,7 +53,6 @@ def updates(experiment: Experiment, system: str, results: Path) -> Callable[[int
         candidates = AugmentedCorpus(folder / f"seed{config.seed}.arrow")
     chosen = method(config.objective)
     sampler = choose_sampler(config, chosen, pairs, len(target))
-    optimiser = torch.optim.SGD(model.parameters(), lr=0.0)
 
     def make(round_: int, number: int) -> float:
         batches = list(
@@ -61,7 +60,7 @@ def updates(experiment: Experiment, system: str, results: Path) -> Callable[[int
         )
         task = Task(chosen, sampler, lambda _: batches, lambda _: {}, config.training, round_)
         started = time.perf_counter()
-        train_epoch(model, optimiser, task, State(DevDecay(0.0), 0), device)
+        train_epoch(model, task, State(DevDecay(learning_rate=0.0), started_ms=0), device)
         return (time.perf_counter() - started) / number
 
     return make
