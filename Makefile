@@ -11,7 +11,7 @@ BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 SNAKEMAKE = $(BIN)/snakemake --workflow-profile workflow/profiles/local --cores $(CORES)
 
-.PHONY: run multi30k iwslt14 ui test lint schema lock
+.PHONY: run multi30k iwslt14 ui test lint bench bench-peers schema lock
 
 run: $(INSTALLED)
 	$(SNAKEMAKE) $(ARGS)
@@ -35,6 +35,22 @@ lint: $(INSTALLED)
 	$(BIN)/snakefmt --check Snakefile workflow
 	$(BIN)/mypy
 	$(BIN)/snakemake --lint
+
+# About 12 minutes, alone on the machine; peers take part once `make bench-peers` has installed them.
+bench: $(INSTALLED)
+	$(BIN)/python -m benchmarks
+
+PEERS := results/benchmarks/peers
+PACKAGE_joeynmt := joeynmt==2.3.0
+PACKAGE_opennmt := OpenNMT-py==3.5.1
+
+bench-peers: $(PEERS)/joeynmt/.installed $(PEERS)/opennmt/.installed
+
+$(PEERS)/%/.installed: benchmarks/peers/%.txt
+	$(PYTHON) -m venv --clear $(@D)
+	$(@D)/bin/python -m pip install --quiet --requirement $<
+	$(@D)/bin/python -m pip install --quiet --no-deps $(PACKAGE_$*)
+	@touch $@
 
 # The editor's view of the configuration, from the typed one.
 schema: $(INSTALLED)

@@ -43,7 +43,7 @@ def draw_slice(
         block=Block.deal(targets, rng) if needs_blocks(section) else None,
     )
     rows = np.repeat(np.arange(len(targets)), proposal.candidates)
-    repeated = targets.take(rows)
+    repeated = targets if proposal.candidates == 1 else targets.take(rows)
     distribution = build(section, words)
     edits = distribution.for_rows(rows).draw(repeated, rng)
     if proposal.include_reference:

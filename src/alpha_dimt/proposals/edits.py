@@ -111,6 +111,20 @@ def frame(rows: Ragged) -> Ragged:
     return framed
 
 
+def tokens_at(targets: Ragged, row: Ints, position: npt.NDArray[np.integer]) -> Ints:
+    """Return [n] tokens at positions of the framed references, which need not be framed for it.
+
+    Args:
+        targets: N references, without <s> and </s>.
+        row: [n] which of the N.
+        position: [n] in the framed reference.
+    """
+    tokens = np.where(position == 0, BOS, EOS)
+    inside = (position > 0) & (position <= targets.lengths[row])
+    tokens[inside] = targets.values[targets.offsets[row[inside]] + position[inside] - 1]
+    return tokens
+
+
 def unframe(framed: Ragged) -> Ragged:
     """Leave out the first and the last token of each row, whatever they are."""
     inside = np.ones(len(framed.values), dtype=bool)

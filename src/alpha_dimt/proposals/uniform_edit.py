@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 from alpha_dimt.proposals.distribution import Substituting
-from alpha_dimt.proposals.edits import Edits, Replaced, frame
+from alpha_dimt.proposals.edits import Edits, Replaced, tokens_at
 from alpha_dimt.proposals.substitutes import log_prob
 from alpha_dimt.ragged import Ints, Ragged
 
@@ -77,8 +77,8 @@ class UniformEdit(Substituting):
         count = (rng.random(len(targets)) * (most + 1)).astype(np.int64)
         chosen = distinct_positions(editable, count, rng)
         positions = Ragged(chosen.values + (1 - self._frame), chosen.offsets)
-        row, framed = positions.owner, frame(targets)
-        original = framed.values[framed.offsets[row] + positions.values].astype(np.int64)
+        row = positions.owner
+        original = tokens_at(targets, row, positions.values)
         token = self.substitutes.draw(original, row, rng)
         log_tokens = log_prob(self.substitutes, token, original, row)
         return Edits.replacing(positions, token, self._log_q0(targets, count, row, log_tokens))

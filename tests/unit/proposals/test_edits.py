@@ -3,6 +3,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from alpha_dimt.proposals import DELETED, Edits, frame, unframe
+from alpha_dimt.proposals.edits import tokens_at
 from alpha_dimt.ragged import Ragged
 from alpha_dimt.vocab import BOS, EOS
 
@@ -20,6 +21,14 @@ def test_frame_and_back() -> None:
     back = unframe(framed)
     assert back.values.tolist() == rows.values.tolist()
     assert back.offsets.tolist() == rows.offsets.tolist()
+
+
+@given(st.lists(TOKENS, min_size=1, max_size=5))
+def test_tokens_at_every_position_are_those_of_the_frame(rows: list[list[int]]) -> None:
+    targets = Ragged.from_rows(rows)
+    framed = frame(targets)
+    position = np.arange(len(framed.values)) - framed.offsets[framed.owner]
+    assert tokens_at(targets, framed.owner, position).tolist() == framed.values.tolist()
 
 
 @given(st.data(), st.lists(TOKENS, min_size=1, max_size=5))

@@ -1,0 +1,1 @@
+"""How fast training, decoding and the stages around them are: `make bench`."""

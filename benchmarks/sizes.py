@@ -1,0 +1,115 @@
+"""How large everything is: as in the paper, or so small that a test runs the whole harness."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Sizes:
+    """What a measurement depends on.
+
+    Attributes:
+        source_words: entries of the source vocabulary, specials included.
+        target_words: entries of the target vocabulary, specials included.
+        units: of embeddings and of the decoder; each encoder direction has half of them.
+        batch: source sentences an update.
+        threads: CPU threads of training and decoding.
+        pairs: sentence pairs that batches are dealt from.
+        updates: timed in one round of training; the batches are the same in every round.
+        repeats: rounds of each contender.
+        decode_batch: sentences that the peers decode at once.
+        steps: target tokens of every decoded sentence.
+        greedy: sentences in one round of greedy search.
+        beam: sentences in one round of beam search.
+        rows: references that candidates are drawn for.
+        slices: of candidates written to one file.
+        lines: of text encoded and cut into subwords.
+        operations: merges of BPE.
+        gemm_seconds: time for each shape of matrix product in one round.
+    """
+
+    source_words: int
+    target_words: int
+    units: int
+    batch: int
+    threads: int
+    pairs: int
+    updates: int
+    repeats: int
+    decode_batch: int
+    steps: int
+    greedy: int
+    beam: int
+    rows: int
+    slices: int
+    lines: int
+    operations: int
+    gemm_seconds: float
+
+
+PAPER = Sizes(
+    source_words=32_013,
+    target_words=22_826,
+    units=256,
+    batch=128,
+    threads=2,
+    pairs=12_800,  # the pool that training sorts by length
+    updates=4,
+    repeats=5,
+    decode_batch=50,
+    steps=24,
+    greedy=250,
+    beam=50,
+    rows=153_326,  # the pairs of IWSLT'14
+    slices=30,
+    lines=20_000,
+    operations=2_000,
+    gemm_seconds=0.3,
+)
+
+QUICK = Sizes(
+    source_words=120,
+    target_words=100,
+    units=16,
+    batch=8,
+    threads=1,
+    pairs=160,
+    updates=2,
+    repeats=2,
+    decode_batch=5,
+    steps=4,
+    greedy=10,
+    beam=5,
+    rows=500,
+    slices=2,
+    lines=100,
+    operations=20,
+    gemm_seconds=0.01,
+)
+
+
+@dataclass(frozen=True)
+class Axis:
+    """One quantity that grows while the others stay.
+
+    Attributes:
+        name: what grows.
+        values: its values.
+    """
+
+    name: str
+    values: tuple[int, ...]
+
+
+PAPER_AXES = (
+    Axis("vocabulary", (4_000, 8_000, 16_000, 32_000, 64_000)),
+    Axis("batch", (16, 32, 64, 128, 256)),
+    Axis("candidates", (1, 2, 4, 8)),
+    Axis("beam", (1, 2, 5, 10, 20)),
+)
+
+QUICK_AXES = (
+    Axis("vocabulary", (50,)),
+    Axis("batch", (4,)),
+    Axis("candidates", (2,)),
+    Axis("beam", (1, 2)),
+)

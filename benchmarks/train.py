@@ -1,0 +1,113 @@
+"""This project's training, as `alpha-dimt train` does it: rounds of `train_epoch`."""
+
+import json
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pyarrow as pa
+import torch
+
+from alpha_dimt.config import Alpha, Ml, Model, Objective, Proposal, Raml, Training
+from alpha_dimt.data.augment import SCHEMA, draw_slice
+from alpha_dimt.data.batching import Batch, candidate_batch, reference_batch
+from alpha_dimt.data.encoded import AugmentedCorpus, Candidates, Pairs
+from alpha_dimt.model.seq2seq import Seq2Seq
+from alpha_dimt.runtime import choose_device, choose_dtype, machine, use_threads
+from alpha_dimt.training.candidates import score
+from alpha_dimt.training.loop import Task, train_epoch
+from alpha_dimt.training.methods import method
+from alpha_dimt.training.schedule import DevDecay
+from alpha_dimt.training.state import State
+from benchmarks.corpus import sample_of_batches, sentence_pairs
+from benchmarks.serve import serve
+from benchmarks.sizes import Sizes
+
+OBJECTIVES: dict[str, Objective] = {
+    "ml": Ml(objective="ml"),
+    "raml": Raml(objective="raml"),
+    "alpha": Alpha(objective="alpha", alpha=0.5),
+}
+
+INSTRUCTIONS = {"AVX512-bf16": "avx512_bf16", "AMX-bf16": "amx_bf16"}
+"""What makes bf16 fast, as PyTorch names it."""
+
+
+def build_model(sizes: Sizes) -> Seq2Seq:
+    """Return a model with random weights that multiplies in the type that training chooses."""
+    use_threads(sizes.threads)
+    model = Seq2Seq(
+        Model(embedding=sizes.units, hidden=sizes.units),
+        source_words=sizes.source_words,
+        target_words=sizes.target_words,
+    )
+    model.initialise(Model().init, torch.Generator().manual_seed(1))
+    model.compute_dtype = choose_dtype("auto", choose_device("cpu"))
+    return model
+
+
+def main() -> None:
+    """Serve rounds of training ("train") and of scoring validation data ("score")."""
+    task = json.loads(sys.argv[1])
+    sizes, objective = Sizes(**task["sizes"]), OBJECTIVES[task["objective"]]
+    device = choose_device("cpu")
+    model = build_model(sizes)
+    pairs = sentence_pairs(sizes, sizes.pairs)
+    chosen = sample_of_batches(pairs, sizes)
+    candidates = None
+    if task["objective"] != "ml":
+        path = Path(task["folder"]) / f"{task['objective']}-k{task['candidates']}.arrow"
+        candidates = draw_candidates(pairs, sizes, task["candidates"], path)
+
+    def batches(epoch: int) -> Iterator[Batch]:
+        for rows in chosen:
+            if candidates is None:
+                yield reference_batch(pairs, rows)
+            else:
+                yield candidate_batch(pairs, candidates, rows)
+
+    recipe = Training(batch_size=sizes.batch, threads=sizes.threads)
+    training = Task(
+        method=method(objective),
+        sampler=None,
+        batches=batches,
+        validate=lambda model: {},
+        recipe=recipe,
+        seed=1,
+    )
+
+    def train() -> float:
+        state = State(DevDecay(recipe.learning_rate), started_ms=0)
+        return train_epoch(model, training, state, device)[2]
+
+    def score_references() -> float:
+        model.eval()
+        with torch.inference_mode():
+            parts = [score(model, reference_batch(pairs, rows), device)[0] for rows in chosen]
+        return float(sum(part.lengths.sum() for part in parts))
+
+    able = torch.cpu.get_capabilities()
+    has = {name: bool(able.get(flag)) for name, flag in INSTRUCTIONS.items()}
+    serve(
+        {"train": train, "score": score_references},
+        instructions=", ".join(
+            f"{name}: {'yes' if there else 'no'}" for name, there in has.items()
+        ),
+        dtype=str(model.compute_dtype).removeprefix("torch."),
+        processor=machine(device)["processor"],
+        cores=str(machine(device)["cores"]),
+        torch=torch.__version__,
+    )
+
+
+def draw_candidates(pairs: Pairs, sizes: Sizes, k: int, path: Path) -> Candidates:
+    """Draw K candidates of each reference from the paper's proposal, and read them from a file."""
+    proposal = Proposal(candidates=k, slices=1)
+    drawn = draw_slice(pairs.target, proposal, vocab_size=sizes.target_words, seed=1, index=0)
+    with pa.OSFile(str(path), "wb") as sink, pa.ipc.new_file(sink, SCHEMA) as writer:
+        writer.write_batch(drawn)
+    return AugmentedCorpus(path)[0]
+
+
+if __name__ == "__main__":
+    main()
