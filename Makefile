@@ -55,7 +55,7 @@ $(PEERS)/%/.installed: benchmarks/peers/%.txt
 # The editor's view of the configuration, from the typed one.
 schema: $(INSTALLED)
 	$(BIN)/python -c 'import yaml; from alpha_dimt.config import Experiment; \
-		print("# Made by `make schema` from src/alpha_dimt/config.py.\n" \
+		print("# Made by `make schema` from src/alpha_dimt/config.\n" \
 		+ yaml.safe_dump(Experiment.model_json_schema(), sort_keys=False, allow_unicode=True), end="")' \
 		> workflow/schemas/config.schema.yaml
 

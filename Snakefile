@@ -25,6 +25,7 @@ rule all:
     input:
         expand(rules.table1.output, corpus=CORPUS),
         expand(rules.significance.output, corpus=CORPUS),
+        expand(rules.training_table.output, corpus=CORPUS),
         expand(rules.learning_curves.output, corpus=CORPUS),
         expand(rules.track.output, corpus=CORPUS),
 
@@ -43,6 +44,7 @@ rule tables:
     input:
         expand(rules.table1.output, corpus=CORPUS),
         expand(rules.significance.output, corpus=CORPUS),
+        expand(rules.training_table.output, corpus=CORPUS),
 
 
 rule tracking:

@@ -50,6 +50,7 @@ TOUR: dict[str, dict[str, str]] = {
     },
     "Show": {
         "table": "--out my/table1 runs/*/seed*",
+        "training-table": "--out my/training runs/*/seed*",
         "curves": "--out my/curves.svg runs/*/seed*",
         "track": "--uri sqlite:///my/mlflow.db --experiment toy --receipt my/track.json "
         "runs/*/seed*",
@@ -301,6 +302,16 @@ def table(out: Path, runs: tuple[Path, ...]) -> None:
     from alpha_dimt.tables import write_table1
 
     write_table1(runs, out=out)
+
+
+@cli.command()
+@click.option("--out", type=NEW, required=True, help="Prefix; .csv, .md, .tex and .html are made.")
+@click.argument("runs", type=EXISTING, nargs=-1, required=True)
+def training_table(out: Path, runs: tuple[Path, ...]) -> None:
+    """Write what training cost and how its weights behaved, from finished runs."""
+    from alpha_dimt.training_table import write_training_table
+
+    write_training_table(runs, out=out)
 
 
 @cli.command()

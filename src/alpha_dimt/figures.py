@@ -1,13 +1,11 @@
 """Figures from the folders of finished runs."""
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import matplotlib as mpl
 
-from alpha_dimt.files import atomic_path, read_json, read_lines
+from alpha_dimt.files import atomic_path, read_json, read_json_lines
 
 mpl.use("svg")
 # The same runs make the same bytes.
@@ -22,25 +20,29 @@ PANELS = {
 }
 
 
-def read_metrics(run: Path) -> list[dict[str, Any]]:
-    """Return the records of metrics.jsonl, one an epoch."""
-    return [json.loads(line) for line in read_lines(run / "metrics.jsonl")]
-
-
 def learning_curves(runs: Sequence[Path], *, out: Path) -> None:
-    """Draw validation BLEU and likelihood against the epoch, one line a run; SVG."""
+    """Draw validation BLEU and likelihood against the epoch; SVG.
+
+    One line a run; the seeds of a system share its colour and its place in the legend.
+    """
     figure, axes = plt.subplots(1, len(PANELS), figsize=(10, 4), layout="constrained")
     about = [read_json(run / "run.json") for run in runs]
-    systems = list(dict.fromkeys(facts["system"] for facts in about))
+    seeds: dict[str, list[int]] = {}
+    for facts in about:
+        seeds.setdefault(facts["system"], []).append(facts["seed"])
+    systems = list(seeds)
     for run, facts in zip(runs, about, strict=True):
-        records = read_metrics(run)
+        records = read_json_lines(run / "metrics.jsonl")
         epochs = [record["epoch"] for record in records]
+        system, seed = facts["system"], facts["seed"]
+        numbers = ", ".join(map(str, seeds[system]))
+        label = f"{system} (seed {numbers})" if seed == seeds[system][0] else None
         for axis, name in zip(axes, PANELS, strict=True):
             axis.plot(
                 epochs,
                 [record["metrics"][name] for record in records],
-                label=f"{facts['system']} seed {facts['seed']}",
-                color=f"C{systems.index(facts['system']) % 10}",
+                label=label,
+                color=f"C{systems.index(system) % 10}",
                 linewidth=1.5,
             )
     for axis, title in zip(axes, PANELS.values(), strict=True):

@@ -215,6 +215,21 @@ def read_json(path: Path) -> Any:
         raise UserError(f"{path}:{line}: this is not valid JSON ({error})") from error
 
 
+def read_json_lines(path: Path) -> list[Any]:
+    """Read one JSON value a line.
+
+    Raises:
+        UserError: the file is missing or a line is not JSON; names the file and the line.
+    """
+    values = []
+    for number, line in enumerate(read_lines(path), start=1):
+        try:
+            values.append(json.loads(line))
+        except json.JSONDecodeError as error:
+            raise UserError(f"{path}:{number}: this is not valid JSON ({error})") from error
+    return values
+
+
 def sha256(path: Path) -> str:
     """Return the hexadecimal SHA-256 of a file."""
     with path.open("rb") as file:

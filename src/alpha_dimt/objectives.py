@@ -110,7 +110,16 @@ def normalise(log_w: Tensor, group: Group) -> Tensor:
         group: "source" is the sum over the candidates of one source (Eq. 15): [B, K]; "batch" the
             sum over all candidates of the mini-batch, as the authors' code does: [1, B * K].
     """
-    return (log_w if group == "source" else log_w.reshape(1, -1)).softmax(dim=1)
+    return _groups(log_w, group).softmax(dim=1)
+
+
+def log_normalise(log_w: Tensor, group: Group) -> Tensor:
+    """Return the logarithm of what `normalise` returns, finite also where a weight is 0."""
+    return _groups(log_w, group).log_softmax(dim=1)
+
+
+def _groups(log_w: Tensor, group: Group) -> Tensor:
+    return log_w if group == "source" else log_w.reshape(1, -1)
 
 
 def alpha_divergence(
@@ -124,23 +133,17 @@ def alpha_divergence(
     log_w = log_weights(scored, alpha=alpha, tau=tau, log_p=log_p, log_q0=log_q0)
     weights = normalise(log_w, normaliser)
     value = -(weights * scored.log_p.reshape_as(weights)).sum() / len(weights)
-    log_model = normalise(
-        log_weights(scored, alpha=1.0, tau=tau, log_p=log_p, log_q0=log_q0), normaliser
-    ).log()
-    log_target = normalise(
-        log_weights(scored, alpha=0.0, tau=tau, log_p=log_p, log_q0=log_q0), normaliser
-    ).log()
+    log_model, log_target = (
+        log_normalise(
+            log_weights(scored, alpha=end, tau=tau, log_p=log_p, log_q0=log_q0), normaliser
+        )
+        for end in (1.0, 0.0)
+    )
     reward = scored.reward.reshape_as(weights)
-    size = weights.shape[1]
-    effective = 1 / weights.square().sum(dim=1)
     return Loss(
         value,
         {
-            # How many equally weighted candidates a group is worth.
-            "ess": effective.mean(),
-            "ess_fraction": effective.mean() / size,
-            "weight_entropy": torch.special.entr(weights).sum(dim=1).mean(),
-            "reference_share": (weights * scored.reference.reshape_as(weights)).sum(dim=1).mean(),
+            **weight_figures(weights, scored.reference.reshape_as(weights)),
             "mean_reward": reward.mean(),
             "weighted_reward": (weights * reward).sum(dim=1).mean(),
             # Of the candidates at hand: p and q, each over q0 and normalised over the group.
@@ -150,11 +153,29 @@ def alpha_divergence(
     )
 
 
+def weight_figures(
+    weights: Tensor, reference: Tensor, size: Tensor | None = None
+) -> dict[str, Tensor]:
+    """Return how even weights are, as means over groups.
+
+    Args:
+        weights: [G, N] weights that sum to 1 over each group, without gradient.
+        reference: [G, N] whether the candidate equals the reference.
+        size: [G] candidates of each group that can have a weight; None: all N.
+    """
+    # How many equally weighted candidates a group is worth.
+    effective = 1 / weights.square().sum(dim=1)
+    return {
+        "ess": effective.mean(),
+        "ess_fraction": (effective / (weights.shape[1] if size is None else size)).mean(),
+        "weight_entropy": torch.special.entr(weights).sum(dim=1).mean(),
+        "reference_share": (weights * reference).sum(dim=1).mean(),
+    }
+
+
 def _kl(log_a: Tensor, log_b: Tensor) -> Tensor:
     """Return the mean over rows of KL(a || b)."""
-    tiny = torch.finfo(log_a.dtype).min
-    gap = log_a.clamp_min(tiny) - log_b.clamp_min(tiny)
-    return (log_a.exp() * gap).sum(dim=1).mean()
+    return (log_a.exp() * (log_a - log_b)).sum(dim=1).mean()
 
 
 # -------------------------------------------------------------------------------- on policy
@@ -204,9 +225,11 @@ def on_policy_alpha(
     if log_z is None:
         log_z = log_ratio.logsumexp(dim=1) - math.log(log_ratio.shape[1])
     log_ratio = log_ratio - log_z[..., None]
-    if alpha == 1:
-        return _reinforce(scored, tau * log_ratio)
-    return _reinforce(scored, tau * torch.expm1((1 - alpha) * log_ratio) / (1 - alpha))
+    u = (1 - alpha) * log_ratio
+    loss = _reinforce(scored, tau * (log_ratio if alpha == 1 else torch.expm1(u) / (1 - alpha)))
+    figures = weight_figures(u.softmax(dim=1), scored.reference)
+    # Jensen's inequality keeps the estimate above 0 where Z is estimated too.
+    return Loss(loss.value, {**loss.diagnostics, **figures, "kl_p_q": -log_ratio.mean()})
 
 
 def policy_gradient(scored: Scored, *, tau: float) -> Loss:
@@ -223,15 +246,8 @@ def minimum_risk(scored: Scored, *, sharpness: float) -> Loss:
     scores = (sharpness * scored.log_p).masked_fill(~scored.distinct, -torch.inf)
     q = scores.softmax(dim=1)
     value = -(q * scored.reward).sum(dim=1).mean()
-    ess = 1 / q.detach().square().sum(dim=1)
-    return Loss(
-        value,
-        {
-            "mean_reward": scored.reward.mean(),
-            "ess": ess.mean(),
-            "ess_fraction": (ess / scored.distinct.sum(dim=1)).mean(),
-        },
-    )
+    figures = weight_figures(q.detach(), scored.reference, scored.distinct.sum(dim=1))
+    return Loss(value, {**figures, "mean_reward": scored.reward.mean()})
 
 
 # ----------------------------------------------------------------------------------- mixed

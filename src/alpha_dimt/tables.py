@@ -9,7 +9,7 @@ from pathlib import Path
 from statistics import mean, stdev
 from typing import Any
 
-from alpha_dimt.config import RunConfig, parse
+from alpha_dimt.config import Interpolated, RunConfig, parse
 from alpha_dimt.errors import UserError
 from alpha_dimt.evaluation.seeds import Scores, best_system, interval
 from alpha_dimt.files import read_json, write_text
@@ -221,11 +221,18 @@ def csv_text(
     return text.getvalue()
 
 
-def settings(config: RunConfig) -> dict[str, Any]:
-    """Return objective, alpha and tau; alpha is 0 for RAML and nothing for ML."""
-    values = config.objective.model_dump()
-    alpha = {"ml": "", "raml": 0}.get(values["objective"], values.get("alpha"))
-    return {"objective": values["objective"], "alpha": alpha, "tau": values.get("tau", "")}
+def settings(config: RunConfig) -> dict[str, str]:
+    """Return objective, alpha and tau in words, empty where there are none; alpha of RAML is 0."""
+    objective = config.objective
+    weighted = objective.other if isinstance(objective, Interpolated) else objective
+    alpha = 0 if weighted.objective == "raml" else getattr(weighted, "alpha", "")
+    tau = getattr(weighted, "tau", "")
+    return {"objective": objective.objective, "alpha": _moving(alpha), "tau": _moving(tau)}
+
+
+def _moving(value: Any) -> str:
+    """Return a constant as it is, and a schedule by its two ends."""
+    return f"{value.start:g} to {value.end:g}" if hasattr(value, "start") else str(value)
 
 
 def layout(
@@ -245,7 +252,7 @@ def layout(
     for runs in systems:
         system, values = runs[0].config.system, settings(runs[0].config)
         seeds = ", ".join(str(run.config.seed) for run in runs)
-        ours = list(cells(system, str(values["alpha"]), str(values["tau"]), seeds))
+        ours = list(cells(system, values["alpha"], values["tau"], seeds))
         for column in COLUMNS:
             scores_of_runs = [run.scores[column] for run in runs]
             ours.append(Cell(formatted(scores_of_runs), bold=best.get(column) == system))

@@ -254,9 +254,9 @@ def test_tau_to_0_along_alpha_to_1_is_risk_seeking_policy_gradient(
     assert rate(error, 0.02) == pytest.approx(1, abs=0.05)
 
 
-@pytest.mark.parametrize("alpha", [0.3, 0.7])
+@pytest.mark.parametrize(("alpha", "cosine"), [(0.3, 0.993), (0.7, 0.996)])
 def test_normalising_each_source_keeps_its_direction_but_not_that_of_the_sum(
-    exact: Exact, log_p: Tensor, alpha: float
+    exact: Exact, log_p: Tensor, alpha: float, cosine: float
 ) -> None:
     """Below Eq. 15: the normalisation "changes the magnitude ... but not the direction".
 
@@ -271,4 +271,5 @@ def test_normalising_each_source_keeps_its_direction_but_not_that_of_the_sum(
     (of_printed, printed_sum), (of_normalised, normalised_sum) = sums
     for one, other in zip(of_printed, of_normalised, strict=True):
         assert torch.cosine_similarity(one, other, dim=0).item() == pytest.approx(1, abs=1e-12)
-    assert torch.cosine_similarity(printed_sum, normalised_sum, dim=0).item() < 0.9999
+    between = torch.cosine_similarity(printed_sum, normalised_sum, dim=0).item()
+    assert between == pytest.approx(cosine, abs=5e-4)  # as docs/objectives.md says

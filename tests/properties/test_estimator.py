@@ -64,7 +64,9 @@ def test_more_candidates_do_not_reach_what_a_proposal_never_draws(
         assert int(q0.support.sum()) == size, name
         gradient = exact_weights(exact, q0, 0.5) @ scores
         cosine = torch.cosine_similarity(gradient, whole, dim=0).item()
-        assert cosine == pytest.approx(1, abs=1e-9) if name == "the model" else cosine < 0.9
+        # As docs/objectives.md says.
+        expected = {"the model": 1.0, "ngram": 0.663}.get(name, 0.678)
+        assert cosine == pytest.approx(expected, abs=5e-4), name
     reference = exact.sequences.index(REFERENCES[SOURCE])
     assert not proposals["ngram"].support[reference]
 

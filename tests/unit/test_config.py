@@ -126,6 +126,10 @@ def test_the_readme_names_every_key_and_no_other(repository: Path):
             },
             "systems.a",
         ),
+        (
+            {"systems": {"a": {"objective": "raml", "weights": "uniform", "samples": 2}}},
+            "systems.a",
+        ),
         ({"seeds": []}, "seeds"),
         ({"seeds": [1, 1]}, "the file"),
     ],
@@ -136,6 +140,21 @@ def test_impossible_values_name_the_file_and_the_key(changes: dict[str, Any], ke
 
     assert str(error.value).startswith(f"test.yaml: {key}: ")
     assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("proposal", "problem"),
+    [
+        ({"distribution": {"max_n": 2}}, "distribution: the key kind is required here"),
+        ({"distribution": {"kind": "ngram", "max_m": 2}}, "distribution.max_m: unknown key"),
+        ({"slices": 0}, "slices: Input should be greater than 0 (found 0)"),
+    ],
+)
+def test_what_a_system_changes_is_named_by_its_whole_key(proposal: dict[str, Any], problem: str):
+    with pytest.raises(UserError) as error:
+        experiment(systems={"a": {"objective": "raml", "proposal": proposal}})
+
+    assert f"systems.a.proposal.{problem}" in str(error.value)
 
 
 def test_broken_yaml_names_the_line(tmp_path: Path):

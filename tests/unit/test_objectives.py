@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from alpha_dimt.objectives import (
+    Group,
     Objective,
     Scored,
     alpha_divergence,
@@ -136,6 +137,23 @@ def test_weights_do_not_overflow() -> None:
         assert all(torch.isfinite(value) for value in loss.diagnostics.values())
 
 
+@pytest.mark.parametrize("group", ["source", "batch"])
+def test_divergences_of_weights_that_underflow_are_finite(group: Group) -> None:
+    """p and q may have no candidate in common that float32 could hold: large, not infinite."""
+    s = scored()
+    apart = replace(
+        s,
+        log_p=torch.tensor([[-900.0, -2.0], [-800.0, -1.0]]),
+        reward=torch.tensor([[0.0, -300.0], [0.0, -200.0]]),
+        log_q0=s.log_q0.float(),
+    )
+    figures = alpha_divergence(
+        apart, alpha=0.5, tau=0.5, normaliser=group, log_p="sum", log_q0=False
+    ).diagnostics
+    assert 400 < figures["kl_q_p"] < 1000
+    assert 400 < figures["kl_p_q"] < 1000
+
+
 def test_leave_one_out_by_hand() -> None:
     values = torch.tensor([[1.0, 2.0, 6.0]])
     assert leave_one_out(values).tolist() == [[1 - 4.0, 2 - 3.5, 6 - 1.5]]
@@ -167,6 +185,24 @@ def test_on_policy_alpha_by_hand(alpha: float) -> None:
         gradient(partial(on_policy_alpha, alpha=alpha, tau=tau), s), expected, strict=True
     ):
         assert measured == pytest.approx(wanted, rel=1e-12)
+
+
+def test_on_policy_weights_are_reported() -> None:
+    """Of a source's samples, in proportion to (q / p) ** (1 - alpha)."""
+    s, alpha, tau = scored(), 0.5, 2.0
+    figures = on_policy_alpha(s, alpha=alpha, tau=tau).diagnostics
+    # r / tau - log p is (2, 5) and (1, 2.5).
+    w = [1 / (1 + math.exp(0.5 * 3)), 1 / (1 + math.exp(0.5 * 1.5))]
+    assert figures["ess"].item() == pytest.approx(
+        sum(1 / (x**2 + (1 - x) ** 2) for x in w) / 2, rel=1e-12
+    )
+    assert figures["ess_fraction"].item() == pytest.approx(figures["ess"].item() / 2)
+    assert figures["reference_share"].item() == pytest.approx(sum(w) / 2)
+    log_z = [math.log((math.exp(a) + math.exp(b)) / 2) for a, b in ((2, 5), (1, 2.5))]
+    kl = sum(z - (a + b) / 2 for z, (a, b) in zip(log_z, ((2, 5), (1, 2.5)), strict=True)) / 2
+    assert figures["kl_p_q"].item() == pytest.approx(kl)
+    # alpha = 1 is the plain expectation under the model: all samples count alike.
+    assert on_policy_alpha(s, alpha=1.0, tau=tau).diagnostics["ess_fraction"].item() == 1
 
 
 def test_on_policy_alpha_ends_in_the_policy_gradient_with_entropy() -> None:
@@ -211,6 +247,19 @@ def test_minimum_risk_leaves_repetitions_out() -> None:
     s = scored()
     repeated = replace(s, distinct=torch.tensor([[True, False], [True, False]]))
     assert minimum_risk(repeated, sharpness=0.5).value.item() == pytest.approx(0.0)
+
+
+def test_minimum_risk_reports_weights_of_distinct_candidates() -> None:
+    s, a = scored(), 0.5
+    repeated = replace(s, distinct=torch.tensor([[True, True], [True, False]]))
+    figures = minimum_risk(repeated, sharpness=a).diagnostics
+    q = 1 / (1 + math.exp(a * (-6 + 2)))
+    ess = 1 / (q**2 + (1 - q) ** 2)
+    assert figures["ess"].item() == pytest.approx((ess + 1) / 2)
+    assert figures["ess_fraction"].item() == pytest.approx((ess / 2 + 1) / 2)
+    assert figures["reference_share"].item() == pytest.approx((q + 1) / 2)
+    entropy = -q * math.log(q) - (1 - q) * math.log(1 - q)
+    assert figures["weight_entropy"].item() == pytest.approx(entropy / 2)
 
 
 def test_mixture_is_the_weighted_sum() -> None:

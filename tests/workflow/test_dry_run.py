@@ -20,6 +20,7 @@ def expected(seeds: int) -> dict[str, int]:
         "evaluate": SYSTEMS * seeds * COLUMNS,
         "table1": 1,
         "significance": 1,
+        "training_table": 1,
         "learning_curves": 1,
         "track": 1,
         "all": 1,

@@ -19,6 +19,23 @@ rule table1:
         "> {log} 2>&1"
 
 
+rule training_table:
+    input:
+        [runs(file) for file in ["config.json", "run.json", "metrics.jsonl"]],
+        [runs(f"scores/{scored}.json") for scored in SCORED],
+    output:
+        multiext("results/{corpus}/tables/training", ".csv", ".md", ".tex", ".html"),
+    log:
+        "results/{corpus}/logs/training_table.log",
+    conda:
+        "../../environment.yml"
+    params:
+        runs=runs(""),
+    shell:
+        "python -m alpha_dimt training-table "
+        "--out results/{wildcards.corpus}/tables/training {params.runs} > {log} 2>&1"
+
+
 # One job uploads all runs: two at once could make one run twice. It goes last: without the profile's
 # keep-going, a server that is down would stop the tables and figures that have not begun.
 rule track:
@@ -31,6 +48,7 @@ rule track:
         "results/{corpus}/tracking.json",
     log:
         "results/{corpus}/logs/track.log",
+    priority: -1
     localrule: True
     conda:
         "../../environment.yml"
@@ -38,7 +56,6 @@ rule track:
         runs=runs(""),
         uri=experiment.tracking.uri
         or f"sqlite:///{Path('results/mlflow.db').absolute()}",
-    priority: -1
     shell:
         "python -m alpha_dimt track --uri {params.uri:q} --experiment {wildcards.corpus} "
         "--receipt {output} {params.runs} > {log} 2>&1"

@@ -3,6 +3,16 @@
 `Experiment` is what a file in `config/` holds. It is cut into the slices that a stage really uses
 (`DataConfig`, `AugmentConfig`, `RunConfig`), so that a change reruns nothing that it does not
 concern. Every slice is complete, with every default written out, and has a fingerprint.
+
+    section     what all parts are made of: frozen, no unknown keys, a fingerprint
+    data        corpora, preparation, vocabularies
+    proposal    q0, its candidates and their reward
+    schedules   alpha and tau that move
+    systems     the objectives, one class each
+    training    model, recipe, search, tracking
+    presets     values that go together, by name
+    experiment  the whole, and its slices
+    reading     files in; errors that name file and key
 """
 
 from alpha_dimt.config.data import (

@@ -1,13 +1,14 @@
 """A whole experiment, and the slices of it that the stages depend on."""
 
-from typing import Any, Literal, Self, TypeVar
+from typing import Any, Literal, Self
 
 from pydantic import Field, ValidationError, model_validator
 
 from alpha_dimt.config.data import Corpus, DownloadedCorpus, Preparation
 from alpha_dimt.config.presets import with_preset
 from alpha_dimt.config.proposal import Proposal
-from alpha_dimt.config.section import Name, Section, Seed
+from alpha_dimt.config.reading import explain
+from alpha_dimt.config.section import AnySection, Name, Section, Seed
 from alpha_dimt.config.systems import Objective, from_proposal
 from alpha_dimt.config.training import Checkpoints, Decoding, Model, Tracking, Training
 
@@ -40,17 +41,14 @@ class RunConfig(Section):
     seed: Seed
 
 
-AnySection = TypeVar("AnySection", bound=Section)
-
-
 def _changed(section: AnySection, changes: dict[str, Any], key: str) -> AnySection:
-    """Return a section with other values for some keys; errors name `key`."""
+    """Return a section with other values for some keys; errors name `key` and what is below it."""
+    values = {**section.model_dump(), **changes}
     try:
-        return section.model_validate({**section.model_dump(), **changes})
+        return section.model_validate(values)
     except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join([key, *map(str, first["loc"])])
-        raise ValueError(f"{where}: {first['msg']}") from error
+        below, problem = explain(error, values)
+        raise ValueError(f"{'.'.join(filter(None, [key, below]))}: {problem}") from error
 
 
 class Experiment(Section):

@@ -2,6 +2,10 @@
 
 from typing import Any
 
+from alpha_dimt.config.systems import System
+
+OFF_POLICY = ("raml", "alpha")
+
 PRESETS: dict[str, dict[str, dict[str, Any]]] = {
     # The equations as printed. Candidates of one source share a normaliser, so there are several.
     "paper": {
@@ -23,24 +27,45 @@ PRESETS: dict[str, dict[str, dict[str, Any]]] = {
 
 
 def with_preset(values: dict[str, Any]) -> dict[str, Any]:
-    """Return plain values with those of their preset where they give none."""
-    preset = PRESETS.get(str(values.get("preset")))
-    if preset is None:
+    """Return plain values with those of their preset where they give none.
+
+    Values that are not what they should be are left as they are, for the types to refuse.
+    """
+    name, systems = values.get("preset"), values.get("systems")
+    if not isinstance(name, str) or name not in PRESETS:
         return values
+    preset = PRESETS[name]
     filled = {**values, "proposal": _under(preset["proposal"], values.get("proposal", {}))}
-    systems = values.get("systems", {})
-    filled["systems"] = {
-        name: _under(preset["weighted"], system)
-        if isinstance(system, dict) and system.get("objective") in ("raml", "alpha")
-        else system
-        for name, system in systems.items()
-    }
+    if isinstance(systems, dict):
+        filled["systems"] = {
+            system: _weighted(preset["weighted"], entry) for system, entry in systems.items()
+        }
     return filled
 
 
+def _weighted(defaults: dict[str, Any], system: Any) -> Any:
+    """Return a system with the defaults of off-policy objectives, if it is or holds one."""
+    if not isinstance(system, dict):
+        return system
+    if system.get("objective") in OFF_POLICY:
+        return _under(defaults, system)
+    other = system.get("other")
+    if not isinstance(other, dict) or other.get("objective") not in OFF_POLICY:
+        return system
+    # What is of the system and not of its objective stands one level higher.
+    inner = {key: value for key, value in defaults.items() if key not in System.model_fields}
+    outer = {key: value for key, value in defaults.items() if key in System.model_fields}
+    return {**_under(outer, system), "other": _under(inner, other)}
+
+
 def _under(defaults: dict[str, Any], values: Any) -> Any:
-    """Return values with defaults for missing keys, section by section."""
+    """Return values with defaults for missing keys, section by section.
+
+    A section of another kind than the default's has other keys, and keeps its own alone.
+    """
     if not isinstance(values, dict):
+        return values
+    if "kind" in defaults and values.get("kind", defaults["kind"]) != defaults["kind"]:
         return values
     nested = {
         key: _under(default, values[key])

@@ -2,16 +2,14 @@
 
 import json
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import yaml
 from pydantic import ValidationError
 
-from alpha_dimt.config.section import Section
+from alpha_dimt.config.section import AnySection
 from alpha_dimt.errors import UserError
 from alpha_dimt.files import read_lines
-
-AnySection = TypeVar("AnySection", bound=Section)
 
 
 def parse(section: type[AnySection], values: Any, origin: str) -> AnySection:
@@ -28,19 +26,27 @@ def parse(section: type[AnySection], values: Any, origin: str) -> AnySection:
     try:
         return section.model_validate(values)
     except ValidationError as error:
-        # Of a value that fits no member of a union, the member of its type says the most.
-        first = min(error.errors(), key=lambda entry: entry["type"].endswith("_type"))
-        key = _key(first["loc"], values, missing=first["type"] == "missing")
-        if first["type"] == "extra_forbidden":
-            problem = "unknown key; config/README.md lists the keys"
-        elif first["type"] == "missing":
-            problem = "this key is required; config/README.md says what it means"
-        else:
-            problem = first["msg"].removeprefix("Value error, ")
-            if not isinstance(first["input"], dict):
-                found = json.dumps(first["input"], default=str)
-                problem += f" (found {found if len(found) < 60 else found[:57] + '...'})"
-        raise UserError(f"{origin}: {key}: {problem}") from error
+        key, problem = explain(error, values)
+        raise UserError(f"{origin}: {key or 'the file'}: {problem}") from error
+
+
+def explain(error: ValidationError, values: Any) -> tuple[str, str]:
+    """Return the key that is wrong, as it stands in the file (empty: the whole), and why."""
+    # Of a value that fits no member of a union, the member of its type says the most.
+    first = min(error.errors(), key=lambda entry: entry["type"].endswith("_type"))
+    key = _key(first["loc"], values, missing=first["type"] == "missing")
+    if first["type"] == "extra_forbidden":
+        return key, "unknown key; config/README.md lists the keys"
+    if first["type"] == "missing":
+        return key, "this key is required; config/README.md says what it means"
+    if first["type"] == "union_tag_not_found":
+        tag = first["ctx"]["discriminator"].strip("'")
+        return key, f"the key {tag} is required here; config/README.md lists its values"
+    problem = first["msg"].removeprefix("Value error, ")
+    if not isinstance(first["input"], dict):
+        found = json.dumps(first["input"], default=str)
+        problem += f" (found {found if len(found) < 60 else found[:57] + '...'})"
+    return key, problem
 
 
 def _key(location: tuple[int | str, ...], values: Any, *, missing: bool) -> str:
@@ -59,7 +65,7 @@ def _key(location: tuple[int | str, ...], values: Any, *, missing: bool) -> str:
             here, tagged = here[part], False
         if found or (missing and number == len(location)):
             keys.append(str(part))
-    return ".".join(keys) or "the file"
+    return ".".join(keys)
 
 
 def load(section: type[AnySection], path: Path) -> AnySection:

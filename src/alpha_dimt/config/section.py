@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -34,3 +34,6 @@ class Section(BaseModel):
     def fingerprint(self) -> str:
         """Return 16 hexadecimal digits that change when any value changes."""
         return fingerprint(self.model_dump(mode="json"))
+
+
+AnySection = TypeVar("AnySection", bound=Section)

@@ -87,6 +87,12 @@ class Raml(Weighted):
         description="uniform: the candidates come from q itself (proposal hamming_payoff)",
     )
 
+    @model_validator(mode="after")
+    def _uniform_weights_have_no_group(self) -> Self:
+        if self.weights == "uniform" and (self.chunk or self.samples):
+            raise ValueError("weights: uniform takes neither chunk nor samples")
+        return self
+
 
 class Alpha(Weighted):
     """alpha-DiMT (Eq. 13 to 15)."""

@@ -256,7 +256,7 @@ def report(progress: State) -> None:
     if collapsed(record["metrics"]):
         print(
             f"warning: epoch {record['epoch']}: the weights have collapsed, a group is worth "
-            f"{record['metrics']['ess']:.2f} candidates; raise tau or lower alpha",
+            f"{record['metrics']['ess']:.2f} candidates; raise tau, or try another alpha",
             flush=True,
         )
 

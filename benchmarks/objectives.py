@@ -1,0 +1,110 @@
+"""What one update of each objective costs, relative to maximum likelihood.
+
+    python -m benchmarks.objectives --config config/objectives.yaml
+
+needs the finished results of that configuration (`snakemake --configfile ...`): its encoded text,
+its candidates and the weights of `ml`. Every system is timed on the same sentences with the same
+weights, since the length of the model's own samples depends on what it has learned; the learning
+rate is 0, so they stay. Systems take turns: in each round every one makes a few updates, so that
+whatever else the machine does falls on all of them alike.
+"""
+
+import argparse
+import itertools
+import statistics
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import torch
+
+from alpha_dimt.config import Experiment, load
+from alpha_dimt.data.encoded import AugmentedCorpus, read_pairs
+from alpha_dimt.model.weights import load_model
+from alpha_dimt.runtime import choose_device, choose_dtype, machine, use_threads
+from alpha_dimt.training.loop import Task, train_epoch
+from alpha_dimt.training.methods import method
+from alpha_dimt.training.run import choose_sampler, epoch_batches
+from alpha_dimt.training.schedule import DevDecay
+from alpha_dimt.training.state import State
+from alpha_dimt.vocab import Vocab
+
+START = "ml"
+
+
+def updates(experiment: Experiment, system: str, results: Path) -> Callable[[int, int], float]:
+    """Return what makes n updates of a system in a round, and returns seconds an update."""
+    config = experiment.run_config(system, experiment.seeds[0])
+    start = experiment.run_config(START, config.seed)
+    corpus, encoded = config.data.corpus, results / "data/encoded"
+    source = Vocab.load(encoded / f"vocab.{corpus.source}.txt")
+    target = Vocab.load(encoded / f"vocab.{corpus.target}.txt")
+    device = choose_device(config.training.device)
+    model = load_model(
+        results / f"runs/{START}/seed{config.seed}/best.safetensors",
+        start,
+        source_words=len(source),
+        target_words=len(target),
+    ).to(device)
+    model.compute_dtype = choose_dtype(config.training.precision, device)
+    pairs, candidates = read_pairs(encoded, "train"), None
+    if config.proposal:
+        folder = results / "augmented" / config.proposal.fingerprint()
+        candidates = AugmentedCorpus(
+            folder / f"seed{config.seed}.arrow",
+            targets=pairs.target,
+            words=len(target),
+            each=config.proposal.candidates,
+        )
+    chosen = method(config.objective)
+    sampler = choose_sampler(config, chosen, pairs, len(target))
+
+    def make(round_: int, number: int) -> float:
+        batches = list(
+            itertools.islice(epoch_batches(config, chosen, pairs, candidates, round_), number)
+        )
+        task = Task(chosen, sampler, lambda _: batches, lambda _: {}, config.training, round_)
+        started = time.perf_counter()
+        train_epoch(model, task, State(DevDecay(learning_rate=0.0), started_ms=0), device)
+        return (time.perf_counter() - started) / number
+
+    return make
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--config", type=Path, default=Path("config/objectives.yaml"))
+    parser.add_argument("--results", type=Path, help="results/{corpus} unless given")
+    parser.add_argument("--rounds", type=int, default=20)
+    parser.add_argument("--updates", type=int, default=8, help="of each system in a round")
+    arguments = parser.parse_args()
+    experiment = load(Experiment, arguments.config)
+    results = arguments.results or Path("results") / experiment.corpus.name
+    use_threads(experiment.training.threads)
+    systems = {name: updates(experiment, name, results) for name in experiment.systems}
+    seconds: dict[str, list[float]] = {name: [] for name in systems}
+    # The first round warms up and is not counted.
+    for round_ in range(arguments.rounds + 1):
+        for name, make in systems.items():
+            duration = make(round_ + 1, arguments.updates)
+            if round_:
+                seconds[name].append(duration)
+    about = machine(choose_device(experiment.training.device))
+    print(
+        f"{experiment.corpus.name}, batches of {experiment.training.batch_size}, "
+        f"{arguments.rounds} rounds of {arguments.updates} updates of each system in turn; "
+        f"{about['processor']} ({about['cores']} cores, {about['device']}), PyTorch "
+        f"{torch.__version__}, {experiment.training.threads} threads. Medians over rounds.\n"
+    )
+    print("| System | ms an update | Times ml | Lowest to highest |")
+    print("| --- | ---: | ---: | ---: |")
+    for name, durations in seconds.items():
+        ratios = [a / b for a, b in zip(durations, seconds[START], strict=True)]
+        print(
+            f"| {name} | {1000 * statistics.median(durations):.1f} "
+            f"| {statistics.median(ratios):.2f} | {min(ratios):.2f} to {max(ratios):.2f} |"
+        )
+
+
+if __name__ == "__main__":
+    main()
