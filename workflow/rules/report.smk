@@ -31,6 +31,7 @@ rule track:
         "results/{corpus}/tracking.json",
     log:
         "results/{corpus}/logs/track.log",
+    priority: -1
     localrule: True
     conda:
         "../../environment.yml"
@@ -38,7 +39,6 @@ rule track:
         runs=runs(""),
         uri=experiment.tracking.uri
         or f"sqlite:///{Path('results/mlflow.db').absolute()}",
-    priority: -1
     shell:
         "python -m alpha_dimt track --uri {params.uri:q} --experiment {wildcards.corpus} "
         "--receipt {output} {params.runs} > {log} 2>&1"
