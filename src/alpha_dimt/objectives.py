@@ -84,7 +84,8 @@ def model_term(scored: Scored, log_p: LogP) -> Tensor:
     """
     value = scored.log_p.detach()
     if log_p == "mean":
-        return value / scored.lengths
+        # A chunk may begin after the end of a candidate, which then has no tokens in it.
+        return value / scored.lengths.clamp(min=1)
     return value / scored.lengths.max() if log_p == "padded_mean" else value
 
 

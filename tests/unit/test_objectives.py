@@ -48,6 +48,16 @@ def test_maximum_likelihood_is_the_mean_over_sources() -> None:
     assert grad.tolist() == [[-0.5, 0.0], [-0.5, 0.0]]
 
 
+def test_a_chunk_after_the_end_of_a_candidate_has_a_weight() -> None:
+    ended = replace(
+        scored(),
+        log_p=torch.tensor([[-2.0, 0.0], [-1.0, -3.0]], dtype=torch.float64),
+        lengths=torch.tensor([[4, 0], [2, 2]]),
+    )
+    found = log_weights(ended, alpha=0.5, tau=1.0, log_p="mean", log_q0=False)
+    assert found[0].tolist() == [-0.25, -1.0]
+
+
 @pytest.mark.parametrize("log_p", ["sum", "mean", "padded_mean"])
 @pytest.mark.parametrize("log_q0", [True, False])
 @pytest.mark.parametrize("group", ["source", "batch"])

@@ -109,6 +109,11 @@ class Seq2Seq(nn.Module):
         wide = self.output.weight.dtype
         return wide if wide == torch.float64 else self.compute_dtype
 
+    @staticmethod
+    def _embed(words: Tensor, table: nn.Embedding) -> Tensor:
+        """Look words up; on the CPU with a sparse gradient, which a GPU would wait to sum."""
+        return F.embedding(words, table.weight, sparse=not words.is_cuda)
+
     def encode(self, source: Tensor, lengths: Tensor) -> Encoded:
         """Encode padded sources.
 
@@ -134,7 +139,7 @@ class Seq2Seq(nn.Module):
         # last in both directions and reaches no state that is used.
         flip = (lengths[:, None] - 1 - steps).remainder(source.shape[1])
         both = torch.stack((source, source.gather(1, flip)))
-        words = F.embedding(both.transpose(1, 2), self.source_embedding.weight, sparse=True)
+        words = self._embed(both.transpose(1, 2), self.source_embedding)
         w_ih, w_hh, bias = (
             torch.stack(directions)
             for directions in zip(
@@ -155,7 +160,7 @@ class Seq2Seq(nn.Module):
 
     def _encode_packed(self, source: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Return the same by PyTorch's LSTM, which is cuDNN's on a GPU."""
-        words = F.embedding(source.t(), self.source_embedding.weight, sparse=True)
+        words = self._embed(source.t(), self.source_embedding)
         with torch.autocast(source.device.type, self._dtype, enabled=self._dtype == torch.bfloat16):
             packed = pack_padded_sequence(words, lengths, enforce_sorted=False)
             states, (hidden, cell) = self.encoder(packed)
@@ -206,7 +211,7 @@ class Seq2Seq(nn.Module):
         rows, steps = len(target), target.shape[1] - 1
         candidates = rows // len(encoded.keys)
         read = target[:, :-1] if inputs is None else inputs
-        embedded = F.embedding(read.t(), self.target_embedding.weight, sparse=True)
+        embedded = self._embed(read.t(), self.target_embedding)
         w_embedding, w_feed = self._input_weights()
         keep = None
         if self.training and self.dropout:

@@ -12,8 +12,9 @@ def clipped_sgd(
 ) -> Tensor:
     """Make one update; afterwards the parameters have no gradient any more.
 
-    An embedding's gradient is sparse: a mini-batch reads a tenth of the words, and the other rows
-    are neither zeroed nor read. Nothing moves where the norm is not finite or `unless` is true.
+    An embedding's gradient may be sparse: a mini-batch reads a tenth of the words, and the other
+    rows are neither zeroed nor read. Nothing moves where the norm is not finite or `unless` is
+    true.
 
     Args:
         parameters: those that have a gradient are moved.
