@@ -48,7 +48,7 @@ def learning_curves(runs: Sequence[Path], *, out: Path) -> None:
     for axis, title in zip(axes, PANELS.values(), strict=True):
         axis.set(xlabel="epoch", title=title)
         axis.grid(alpha=0.3)
-    axes[0].legend(fontsize="small", loc="lower right")
+    axes[0].legend(fontsize="small", loc="best")
     with atomic_path(out) as temporary:
         figure.savefig(temporary, format="svg", metadata={"Date": None})
     plt.close(figure)
