@@ -163,7 +163,7 @@ def group(runs: Sequence[Run]) -> list[list[Run]]:
                 raise UserError(
                     f"{other.folder} and {run.folder} are the same system and seed; give one"
                 )
-            if run.config.model_copy(update={"seed": other.config.seed}) != other.config:
+            if run.config.with_seed(other.config.seed) != other.config:
                 raise UserError(
                     f"{other.folder} and {run.folder} are the system {run.config.system} with "
                     "different settings; give them different names"

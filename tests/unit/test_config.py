@@ -187,6 +187,16 @@ def test_slices_are_read_back_as_they_were_written(tmp_path: Path):
         assert load(kind, path).fingerprint() == section.fingerprint()
 
 
+def test_small_numbers_are_numbers_when_read_back(tmp_path: Path):
+    """A system's own keys are any values: nothing would turn text into a number."""
+    tiny = {"learning_rate": 1e-5, "min_learning_rate": 1e-5}
+    config = experiment(systems={"slow": {"objective": "ml", "training": tiny}})
+    run = config.run_config("slow", 1)
+    (tmp_path / "config.json").write_text(run.canonical_json(), encoding="utf-8")
+
+    assert load(RunConfig, tmp_path / "config.json").fingerprint() == run.fingerprint()
+
+
 def test_a_run_depends_on_its_own_values_alone():
     before = experiment().run_config("a", 1).fingerprint()
     others = {

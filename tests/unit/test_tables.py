@@ -9,7 +9,7 @@ import pytest
 import yaml
 from small_disk import SmallDisk
 
-from alpha_dimt.config import Experiment, parse
+from alpha_dimt.config import Experiment, RunConfig, load, parse
 from alpha_dimt.errors import UserError
 from alpha_dimt.files import read_json, write_json
 from alpha_dimt.tables import read_published, write_table1
@@ -236,11 +236,21 @@ def test_one_system_with_different_settings_is_refused(tmp_path: Path, out: Path
     edit(runs[1] / "config.json", "training", "batch_size", value=7)
     with pytest.raises(UserError, match=r"run\.json is of another configuration"):
         write_table1(runs, out=out)
-    from alpha_dimt.config import RunConfig, load
-
     key = load(RunConfig, runs[1] / "config.json").fingerprint()
     write_json(runs[1] / "run.json", {"run_key": key})
     with pytest.raises(UserError, match="the system ml with different settings"):
+        write_table1(runs, out=out)
+
+
+def test_seeds_of_a_system_that_starts_from_another(tmp_path: Path, out: Path) -> None:
+    """Each seed starts from the run of its own seed."""
+    runs = [make_run(tmp_path, "mrt", seed, 60, "objectives") for seed in (1, 2)]
+    write_table1(runs, out=out)
+    assert rows(out)[-1]["seeds"] == "1 2"
+    edit(runs[1] / "config.json", "start", "model", "hidden", value=256)
+    key = load(RunConfig, runs[1] / "config.json").fingerprint()
+    write_json(runs[1] / "run.json", {"run_key": key})
+    with pytest.raises(UserError, match="the system mrt with different settings"):
         write_table1(runs, out=out)
 
 

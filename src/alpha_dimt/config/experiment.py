@@ -40,6 +40,11 @@ class RunConfig(Section):
     start: "RunConfig | None" = Field(description="the run whose best weights this one starts from")
     seed: Seed
 
+    def with_seed(self, seed: int) -> "RunConfig":
+        """Return the same with another seed, the run that it starts from included."""
+        start = self.start and self.start.with_seed(seed)
+        return self.model_copy(update={"seed": seed, "start": start})
+
 
 def _changed(section: AnySection, changes: dict[str, Any], key: str) -> AnySection:
     """Return a section with other values for some keys; errors name `key` and what is below it."""

@@ -9,7 +9,7 @@ from pydantic import ValidationError
 
 from alpha_dimt.config.section import AnySection
 from alpha_dimt.errors import UserError
-from alpha_dimt.files import read_lines
+from alpha_dimt.files import read_json, read_lines
 
 
 def parse(section: type[AnySection], values: Any, origin: str) -> AnySection:
@@ -71,9 +71,13 @@ def _key(location: tuple[int | str, ...], values: Any, *, missing: bool) -> str:
 def load(section: type[AnySection], path: Path) -> AnySection:
     """Read a YAML or JSON file as a section.
 
+    YAML takes JSON too, but not its numbers: 1e-05, as Python writes it, is text in YAML 1.1.
+
     Raises:
-        UserError: the file is missing, is not YAML, or does not fit the section.
+        UserError: the file is missing, is not YAML or JSON, or does not fit the section.
     """
+    if path.suffix == ".json":
+        return parse(section, read_json(path), str(path))
     text = "\n".join(read_lines(path))
     try:
         values = yaml.safe_load(text)
