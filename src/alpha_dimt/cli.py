@@ -188,18 +188,21 @@ def train(
     SIGTERM and SIGUSR1 stop it after the update that it is at, with exit code 75; nothing is lost.
     """
     from alpha_dimt.config import RunConfig, load
+    from alpha_dimt.devices import lease
     from alpha_dimt.training.run import train_run
 
-    train_run(
-        load(RunConfig, config),
-        encoded=encoded,
-        augmented=augmented,
-        start=start,
-        state=state,
-        out=out,
-        threads=threads,
-        checkpoint_seconds=checkpoint_seconds,
-    )
+    run = load(RunConfig, config)
+    with lease(run.training.device):
+        train_run(
+            run,
+            encoded=encoded,
+            augmented=augmented,
+            start=start,
+            state=state,
+            out=out,
+            threads=threads,
+            checkpoint_seconds=checkpoint_seconds,
+        )
 
 
 @cli.command()
@@ -211,12 +214,13 @@ def train(
 @click.option("--threads", type=click.IntRange(1), required=True, help="CPU threads to use.")
 def decode(config: Path, run: Path, encoded: Path, split: str, out: Path, threads: int) -> None:
     """Translate a split by greedy or beam search."""
-    from alpha_dimt.config import Decoding, load
+    from alpha_dimt.config import Decoding, RunConfig, load
     from alpha_dimt.decoding import decode_split
+    from alpha_dimt.devices import lease
 
-    decode_split(
-        load(Decoding, config), run=run, encoded=encoded, split=split, out=out, threads=threads
-    )
+    search, device = load(Decoding, config), load(RunConfig, run / "config.json").training.device
+    with lease(device):
+        decode_split(search, run=run, encoded=encoded, split=split, out=out, threads=threads)
 
 
 @cli.command()

@@ -42,7 +42,8 @@ def test_conda_and_pip_ask_for_the_same(repository: Path, project: dict):
 
 
 def test_the_lock_fits_the_project(project: dict, lock: dict[str, str]):
-    wanted = by_name([*project["dependencies"], *project["optional-dependencies"]["dev"]])
+    extras = project["optional-dependencies"]
+    wanted = by_name([*project["dependencies"], *extras["dev"], *extras["slurm"]])
     for name, requirement in wanted.items():
         assert name in lock, f"{name} is not locked: run `make lock`"
         assert requirement.specifier.contains(lock[name]), f"{name}: run `make lock`"

@@ -1,3 +1,5 @@
+import re
+import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
@@ -61,3 +63,33 @@ def test_named_targets(make_workflow):
     assert workflow.planned("models").keys() == {"fetch", "tokenise", "encode", "train", "models"}
     assert "track" not in workflow.planned("tables")
     assert "table1" not in workflow.planned("tracking")
+
+
+def test_a_grid_shares_what_can_be_shared(make_workflow):
+    systems = {
+        f"alpha{alpha}-tau{tau}": {"objective": "alpha", "alpha": alpha / 10, "tau": tau}
+        for alpha in range(5)
+        for tau in (1, 2)
+    }
+    seeds = list(range(1, 11))
+    workflow = make_workflow({"corpus": {"kind": "toy"}, "systems": systems, "seeds": seeds})
+
+    jobs = workflow.planned()
+
+    assert {jobs[stage] for stage in ("fetch", "tokenise", "encode", "table1", "track")} == {1}
+    # Candidates depend on proposal and seed, not on alpha and tau.
+    assert jobs["augment"] == len(seeds)
+    assert jobs["train"] == len(systems) * len(seeds)
+
+
+def test_bash_writes_out_the_runs_of_a_table(make_workflow):
+    systems = {"ml": {"objective": "ml"}, "alpha0.5": {"objective": "alpha", "alpha": 0.5}}
+    workflow = make_workflow({"corpus": {"kind": "toy"}, "systems": systems, "seeds": [2, 1]})
+    result = workflow.run("--dry-run", "--printshellcmds", "tables")
+    [command] = re.findall(r"alpha_dimt table --out \S+ (.*) >", result.stdout + result.stderr)
+
+    written = subprocess.run(["bash", "-c", f"echo {command}"], capture_output=True, text=True)
+
+    assert written.stdout.split() == [
+        f"results/toy/runs/{system}/seed{seed}/" for system in systems for seed in (2, 1)
+    ]

@@ -92,6 +92,12 @@ def test_time_stamps_of_configurations_do_not_count(finished):
     assert finished.planned() == {}
 
 
+def test_other_limits_rerun_nothing(finished):
+    limits = ("train:runtime=1", "train:mem_mb=9000", "train:gpu=0", "decode:runtime=1")
+
+    assert finished.planned("--set-resources", *limits) == {}
+
+
 def test_ctrl_c_and_again_ends_in_the_same_results(finished, make_workflow):
     workflow = make_workflow({})
     workflow.config.write_bytes(finished.config.read_bytes())

@@ -14,6 +14,9 @@ rule augment:
         "results/{corpus}/benchmarks/augment.{proposal}.seed{seed}.tsv"
     conda:
         "../../environment.yml"
+    resources:
+        runtime=PREPARATION.minutes,
+        mem_mb=lambda wildcards, attempt: attempt * PREPARATION.mem_mb,
     params:
         config=lambda wildcards: augment_slice(wildcards).canonical_json(),
     shell:

@@ -4,6 +4,7 @@ import os
 import re
 import shlex
 import sys
+from functools import cache
 from pathlib import Path
 
 # The rules call `python -m alpha_dimt`: the package of this folder, installed or not, with the
@@ -20,6 +21,7 @@ os.environ.update(
 try:
     # Snakemake's own `parse` and `config` share the names of this file.
     from alpha_dimt import config as typed
+    from alpha_dimt import resources as limits
     from alpha_dimt.errors import UserError
 except ModuleNotFoundError as error:
     sys.exit(
@@ -52,6 +54,7 @@ try:
         typed.Experiment, config, ", ".join(map(str, workflow.configfiles))
     )
     USER_FILES = user_files(experiment.corpus)
+    CORPUS_SIZE = limits.corpus_size(experiment.corpus)
 except UserError as error:
     sys.exit(str(error))
 
@@ -81,6 +84,25 @@ wildcard_constraints:
     seed=r"\d+",
     split="valid|test",
     search="greedy|beam",
+
+
+# What a cluster is asked for; resources rerun nothing. The local machine pays them no attention.
+@cache
+def training_limits(system):
+    """Return the limits of a training, which are those of all its seeds."""
+    run = experiment.run_config(system, experiment.seeds[0])
+    return limits.training(run, CORPUS_SIZE)
+
+
+@cache
+def decoding_limits(search):
+    """Return the limits of decoding one split."""
+    return limits.decoding(experiment, experiment.search_config(search), CORPUS_SIZE)
+
+
+PREPARATION = limits.preparation(experiment, CORPUS_SIZE)
+EVALUATION = limits.collection(1)
+COLLECTION = limits.collection(len(experiment.systems) * len(experiment.seeds))
 
 
 def for_languages(pattern):
@@ -129,3 +151,18 @@ def runs(pattern):
         system=experiment.systems,
         seed=experiment.seeds,
     )
+
+
+def run_folders(wildcards):
+    """Return the folders of all runs, in the order of `runs`, as a pattern that bash expands.
+
+    One argument of a command holds 128 KiB, and Snakemake hands bash a command as one argument:
+    written out, some 3,000 folders are too long.
+    """
+
+    def one_of(names):
+        names = list(map(str, names))
+        return names[0] if len(names) == 1 else f"{{{','.join(names)}}}"
+
+    systems, seeds = one_of(experiment.systems), one_of(experiment.seeds)
+    return f"results/{CORPUS}/runs/{systems}/seed{seeds}/"

@@ -55,6 +55,9 @@ rule tokenise:
     conda:
         "../../environment.yml"
     threads: 8
+    resources:
+        runtime=PREPARATION.minutes,
+        mem_mb=lambda wildcards, attempt: attempt * PREPARATION.mem_mb,
     shell:
         "python -m alpha_dimt tokenise --config {input.config} "
         "--raw results/{wildcards.corpus}/data/raw --out results/{wildcards.corpus}/data/text "
@@ -82,6 +85,9 @@ rule encode:
         "results/{corpus}/benchmarks/encode.tsv"
     conda:
         "../../environment.yml"
+    resources:
+        runtime=PREPARATION.minutes,
+        mem_mb=lambda wildcards, attempt: attempt * PREPARATION.mem_mb,
     shell:
         "python -m alpha_dimt encode --config {input.config} "
         "--text results/{wildcards.corpus}/data/text --out results/{wildcards.corpus}/data/encoded "

@@ -33,6 +33,11 @@ rule decode:
     conda:
         "../../environment.yml"
     threads: experiment.training.threads
+    resources:
+        runtime=lambda wildcards: decoding_limits(wildcards.search).minutes,
+        mem_mb=lambda wildcards, attempt: attempt
+        * decoding_limits(wildcards.search).mem_mb,
+        gpu=lambda wildcards: decoding_limits(wildcards.search).gpus,
     shell:
         "python -m alpha_dimt decode --config {input.config} "
         "--run results/{wildcards.corpus}/runs/{wildcards.system}/seed{wildcards.seed} "

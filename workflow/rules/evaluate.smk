@@ -12,6 +12,9 @@ rule evaluate:
         "results/{corpus}/logs/evaluate.{system}.seed{seed}.{split}.{search}.log",
     conda:
         "../../environment.yml"
+    resources:
+        runtime=EVALUATION.minutes,
+        mem_mb=EVALUATION.mem_mb,
     params:
         case="--cased" if experiment.preparation.lowercase == "never" else "--lowercase",
         language=TARGET,
@@ -34,8 +37,11 @@ rule significance:
         "results/{corpus}/logs/significance.log",
     conda:
         "../../environment.yml"
+    resources:
+        runtime=COLLECTION.minutes,
+        mem_mb=COLLECTION.mem_mb,
     params:
-        runs=runs(""),
+        runs=run_folders,
     shell:
         "python -m alpha_dimt significance --reference {input.reference} "
         "--out results/{wildcards.corpus}/tables/significance {params.runs} > {log} 2>&1"

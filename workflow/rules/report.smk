@@ -12,8 +12,11 @@ rule table1:
         "results/{corpus}/logs/table1.log",
     conda:
         "../../environment.yml"
+    resources:
+        runtime=COLLECTION.minutes,
+        mem_mb=COLLECTION.mem_mb,
     params:
-        runs=runs(""),
+        runs=run_folders,
     shell:
         "python -m alpha_dimt table --out results/{wildcards.corpus}/tables/table1 {params.runs} "
         "> {log} 2>&1"
@@ -29,8 +32,11 @@ rule training_table:
         "results/{corpus}/logs/training_table.log",
     conda:
         "../../environment.yml"
+    resources:
+        runtime=COLLECTION.minutes,
+        mem_mb=COLLECTION.mem_mb,
     params:
-        runs=runs(""),
+        runs=run_folders,
     shell:
         "python -m alpha_dimt training-table "
         "--out results/{wildcards.corpus}/tables/training {params.runs} > {log} 2>&1"
@@ -53,7 +59,7 @@ rule track:
     conda:
         "../../environment.yml"
     params:
-        runs=runs(""),
+        runs=run_folders,
         uri=experiment.tracking.uri
         or f"sqlite:///{Path('results/mlflow.db').absolute()}",
     shell:
@@ -70,7 +76,10 @@ rule learning_curves:
         "results/{corpus}/logs/learning_curves.log",
     conda:
         "../../environment.yml"
+    resources:
+        runtime=COLLECTION.minutes,
+        mem_mb=COLLECTION.mem_mb,
     params:
-        runs=runs(""),
+        runs=run_folders,
     shell:
         "python -m alpha_dimt curves --out {output} {params.runs} > {log} 2>&1"

@@ -24,9 +24,13 @@ rule train:
     conda:
         "../../environment.yml"
     threads: experiment.training.threads
-    # Not in `params:`, where another value would train anew.
+    # `checkpoint_seconds` is not in `params:`, where another value would train anew.
     resources:
         checkpoint_seconds=experiment.checkpoints.seconds,
+        runtime=lambda wildcards: training_limits(wildcards.system).minutes,
+        mem_mb=lambda wildcards, attempt: attempt
+        * training_limits(wildcards.system).mem_mb,
+        gpu=lambda wildcards: training_limits(wildcards.system).gpus,
     params:
         candidates=lambda wildcards, input: (
             f"--augmented {input.candidates}" if input.candidates else ""

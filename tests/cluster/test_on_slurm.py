@@ -1,0 +1,239 @@
+"""The workflow on a real SLURM: what it does there, and what it survives.
+
+All runs of these tests are one training under several names, so that whatever befalls one of them,
+it must end like the undisturbed one.
+"""
+
+import csv
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from itertools import combinations
+from pathlib import Path
+from typing import Any
+
+import one_node
+import pytest
+import yaml
+
+# Learns enough for the best weights to be those of a late epoch.
+CONFIG = {
+    "corpus": {"kind": "toy", "train": 300, "valid": 20, "test": 20},
+    "preparation": {"vocabulary": {"kind": "words", "min_frequency": 2}},
+    "proposal": {"slices": 2},
+    "model": {"embedding": 32, "hidden": 32},
+    "training": {
+        **{"batch_size": 8, "max_epochs": 20, "min_epochs": 20, "threads": 1},
+        **{"min_learning_rate": 1.0, "sorted_first_epoch": False},
+    },
+    "decoding": {"beam": 3, "max_length": 30},
+}
+
+
+class Runs:
+    """Snakemake in one folder, through the project's SLURM profile."""
+
+    def __init__(self, repository: Path, folder: Path) -> None:
+        self.repository, self.folder = repository, folder
+
+    def start(self, target: str, systems: tuple[str, ...], *options: str) -> subprocess.Popen[str]:
+        """Start the workflow for some systems; as a user starts it, but for waiting times."""
+        config = self.folder / f"{'-'.join(systems)}.yaml"
+        objective = {"objective": "alpha", "alpha": 0.5}
+        values = CONFIG | {"systems": dict.fromkeys(systems, objective)}
+        config.write_text(yaml.safe_dump(values, sort_keys=False), encoding="utf-8")
+        return subprocess.Popen(
+            [
+                *(sys.executable, "-m", "snakemake"),
+                *("--workflow-profile", self.repository / "workflow/profiles/slurm"),
+                *("--snakefile", self.repository / "Snakefile", "--directory", self.folder),
+                *("--configfile", config),
+                *("--slurm-init-seconds-before-status-checks", "2", "--latency-wait", "10"),
+                # The three translations share a job here: what a job costs is mostly Snakemake.
+                *("--group-components", "candidates=4", "tables=3", "translation=3"),
+                *("--set-resources", "decode:mem_mb=500", "evaluate:mem_mb=500"),
+                *options,
+                *("--", target),
+            ],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+
+    def log(self, system: str) -> str:
+        path = self.folder / f"results/toy/logs/train.{system}.seed1.log"
+        return path.read_text(encoding="utf-8") if path.exists() else ""
+
+    def result(self, system: str) -> tuple[list[dict[str, Any]], bytes]:
+        """Return the metrics of a run but for its times, and its weights."""
+        run = self.folder / f"results/toy/runs/{system}/seed1"
+        lines = (run / "metrics.jsonl").read_text(encoding="utf-8").splitlines()
+        metrics = [
+            {key: value for key, value in json.loads(line).items() if key not in TIMES}
+            for line in lines
+        ]
+        return metrics, weights(run / "best.safetensors")
+
+    def best_epoch(self, system: str) -> int:
+        run = self.folder / f"results/toy/runs/{system}/seed1/run.json"
+        return json.loads(run.read_text(encoding="utf-8"))["best"]["epoch"]
+
+    def process(self, system: str) -> int:
+        """Return the process that trains a system."""
+        for entry in Path("/proc").glob("[0-9]*"):
+            try:
+                words = (entry / "cmdline").read_bytes().decode().split("\0")
+                here = (entry / "cwd").resolve() == self.folder.resolve()
+            except OSError:
+                continue
+            if here and "train" in words and f"results/toy/runs/{system}/seed1" in words:
+                return int(entry.name)
+        raise AssertionError(f"{system} does not train")
+
+
+TIMES = ("time_ms", "timing")
+
+
+def weights(path: Path) -> bytes:
+    """Return the tensors of a safetensors file; its header names the system."""
+    content = path.read_bytes()
+    return content[8 + int.from_bytes(content[:8], "little") :]
+
+
+def finish(process: subprocess.Popen[str], *, timeout: float = 240) -> str:
+    try:
+        output, _ = process.communicate(timeout=timeout)
+    finally:
+        if process.poll() is None:
+            process.terminate()
+            process.wait(timeout=60)
+    return output
+
+
+@pytest.fixture(scope="module")
+def runs(repository: Path, tmp_path_factory: pytest.TempPathFactory) -> Runs:
+    return Runs(repository, tmp_path_factory.mktemp("on-slurm"))
+
+
+@pytest.fixture(scope="module")
+def finished(slurm: one_node.Slurm, runs: Runs) -> Runs:
+    """The whole workflow with one run, which nothing disturbs, from nothing to its tables."""
+    process = runs.start("all", ("undisturbed",))
+    output = finish(process)
+    assert process.returncode == 0, output
+    return runs
+
+
+def test_from_nothing_to_the_table(finished: Runs):
+    table = finished.folder / "results/toy/tables/table1.csv"
+    rows = list(csv.DictReader(table.read_text(encoding="utf-8").splitlines()))
+
+    assert [row["system"] for row in rows if row["source"] == "this run"] == ["undisturbed"]
+    assert (finished.folder / "results/toy/figures/learning_curves.svg").stat().st_size > 0
+    assert (finished.folder / "results/toy/tracking.json").stat().st_size > 0
+
+
+# What befalls a training. Each gets its SLURM job and its process, which is stopped meanwhile.
+def overtime(slurm: one_node.Slurm, job: str, process: int) -> None:
+    # SLURM looks for jobs that are out of time every 30 seconds.
+    slurm.run("scontrol", "update", f"JobId={job}", "EndTime=now")
+
+
+def cancelled(slurm: one_node.Slurm, job: str, process: int) -> None:
+    slurm.run("scancel", job)
+
+
+def killed(slurm: one_node.Slurm, job: str, process: int) -> None:
+    os.kill(process, signal.SIGKILL)
+
+
+def preempted(slurm: one_node.Slurm, job: str, process: int) -> None:
+    # Takes both GPUs away from whoever has them.
+    slurm.run("sbatch", "--partition=urgent", "--gpus=2", "--output=/dev/null", "--wrap=sleep 1")
+
+
+FAULTS: dict[str, Callable[[one_node.Slurm, str, int], None]] = {
+    fault.__name__: fault for fault in (overtime, cancelled, killed, preempted)
+}
+
+
+@pytest.fixture(scope="module")
+def disturbed(slurm: one_node.Slurm, finished: Runs) -> dict[str, str]:
+    """Trainings that something befell after their second epoch: SLURM's jobs, by name."""
+    process = finished.start("models", tuple(FAULTS))
+    stopped: dict[str, tuple[str, int]] = {}
+    jobs: dict[str, str] = {}
+    while process.poll() is None and len(jobs) < len(FAULTS):
+        time.sleep(0.05)
+        running = slurm.jobs("RUNNING,COMPLETING")
+        for name in FAULTS:
+            if name not in stopped and "\nepoch 2:" in finished.log(name):
+                comment = f"rule_train_wildcards_toy_{name}_1"
+                [job] = [job for job, text in running.items() if text == comment]
+                stopped[name] = job, finished.process(name)
+                os.kill(stopped[name][1], signal.SIGSTOP)
+        for name in stopped.keys() - jobs.keys():
+            # Preemption would hide that a job was out of time.
+            if name == "preempted" and any("overtime" in text for text in running.values()):
+                continue
+            FAULTS[name](slurm, *stopped[name])
+            jobs[name] = stopped[name][0]
+    output = finish(process)
+    assert process.returncode == 0, output
+    assert jobs.keys() == FAULTS.keys(), output
+    return jobs
+
+
+@pytest.mark.parametrize("name", FAULTS)
+def test_a_disturbed_training_ends_like_the_undisturbed(
+    finished: Runs, disturbed: dict[str, str], name: str
+):
+    assert "\nresum" in finished.log(name)
+    assert finished.best_epoch(name) > 2, "the best weights are older than what befell it"
+    assert finished.result(name) == finished.result("undisturbed")
+
+
+def test_slurm_saw_what_befell_them(slurm: one_node.Slurm, disturbed: dict[str, str]):
+    def state(name: str) -> str:
+        return slurm.run(
+            "squeue", "--noheader", "--states=all", "--format=%T", f"--jobs={disturbed[name]}"
+        ).strip()
+
+    assert state("overtime") == "TIMEOUT"
+    assert state("cancelled") == "CANCELLED"
+    # Put back into the queue by SLURM: the same job came to its end.
+    assert state("preempted") == "COMPLETED"
+
+
+def test_each_training_has_a_gpu_and_shares_it_with_none(
+    slurm: one_node.Slurm, finished: Runs, disturbed: dict[str, str]
+):
+    # The undisturbed, four more, two at a time, and what ran again; the urgent job had both GPUs.
+    trainings = [one for one in slurm.allocations() if one.gpus and one.gpus != ("0", "1")]
+
+    assert len(trainings) > len(FAULTS) + 1
+    assert {training.gpus for training in trainings} == {("0",), ("1",)}
+    for one, other in combinations(trainings, 2):
+        if one.gpus == other.gpus:
+            assert one.end <= other.start or other.end <= one.start
+    for system in ("undisturbed", *FAULTS):
+        assert re.match("GPU [01] of [01]\n", finished.log(system))
+
+
+def test_a_disturbed_training_leaves_no_checkpoint(finished: Runs, disturbed: dict[str, str]):
+    assert not list((finished.folder / "results/toy/state").iterdir())
+
+
+def test_a_request_that_no_node_can_satisfy_says_so(slurm: one_node.Slurm, finished: Runs):
+    process = finished.start("models", ("greedy",), "--set-resources", "train:gpu=3")
+    output = finish(process, timeout=60)
+
+    assert process.returncode != 0
+    assert "Requested node configuration is not available" in output
+    assert "Error in rule train" in output
+    assert "--gpus=3" in output
