@@ -17,10 +17,10 @@ def with_bias(weight: Tensor, bias: Tensor, dtype: torch.dtype, *, last: float =
     return wide
 
 
-def with_one(x: Tensor, dtype: torch.dtype, last: Tensor | float = 0.0) -> Tensor:
-    """Return [..., M + 2], x [..., M] followed by 1 and the other column's factor."""
+def with_one(x: Tensor, dtype: torch.dtype) -> Tensor:
+    """Return [..., M + 2], x [..., M] followed by 1 and 0."""
     wide = x.new_empty(*x.shape[:-1], x.shape[-1] + 2, dtype=dtype)
     wide[..., :-2] = x
     wide[..., -2] = 1
-    wide[..., -1] = last
+    wide[..., -1] = 0
     return wide
