@@ -5,11 +5,10 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-import pyarrow as pa
 import torch
 
 from alpha_dimt.config import Alpha, Ml, Model, Objective, Proposal, Raml, Training
-from alpha_dimt.data.augment import SCHEMA, draw_slice
+from alpha_dimt.data.augment import draw_slice, write_slices
 from alpha_dimt.data.batching import Batch, candidate_batch, reference_batch
 from alpha_dimt.data.encoded import AugmentedCorpus, Candidates, Pairs
 from alpha_dimt.model.seq2seq import Seq2Seq
@@ -104,8 +103,7 @@ def draw_candidates(pairs: Pairs, sizes: Sizes, k: int, path: Path) -> Candidate
     """Draw K candidates of each reference from the paper's proposal, and read them from a file."""
     proposal = Proposal(candidates=k, slices=1)
     drawn = draw_slice(pairs.target, proposal, vocab_size=sizes.target_words, seed=1, index=0)
-    with pa.OSFile(str(path), "wb") as sink, pa.ipc.new_file(sink, SCHEMA) as writer:
-        writer.write_batch(drawn)
+    write_slices(path, pairs.target, [drawn])
     return AugmentedCorpus(path, targets=pairs.target, words=sizes.target_words, each=k)[0]
 
 

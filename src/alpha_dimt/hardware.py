@@ -1,7 +1,8 @@
-"""The processor, as far as it can be known without PyTorch."""
+"""Processor and memory, as far as they can be known without PyTorch."""
 
 import os
 import platform
+import resource
 import sys
 from pathlib import Path
 
@@ -19,3 +20,16 @@ def processor() -> str:
         lines = []
     names = [line.split(":")[1].strip() for line in lines if line.startswith("model name")]
     return names[0] if names else platform.processor() or platform.machine()
+
+
+def peak_rss_mb() -> float:
+    """Return the largest resident memory that this process has had, in MB.
+
+    getrusage would carry over the peak of the process that started this one.
+    """
+    status = Path("/proc/self/status")
+    if status.exists():
+        lines = status.read_text(encoding="ascii").split("\n")
+        return next(int(line.split()[1]) for line in lines if line.startswith("VmHWM")) * 1.024e-3
+    unit = 1 if sys.platform == "darwin" else 1024
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 1e6

@@ -1,5 +1,6 @@
 """Sentences of different lengths in two flat arrays."""
 
+import hashlib
 from dataclasses import dataclass
 
 import numpy as np
@@ -44,6 +45,11 @@ class Ragged:
     def owner(self) -> Ints:
         """[total] the row that each value is in."""
         return np.repeat(np.arange(len(self)), self.lengths)
+
+    def digest(self) -> str:
+        """Return what tells these rows from others, whatever integer types hold them."""
+        parts = (self.values.astype("<i8"), self.lengths.astype("<i8"))
+        return hashlib.sha256(b"".join(part.tobytes() for part in parts)).hexdigest()
 
     def take(self, rows: Ints) -> "Ragged":
         """Return some rows, in the order given."""

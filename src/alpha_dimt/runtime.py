@@ -8,7 +8,7 @@ from typing import Any, Literal
 import torch
 
 from alpha_dimt.errors import UserError
-from alpha_dimt.hardware import cores, processor
+from alpha_dimt.hardware import cores, peak_rss_mb, processor
 
 M_TRIM_THRESHOLD, M_MMAP_MAX = -1, -4  # of malloc.h
 
@@ -64,3 +64,13 @@ def machine(device: torch.device) -> dict[str, Any]:
     if device.type == "cuda":
         info["gpu"] = torch.cuda.get_device_name(device)
     return info
+
+
+def peak_memory_mb(device: torch.device) -> float:
+    """Return the most memory that this process has held at once, in MB.
+
+    Of a CUDA device, what PyTorch has allocated there; of a CPU, the resident memory.
+    """
+    if device.type == "cuda":
+        return torch.cuda.max_memory_allocated(device) / 1e6
+    return peak_rss_mb()

@@ -1,5 +1,6 @@
 """Draw the candidates of a corpus once, for every epoch and every alpha."""
 
+from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 
@@ -7,14 +8,14 @@ import numpy as np
 import pyarrow as pa
 
 from alpha_dimt.config import AugmentConfig, Proposal
-from alpha_dimt.data.encoded import read_pairs
+from alpha_dimt.data.encoded import REFERENCES, read_pairs
 from alpha_dimt.files import atomic_path
 from alpha_dimt.proposals import Block, Edits, Words, build, frame, needs_blocks
 from alpha_dimt.ragged import Ragged
 from alpha_dimt.rewards import reward_of_edits
 from alpha_dimt.vocab import Vocab
 
-SCHEMA = pa.schema(
+_COLUMNS = pa.schema(
     {
         "positions": pa.list_(pa.int16()),
         "tokens": pa.list_(pa.int32()),
@@ -71,21 +72,31 @@ def _record_batch(edits: Edits, reward: np.typing.NDArray[np.float64]) -> pa.Rec
             pa.array(reward, pa.float32()),
             pa.array(edits.log_q0, pa.float64()),
         ],
-        schema=SCHEMA,
+        schema=_COLUMNS,
     )
+
+
+def write_slices(path: Path, targets: Ragged, slices: Iterable[pa.RecordBatch]) -> None:
+    """Write slices, and whose edits they are: no other references will take them."""
+    schema = _COLUMNS.with_metadata({REFERENCES: targets.digest()})
+    with (
+        atomic_path(path) as temporary,
+        pa.OSFile(str(temporary), "wb") as sink,
+        pa.ipc.new_file(sink, schema) as writer,
+    ):
+        for batch in slices:
+            writer.write_batch(batch)
 
 
 def augment_corpus(config: AugmentConfig, *, encoded: Path, out: Path) -> None:
     """Write an Arrow file with one record batch a slice."""
     targets = read_pairs(encoded, "train").target
-    vocab = Vocab.load(encoded / f"vocab.{config.data.corpus.target}.txt")
-    proposal = config.proposal
-    with (
-        atomic_path(out) as temporary,
-        pa.OSFile(str(temporary), "wb") as sink,
-        pa.ipc.new_file(sink, SCHEMA) as writer,
-    ):
-        for index in range(proposal.slices):
-            writer.write_batch(
-                draw_slice(targets, proposal, vocab_size=len(vocab), seed=config.seed, index=index)
-            )
+    words = len(Vocab.load(encoded / f"vocab.{config.data.corpus.target}.txt"))
+    write_slices(
+        out,
+        targets,
+        (
+            draw_slice(targets, config.proposal, vocab_size=words, seed=config.seed, index=index)
+            for index in range(config.proposal.slices)
+        ),
+    )

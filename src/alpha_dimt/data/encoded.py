@@ -23,6 +23,8 @@ from alpha_dimt.vocab import Vocab
 # Columns that `encode` and `augment` write; positions may be of any integer type.
 PAIRS = ("source", "target", "source_text", "target_text")
 EDITS = ("positions", "tokens", "insert_positions", "insert_tokens", "reward", "log_q0")
+REFERENCES = "references"
+"""Metadata of a file of candidates: `Ragged.digest` of the references that they are edits of."""
 
 # Sentences whose text is looked up in the vocabulary: enough to know whether it is the right one.
 _SAMPLE = 1000
@@ -183,13 +185,17 @@ class AugmentedCorpus:
             each: candidates a reference.
 
         Raises:
-            UserError: there is no such file, it is no Arrow file or holds no slice.
+            UserError: there is no such file, or it is no Arrow file, holds no slice or the
+                candidates of other references.
         """
         self._path, self._targets, self._words, self._each = path, targets, words, each
         with _arrow_errors(path, "augment"):
             self._reader = pa.ipc.open_file(pa.memory_map(str(path)))
             if not self._reader.num_record_batches:
                 raise ValueError("it holds no candidates")
+            metadata = self._reader.schema.metadata or {}
+            if metadata.get(REFERENCES.encode()) != targets.digest().encode():
+                raise ValueError("its candidates are edits of other references than these")
 
     def __len__(self) -> int:
         return int(self._reader.num_record_batches)
@@ -214,10 +220,7 @@ class AugmentedCorpus:
         return Candidates(edits=edits, reward=reward)
 
     def _check(self, edits: Edits, reward: npt.NDArray[np.float32]) -> None:
-        """Check that candidates can be of these references; raise ValueError if not.
-
-        Positions that lie outside a sentence are what the candidates of another corpus have.
-        """
+        """Check that candidates can be edits of these references; raise ValueError if not."""
         if len(edits) != self._each * len(self._targets):
             raise ValueError(
                 f"it has {len(edits):,} candidates a slice, but {len(self._targets):,} references "
@@ -231,9 +234,9 @@ class AugmentedCorpus:
             if not np.array_equal(positions.offsets, tokens.offsets):
                 raise ValueError("its positions and tokens do not belong together")
             if not _within(positions.values, 0, ends[positions.owner]):
-                raise ValueError("its edits lie outside the sentences: it is of another corpus")
+                raise ValueError("its edits lie outside the sentences")
             if not _within(tokens.values, least, self._words):
-                raise ValueError("its words are not in the vocabulary: it is of another corpus")
+                raise ValueError("its words are not in the vocabulary")
         if not (np.isfinite(reward).all() and np.isfinite(edits.log_q0).all()):
             raise ValueError("a reward or log q0 is not finite")
 

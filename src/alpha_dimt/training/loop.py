@@ -13,6 +13,7 @@ from alpha_dimt.config import Training
 from alpha_dimt.data.batching import Batch
 from alpha_dimt.errors import Stopped, UserError
 from alpha_dimt.model.seq2seq import Seq2Seq
+from alpha_dimt.runtime import peak_memory_mb
 from alpha_dimt.training.candidates import Sampler, gold_probability, score
 from alpha_dimt.training.checkpoints import Checkpoints
 from alpha_dimt.training.interruption import StopRequest
@@ -189,6 +190,7 @@ def fit(
             "epoch_seconds": validated,
             "valid_seconds": validated - trained,
             "target_tokens_per_second": tokens / trained,
+            "peak_memory_mb": peak_memory_mb(device),
         }
         state.end_epoch(metrics, updates, timing, task.recipe)
         checkpoints.save(state, model, best=state.schedule.best_epoch == state.schedule.epoch)

@@ -135,10 +135,10 @@ def test_right_candidates(candidates: Path, encoded: Path) -> None:
 @pytest.mark.parametrize(
     ("change", "reason"),
     [
-        (column("tokens", edited(WORDS)), "not in the vocabulary: it is of another corpus"),
-        (column("tokens", edited(-2)), "not in the vocabulary: it is of another corpus"),
-        (column("positions", edited(99)), "outside the sentences: it is of another corpus"),
-        (column("positions", edited(-1)), "outside the sentences: it is of another corpus"),
+        (column("tokens", edited(WORDS)), "not in the vocabulary"),
+        (column("tokens", edited(-2)), "not in the vocabulary"),
+        (column("positions", edited(99)), "outside the sentences"),
+        (column("positions", edited(-1)), "outside the sentences"),
         (column("positions", lambda rows: [[*row, 1] for row in rows]), "do not belong together"),
         (column("reward", lambda rows: [float("nan"), *rows[1:]]), "not finite"),
         (column("log_q0", lambda rows: [float("-inf"), *rows[1:]]), "not finite"),
@@ -161,7 +161,7 @@ def test_candidates_of_another_corpus_of_the_same_size(candidates: Path, encoded
     pairs = table(encoded / "train.arrow")
     order = np.random.default_rng(1).permutation(len(pairs))
     write(encoded / "train.arrow", pairs.take(order).combine_chunks())
-    with pytest.raises(UserError, match="it is of another corpus"):
+    with pytest.raises(UserError, match="edits of other references"):
         first_slice(candidates, encoded)
 
 
