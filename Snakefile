@@ -11,6 +11,9 @@ if not workflow.configfiles:
     configfile: f"{workflow.basedir}/config/config.yaml"
 
 
+report: "workflow/report/workflow.rst"
+
+
 include: "workflow/rules/common.smk"
 include: "workflow/rules/data.smk"
 include: "workflow/rules/augment.smk"
@@ -26,7 +29,8 @@ rule all:
         expand(rules.table1.output, corpus=CORPUS),
         expand(rules.significance.output, corpus=CORPUS),
         expand(rules.training_table.output, corpus=CORPUS),
-        expand(rules.learning_curves.output, corpus=CORPUS),
+        expand(rules.figures.output, corpus=CORPUS),
+        expand(rules.report.output, corpus=CORPUS),
         expand(rules.track.output, corpus=CORPUS),
 
 

@@ -51,7 +51,10 @@ TOUR: dict[str, dict[str, str]] = {
     "Show": {
         "table": "--out my/table1 runs/*/seed*",
         "training-table": "--out my/training runs/*/seed*",
-        "curves": "--out my/curves.svg runs/*/seed*",
+        "examples": "--config decoding/beam.json --encoded data/encoded --threads 1 "
+        "--out my/examples.json runs/*/seed1",
+        "figures": "--out my/figures runs/*/seed*",
+        "report": "--tables tables --examples my/examples.json --out my/report.html runs/*/seed*",
         "track": "--uri sqlite:///my/mlflow.db --experiment toy --receipt my/track.json "
         "runs/*/seed*",
     },
@@ -319,13 +322,38 @@ def training_table(out: Path, runs: tuple[Path, ...]) -> None:
 
 
 @cli.command()
-@click.option("--out", type=NEW, required=True, help="SVG file.")
+@click.option("--config", type=EXISTING, required=True, help="Configuration of the search.")
+@click.option("--encoded", type=EXISTING, required=True, help="Folder of `encode`.")
+@click.option("--threads", type=click.IntRange(min=1), default=1, show_default=True)
+@click.option("--out", type=NEW, required=True, help="JSON file.")
 @click.argument("runs", type=EXISTING, nargs=-1, required=True)
-def curves(out: Path, runs: tuple[Path, ...]) -> None:
-    """Draw the learning curves of finished runs."""
-    from alpha_dimt.figures import learning_curves
+def examples(config: Path, encoded: Path, threads: int, out: Path, runs: tuple[Path, ...]) -> None:
+    """Translate a few test sentences with each run, with the attention behind each word."""
+    from alpha_dimt.examples import write_examples
 
-    learning_curves(runs, out=out)
+    write_examples(runs, decoding=config, encoded=encoded, threads=threads, out=out)
+
+
+@cli.command()
+@click.option("--out", type=NEW, required=True, help="Folder for the SVG files.")
+@click.argument("runs", type=EXISTING, nargs=-1, required=True)
+def figures(out: Path, runs: tuple[Path, ...]) -> None:
+    """Draw scores and learning curves of finished runs."""
+    from alpha_dimt.report.figures import write_figures
+
+    write_figures(runs, out=out)
+
+
+@cli.command()
+@click.option("--tables", type=EXISTING, required=True, help="Folder of the tables.")
+@click.option("--examples", type=EXISTING, help="What `examples` wrote; none: no translations.")
+@click.option("--out", type=NEW, required=True, help="HTML file.")
+@click.argument("runs", type=EXISTING, nargs=-1, required=True)
+def report(tables: Path, examples: Path | None, out: Path, runs: tuple[Path, ...]) -> None:
+    """Write the report of finished runs: one page that needs no network."""
+    from alpha_dimt.report.page import write_report
+
+    write_report(runs, tables=tables, examples=examples, out=out)
 
 
 @cli.command()

@@ -29,7 +29,7 @@ from alpha_dimt.evaluation.significance import (
     holm,
     resample,
 )
-from alpha_dimt.table_formats import Cell, Row, Table, cells, html, latex, markdown
+from alpha_dimt.table_formats import Cell, Row, Table, cells, html, latex, markdown, to_json
 from alpha_dimt.tables import (
     COLUMNS,
     TESTED,
@@ -91,7 +91,7 @@ class Column:
 
 
 def write_significance(runs: Sequence[Path], *, reference: Path, out: Path) -> None:
-    """Write {out}.csv, .md, .tex and .html: every pair of systems, within and across seeds.
+    """Write {out}.csv, .json, .md, .tex and .html: every pair of systems, within and across seeds.
 
     Args:
         runs: folders of finished runs on one corpus, any number of seeds a system.
@@ -112,6 +112,7 @@ def write_significance(runs: Sequence[Path], *, reference: Path, out: Path) -> N
     tables = [across_table(columns, about), within_table(columns, about)]
     texts = {
         "csv": csv_text(columns, about),
+        "json": to_json(tables),
         "md": "\n".join(map(markdown, tables)),
         "tex": "\n".join(map(latex, tables)),
         "html": html("Significance", tables),

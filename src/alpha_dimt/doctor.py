@@ -22,10 +22,10 @@ GIB = 2**30
 
 # What the package itself needs besides PyTorch: name to import, name to install.
 REQUIRED = {
-    **{name: name for name in ("click", "matplotlib", "numpy", "pandas", "pooch", "pyarrow")},
+    **{name: name for name in ("altair", "click", "jinja2", "numpy", "pandas", "pooch", "pyarrow")},
     **{name: name for name in ("pydantic", "requests", "sacrebleu", "sacremoses", "safetensors")},
     **{"scipy": "scipy", "subword_nmt": "subword-nmt", "tqdm": "tqdm", "yaml": "PyYAML"},
-    **{"snakemake": "snakemake", "mlflow": "mlflow"},
+    **{"snakemake": "snakemake", "mlflow": "mlflow", "vl_convert": "vl-convert-python"},
 }
 INSTALL = "install requirements.lock (`make run` does) or environment.yml"
 # Below these a warning: toolkits take 2 to 3 GB for one training of the paper's sizes.

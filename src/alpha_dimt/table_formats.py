@@ -1,9 +1,14 @@
-"""Tables as Markdown, LaTeX and HTML."""
+"""Tables as Markdown, LaTeX and HTML, and as JSON that can be read back."""
 
+import json
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from html import escape
 from itertools import groupby
+from pathlib import Path
+
+from alpha_dimt.errors import UserError
+from alpha_dimt.files import read_json
 
 MISSING = "–"
 
@@ -60,6 +65,41 @@ class Table:
 def cells(*texts: str) -> tuple[Cell, ...]:
     """Return cells of plain text."""
     return tuple(Cell(text) for text in texts)
+
+
+# ------------------------------------------------------------------------------------- JSON
+
+
+def to_json(tables: Sequence[Table]) -> str:
+    """Return tables as they are laid out, for other pages that show them."""
+    return json.dumps([asdict(table) for table in tables], indent=1, ensure_ascii=False) + "\n"
+
+
+def read_tables(path: Path) -> list[Table]:
+    """Read what `to_json` wrote.
+
+    Raises:
+        UserError: there is no such file, or it is something else.
+    """
+    plain = read_json(path)
+    try:
+        return [
+            Table(
+                **table
+                | {
+                    "headers": tuple(table["headers"]),
+                    "rows": [
+                        Row(row["group"], tuple(Cell(**cell) for cell in row["cells"]))
+                        for row in table["rows"]
+                    ],
+                }
+            )
+            for table in plain
+        ]
+    except (TypeError, KeyError) as error:
+        raise UserError(
+            f"{path}: this is no table of `alpha-dimt` ({error}); make it anew"
+        ) from error
 
 
 # --------------------------------------------------------------------------------- Markdown
@@ -160,7 +200,7 @@ _STYLE = """
 
 def html(title: str, tables: Sequence[Table]) -> str:
     """Return a self-contained page; colours follow the reader's light or dark setting."""
-    sections = "\n".join(_section(table) for table in tables)
+    sections = "\n".join(map(section, tables))
     return f"""<!doctype html>
 <html lang="en">
 <head>
@@ -179,7 +219,8 @@ def html(title: str, tables: Sequence[Table]) -> str:
 """
 
 
-def _section(table: Table) -> str:
+def section(table: Table) -> str:
+    """Return a table with its caption and note as a part of a page."""
     head = "".join(f'<th scope="col">{escape(header)}</th>' for header in table.headers)
     bodies = "\n".join(_body(group, rows, len(table.headers)) for group, rows in table.groups())
     return f"""<div class="scroll" role="region" aria-label="{escape(table.title)}" tabindex="0">

@@ -14,7 +14,7 @@ from alpha_dimt.errors import UserError
 from alpha_dimt.evaluation.seeds import Scores, best_system, interval
 from alpha_dimt.files import read_json, write_text
 from alpha_dimt.layout import beam_config_of
-from alpha_dimt.table_formats import Cell, Row, Table, cells, html, latex, markdown
+from alpha_dimt.table_formats import Cell, Row, Table, cells, html, latex, markdown, to_json
 
 # The columns of scores, and where a run keeps them.
 COLUMNS = {"dev_greedy": "valid.greedy", "test_greedy": "test.greedy", "test_beam": "test.beam"}
@@ -47,7 +47,7 @@ class Run:
 
 
 def write_table1(runs: Sequence[Path], *, out: Path) -> None:
-    """Write Table 1 as {out}.csv, .md, .tex and .html.
+    """Write Table 1 as {out}.csv, .json, .md, .tex and .html.
 
     Args:
         runs: folders of finished runs on one corpus, any number of seeds a system.
@@ -62,6 +62,7 @@ def write_table1(runs: Sequence[Path], *, out: Path) -> None:
     table = layout(systems, published, beam)
     texts = {
         "csv": csv_text(systems, published, beam),
+        "json": to_json([table]),
         "md": markdown(table),
         "tex": latex(table),
         "html": html(table.title, [table]),

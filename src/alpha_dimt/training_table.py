@@ -10,8 +10,8 @@ from typing import Any
 
 from alpha_dimt.config import RunConfig
 from alpha_dimt.errors import UserError
-from alpha_dimt.files import read_json, read_json_lines, write_text
-from alpha_dimt.table_formats import Row, Table, cells, html, latex, markdown
+from alpha_dimt.files import read_json, read_json_lines
+from alpha_dimt.table_formats import Row, Table, cells, html, latex, markdown, to_json
 from alpha_dimt.tables import (
     OURS,
     Run,
@@ -21,6 +21,7 @@ from alpha_dimt.tables import (
     read_run,
     settings,
     spread,
+    write_formats,
 )
 
 TITLE = "Training"
@@ -49,6 +50,7 @@ COLUMNS = {
     "ms_per_update": Column("ms an update", 1),
     "target_tokens_per_second": Column("Target tokens/s", 0),
     "wall_seconds": Column("Wall time (s)", 0),
+    "peak_memory_mb": Column("Peak memory (MB)", 0),
 }
 # What the last epoch says of weights and gradients; not every objective has all of them.
 OF_THE_LAST_EPOCH = ("ess", "ess_fraction", "reference_share", "weight_entropy", "gradient_norm")
@@ -70,7 +72,7 @@ class Training:
 
 
 def write_training_table(runs: Sequence[Path], *, out: Path) -> None:
-    """Write the table of training as {out}.csv, .md, .tex and .html.
+    """Write the table of training as {out}.csv, .json, .md, .tex and .html.
 
     Args:
         runs: folders of finished, scored runs on one corpus, any number of seeds a system.
@@ -87,12 +89,12 @@ def write_training_table(runs: Sequence[Path], *, out: Path) -> None:
     table = layout(systems, beam_width(runs[0]))
     texts = {
         "csv": csv_text(systems),
+        "json": to_json([table]),
         "md": markdown(table),
         "tex": latex(table),
         "html": html(TITLE, [table]),
     }
-    for suffix, text in texts.items():
-        write_text(out.with_name(f"{out.name}.{suffix}"), text)
+    write_formats(texts, out)
 
 
 # ------------------------------------------------------------------------------------- read
@@ -130,6 +132,10 @@ def figures(about: dict[str, Any], records: Sequence[dict[str, Any]]) -> dict[st
         values["group"] = values["ess"] / values["ess_fraction"]
     steps = [0, *(record["step"] for record in records)]
     timings = [record["timing"] for record in records]
+    # Runs of before it was measured do not have it.
+    peaks = [timing["peak_memory_mb"] for timing in timings if "peak_memory_mb" in timing]
+    if peaks:
+        values["peak_memory_mb"] = max(peaks)
     return {
         **values,
         "epochs": about["epochs"],

@@ -23,7 +23,9 @@ def expected(seeds: int) -> dict[str, int]:
         "table1": 1,
         "significance": 1,
         "training_table": 1,
-        "learning_curves": 1,
+        "figures": 1,
+        "examples": 1,
+        "report": 1,
         "track": 1,
         "all": 1,
     }
@@ -34,7 +36,7 @@ def test_every_configuration_plans_the_whole_grid(make_workflow, repository: Pat
     workflow = make_workflow({})
     workflow.config.write_text((repository / f"config/{name}.yaml").read_text(encoding="utf-8"))
 
-    assert workflow.planned() == expected(seeds=1)
+    assert workflow.planned("--config", "seeds=[1]") == expected(seeds=1)
 
 
 def test_the_papers_grid_with_seeds(

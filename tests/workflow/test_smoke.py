@@ -11,7 +11,9 @@ from alpha_dimt.config import RunConfig, load
 pytestmark = pytest.mark.slow
 
 SYSTEMS = ["ml", "raml", "alpha0.3", "alpha0.5", "alpha0.7"]
-ALWAYS = {"all", "table1", "significance", "training_table", "learning_curves", "track"}
+ALWAYS = {
+    *("all", "table1", "significance", "training_table", "figures", "examples", "report", "track"),
+}
 
 
 def results_of(workflow):

@@ -153,8 +153,16 @@ def runs(pattern):
     )
 
 
-def run_folders(wildcards):
-    """Return the folders of all runs, in the order of `runs`, as a pattern that bash expands.
+def first_seeds(pattern):
+    """Return the pattern for the first seed of every system."""
+    return expand(
+        f"results/{CORPUS}/runs/{{system}}/seed{experiment.seeds[0]}/{pattern}",
+        system=experiment.systems,
+    )
+
+
+def run_folders(wildcards, seeds=experiment.seeds):
+    """Return the folders of runs, in the order of `runs`, as a pattern that bash expands.
 
     One argument of a command holds 128 KiB, and Snakemake hands bash a command as one argument:
     written out, some 3,000 folders are too long.
@@ -164,5 +172,5 @@ def run_folders(wildcards):
         names = list(map(str, names))
         return names[0] if len(names) == 1 else f"{{{','.join(names)}}}"
 
-    systems, seeds = one_of(experiment.systems), one_of(experiment.seeds)
+    systems, seeds = one_of(experiment.systems), one_of(seeds)
     return f"results/{CORPUS}/runs/{systems}/seed{seeds}/"

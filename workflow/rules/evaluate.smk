@@ -32,7 +32,12 @@ rule significance:
         [runs(f"hypotheses/{scored}.txt") for scored in TESTED],
         reference=f"results/{{corpus}}/data/text/test.{TARGET}",
     output:
-        multiext("results/{corpus}/tables/significance", ".csv", ".md", ".tex", ".html"),
+        multiext("results/{corpus}/tables/significance", ".csv", ".json", ".md", ".tex"),
+        report(
+            "results/{corpus}/tables/significance.html",
+            caption="../report/significance.rst",
+            category="Tables",
+        ),
     log:
         "results/{corpus}/logs/significance.log",
     conda:

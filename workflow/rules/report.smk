@@ -1,4 +1,4 @@
-"""Table 1 and the comparison of runs in MLflow."""
+"""Tables, figures, the report, and the comparison of runs in MLflow."""
 
 
 rule table1:
@@ -7,7 +7,12 @@ rule table1:
         runs("run.json"),
         [runs(f"scores/{scored}.json") for scored in SCORED],
     output:
-        multiext("results/{corpus}/tables/table1", ".csv", ".md", ".tex", ".html"),
+        multiext("results/{corpus}/tables/table1", ".csv", ".json", ".md", ".tex"),
+        report(
+            "results/{corpus}/tables/table1.html",
+            caption="../report/table1.rst",
+            category="Tables",
+        ),
     log:
         "results/{corpus}/logs/table1.log",
     conda:
@@ -27,7 +32,12 @@ rule training_table:
         [runs(file) for file in ["config.json", "run.json", "metrics.jsonl"]],
         [runs(f"scores/{scored}.json") for scored in SCORED],
     output:
-        multiext("results/{corpus}/tables/training", ".csv", ".md", ".tex", ".html"),
+        multiext("results/{corpus}/tables/training", ".csv", ".json", ".md", ".tex"),
+        report(
+            "results/{corpus}/tables/training.html",
+            caption="../report/training.rst",
+            category="Tables",
+        ),
     log:
         "results/{corpus}/logs/training_table.log",
     conda:
@@ -67,13 +77,25 @@ rule track:
         "--receipt {output} {params.runs} > {log} 2>&1"
 
 
-rule learning_curves:
+rule figures:
     input:
+        runs("config.json"),
         [runs(file) for file in ["run.json", "metrics.jsonl"]],
+        [runs(f"scores/{scored}.json") for scored in SCORED],
+        "results/{corpus}/decoding/beam.json",
     output:
-        "results/{corpus}/figures/learning_curves.svg",
+        report(
+            "results/{corpus}/figures/scores.svg",
+            caption="../report/scores.rst",
+            category="Figures",
+        ),
+        report(
+            "results/{corpus}/figures/learning_curves.svg",
+            caption="../report/learning_curves.rst",
+            category="Figures",
+        ),
     log:
-        "results/{corpus}/logs/learning_curves.log",
+        "results/{corpus}/logs/figures.log",
     conda:
         "../../environment.yml"
     resources:
@@ -82,4 +104,63 @@ rule learning_curves:
     params:
         runs=run_folders,
     shell:
-        "python -m alpha_dimt curves --out {output} {params.runs} > {log} 2>&1"
+        "python -m alpha_dimt figures --out results/{wildcards.corpus}/figures {params.runs} "
+        "> {log} 2>&1"
+
+
+# The first seed of every system translates the same few sentences.
+rule examples:
+    input:
+        VOCABULARY,
+        first_seeds("config.json"),
+        first_seeds("best.safetensors"),
+        test="results/{corpus}/data/encoded/test.arrow",
+        config="results/{corpus}/decoding/beam.json",
+    output:
+        "results/{corpus}/report/examples.json",
+    log:
+        "results/{corpus}/logs/examples.log",
+    conda:
+        "../../environment.yml"
+    threads: experiment.training.threads
+    resources:
+        runtime=COLLECTION.minutes,
+        mem_mb=lambda wildcards, attempt: attempt * decoding_limits("beam").mem_mb,
+        gpu=decoding_limits("beam").gpus,
+    params:
+        runs=lambda wildcards: run_folders(wildcards, experiment.seeds[:1]),
+    shell:
+        "python -m alpha_dimt examples --config {input.config} "
+        "--encoded results/{wildcards.corpus}/data/encoded --threads {threads} --out {output} "
+        "{params.runs} > {log} 2>&1"
+
+
+rule report:
+    input:
+        runs("config.json"),
+        [runs(file) for file in ["run.json", "metrics.jsonl"]],
+        [runs(f"scores/{scored}.json") for scored in SCORED],
+        "results/{corpus}/decoding/beam.json",
+        expand(
+            "results/{{corpus}}/tables/{table}.json",
+            table=["table1", "training", "significance"],
+        ),
+        examples="results/{corpus}/report/examples.json",
+    output:
+        report(
+            "results/{corpus}/report/index.html",
+            caption="../report/page.rst",
+            category="Report",
+        ),
+    log:
+        "results/{corpus}/logs/report.log",
+    conda:
+        "../../environment.yml"
+    resources:
+        runtime=COLLECTION.minutes,
+        mem_mb=COLLECTION.mem_mb,
+    params:
+        runs=run_folders,
+    shell:
+        "python -m alpha_dimt report --tables results/{wildcards.corpus}/tables "
+        "--examples {input.examples} --out {output} {params.runs} > {log} 2>&1"

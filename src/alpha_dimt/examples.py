@@ -1,0 +1,117 @@
+"""The same few test sentences translated by every system, with the attention behind each word."""
+
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from alpha_dimt.config import Decoding, RunConfig, load
+from alpha_dimt.data.encoded import Pairs, read_pairs
+from alpha_dimt.decoding import hypothesis_text, join_subwords, search_all
+from alpha_dimt.files import write_json
+from alpha_dimt.model.seq2seq import Seq2Seq
+from alpha_dimt.model.weights import load_model
+from alpha_dimt.report.translations import Example, Translation
+from alpha_dimt.runtime import choose_device, choose_dtype, use_threads
+from alpha_dimt.vocab import BOS, Vocab
+
+SENTENCES = 8
+
+
+def spread_rows(count: int, wanted: int = SENTENCES) -> list[int]:
+    """Return `wanted` rows evenly spread over `count`, or all of them: nobody picks the best."""
+    if count <= wanted:
+        return list(range(count))
+    return [(2 * i + 1) * count // (2 * wanted) for i in range(wanted)]
+
+
+def write_examples(
+    runs: Sequence[Path], *, decoding: Path, encoded: Path, threads: int, out: Path
+) -> None:
+    """Translate a few sentences of the test set with each run; JSON.
+
+    Args:
+        runs: folders of trained runs on one corpus, one a system.
+        decoding: configuration of the search.
+        encoded: folder of vocabularies and encoded splits.
+        threads: CPU threads.
+        out: file.
+
+    Raises:
+        UserError: a file is missing, or is not of this corpus.
+    """
+    use_threads(threads)
+    search = load(Decoding, decoding)
+    pairs = read_pairs(encoded, "test")
+    rows = spread_rows(len(pairs))
+    few = Pairs(
+        source=pairs.source.take(np.array(rows)),
+        target=pairs.target.take(np.array(rows)),
+        source_text=[pairs.source_text[row] for row in rows],
+        target_text=[pairs.target_text[row] for row in rows],
+    )
+    by_run = [translate_few(run, few, search, encoded) for run in runs]
+    preparation = load(RunConfig, runs[0] / "config.json").data.preparation
+    examples = [
+        Example(
+            line=row + 1,
+            source=source.split(" "),
+            source_text=join_subwords(source, preparation),
+            reference=join_subwords(target, preparation),
+            translations=list(translations),
+        )
+        for row, source, target, *translations in zip(
+            rows, few.source_text, few.target_text, *by_run, strict=True
+        )
+    ]
+    write_json(out, [asdict(example) for example in examples])
+
+
+def translate_few(run: Path, pairs: Pairs, search: Decoding, encoded: Path) -> list[Translation]:
+    """Return the translations of a run."""
+    config = load(RunConfig, run / "config.json")
+    corpus, preparation = config.data.corpus, config.data.preparation
+    vocab = Vocab.load(encoded / f"vocab.{corpus.target}.txt")
+    source_vocab = Vocab.load(encoded / f"vocab.{corpus.source}.txt")
+    pairs.check_vocabularies(encoded / "test.arrow", source=source_vocab, target=vocab)
+    device = choose_device(config.training.device)
+    model = load_model(
+        run / "best.safetensors", config, source_words=len(source_vocab), target_words=len(vocab)
+    ).to(device)
+    model.compute_dtype = choose_dtype(config.training.precision, device)
+    found = search_all(model, pairs.source, search, device)
+    translations = []
+    for row, hypothesis in enumerate(found):
+        words = pairs.source_text[row].split(" ")
+        text = hypothesis_text(hypothesis, words, vocab, replace_unknown=search.replace_unknown)
+        ids = torch.from_numpy(pairs.source.row(row).astype(np.int64)).to(device)
+        weights = attention(model, ids, hypothesis.tokens)
+        translations.append(
+            Translation(
+                system=config.system,
+                seed=config.seed,
+                text=join_subwords(text, preparation),
+                tokens=vocab.decode(hypothesis.tokens),
+                attention=[[round(weight, 2) for weight in step] for step in weights.tolist()],
+            )
+        )
+    return translations
+
+
+@torch.inference_mode()
+def attention(model: Seq2Seq, source: torch.Tensor, tokens: Sequence[int]) -> torch.Tensor:
+    """Return [T, S], the attention when each of T tokens is predicted after those before it.
+
+    Args:
+        model: in evaluation mode.
+        source: [S] ids.
+        tokens: T ids, without <s> and </s>.
+    """
+    state = model.start(model.encode(source[None], torch.tensor([len(source)])))
+    steps = []
+    for previous in (BOS, *tokens)[: len(tokens)]:
+        _, weights, state = model.step(state, torch.tensor([previous], device=source.device))
+        steps.append(weights[0])
+    return torch.stack(steps) if steps else torch.zeros(0, len(source))

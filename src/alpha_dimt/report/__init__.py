@@ -1,0 +1,1 @@
+"""The report of a corpus: one self-contained page, and its figures as files."""

@@ -1,0 +1,368 @@
+"""The figures of the report, as Vega-Lite charts: interactive in the page, SVG elsewhere.
+
+Colours of text and lines are those of the text around the chart, so that it is right on light and
+on dark paper. Every chart has its figures in words as its description.
+"""
+
+from collections.abc import Iterable, Sequence
+from statistics import mean
+from typing import Any
+
+import altair as alt
+
+from alpha_dimt.evaluation.seeds import interval
+from alpha_dimt.report.study import Study, Training, published_curves
+from alpha_dimt.tables import TESTED, settings
+
+# Okabe and Ito's palette without its black, told apart by the colour-blind on both backgrounds.
+PALETTE = ["#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#8C6BB1"]
+GREY = "#888888"
+HEIGHT = 300
+FONT = "system-ui, sans-serif"
+ASIDE = 0.008
+"""Half of what stands between the points of greedy and beam search at one alpha."""
+
+Chart = alt.LayerChart | alt.FacetChart
+Values = list[dict[str, Any]]
+
+SEARCHES = {"test_greedy": "greedy", "test_beam": "beam"}
+
+
+def all_charts(study: Study) -> dict[str, Chart]:
+    """Return every chart that this study has the figures for, by its name."""
+    charts: dict[str, Chart | None] = {
+        "scores": scores(study),
+        "alpha": bleu_against_alpha(study),
+        "learning_curves": learning_curves(study),
+        "nll": of_every_epoch(
+            study, "valid_nll_per_token", "Validation NLL a token (nats)", lowest=True
+        ),
+        "ess": of_every_epoch(study, "ess_fraction", "ESS, share of the group"),
+        "entropy": of_every_epoch(study, "weight_entropy", "Weight entropy (nats)"),
+        "lengths": lengths(study),
+    }
+    return {name: chart for name, chart in charts.items() if chart is not None}
+
+
+def _finished(chart: Chart, description: str) -> Chart:
+    """Return a chart with its description, as wide as its place, in the colours of its place."""
+    finished: Chart = (
+        chart.properties(
+            width="container",
+            height=HEIGHT,
+            description=description,
+            autosize=alt.AutoSizeParams(type="fit", contains="padding"),
+        )
+        .configure(background="transparent", font=FONT)
+        .configure_axis(
+            labelColor="currentColor",
+            titleColor="currentColor",
+            domainColor=GREY,
+            tickColor=GREY,
+            gridColor=GREY,
+            gridOpacity=0.25,
+            labelFontSize=12,
+            titleFontSize=12,
+            titleFontWeight="normal",
+        )
+        .configure_legend(
+            labelColor="currentColor",
+            titleColor="currentColor",
+            labelFontSize=12,
+            orient="top",
+            columns=3,
+            symbolOpacity=1,
+            symbolStrokeWidth=3,
+        )
+        .configure_view(stroke=None)
+    )
+    return finished
+
+
+def _colour(study: Study) -> alt.Color:
+    names = list(study.systems)
+    few = len(names) <= len(PALETTE)
+    return alt.Color(
+        "system:N",
+        title=None,
+        sort=names,
+        scale=alt.Scale(domain=names, range=PALETTE[: len(names)])
+        if few
+        else alt.Scale(domain=names, scheme="tableau20"),
+    )
+
+
+def _values(rows: Iterable[dict[str, Any]]) -> alt.Data:
+    return alt.Data(values=list(rows))  # type: ignore[no-untyped-call]
+
+
+# ----------------------------------------------------------------------------------- epochs
+
+
+def of_every_epoch(study: Study, name: str, title: str, *, lowest: bool = False) -> Chart | None:
+    """Return a metric against the epoch; None if no system has it.
+
+    Args:
+        study: the runs.
+        name: of the metric.
+        title: of its axis.
+        lowest: whether the best value is the lowest; for the description.
+    """
+    if not any(study.mean_series(system, name) for system in study.systems):
+        return None
+    return _finished(
+        alt.layer(*_epoch_layers(study, name, title)), _epochs_said(study, name, title, lowest)
+    )
+
+
+def _epoch_layers(study: Study, name: str, title: str) -> list[alt.Chart]:
+    """Return the seeds of each system as thin lines and their mean as a thick one."""
+    systems = [system for system in study.systems if study.mean_series(system, name)]
+    chosen = alt.selection_point(name="chosen", fields=["system"], bind="legend")
+    shown = alt.condition(chosen, alt.value(1.0), alt.value(0.1))
+    faint = alt.condition(chosen, alt.value(0.3), alt.value(0.05))
+    x = alt.X("epoch:Q", title="Epoch", axis=alt.Axis(tickMinStep=1, format="d"))
+    y = alt.Y("value:Q", title=title, scale=alt.Scale(zero=False))
+    tooltip = ["system:N", "seeds:N", "epoch:Q", alt.Tooltip("value:Q", format=".3f")]
+    thin = _values(
+        {"system": training.system, "seed": training.seed, "epoch": epoch, "value": value}
+        for system in systems
+        for training in study.systems[system]
+        for epoch, value in training.series(name).items()
+    )
+    thick = _values(
+        {"system": system, "seeds": _seeds(study.systems[system]), "epoch": epoch, "value": value}
+        for system in systems
+        for epoch, value in study.mean_series(system, name).items()
+    )
+    colour = _colour(study)
+    return [
+        alt.Chart(thin)
+        .mark_line(strokeWidth=1)
+        .encode(x=x, y=y, color=colour, opacity=faint, detail="seed:N"),
+        alt.Chart(thick)
+        .mark_line(strokeWidth=2.5, point=alt.OverlayMarkDef(size=30))
+        .encode(x=x, y=y, color=colour, opacity=shown, tooltip=tooltip)
+        .add_params(chosen),
+    ]
+
+
+def _epochs_said(study: Study, name: str, title: str, lowest: bool) -> str:
+    best = min if lowest else max
+    ends = "; ".join(
+        f"{system}: last {list(series.values())[-1]:.2f}, best {best(series.values()):.2f}"
+        for system in study.systems
+        if (series := study.mean_series(system, name))
+    )
+    return f"{title} against the epoch, mean over seeds. {ends}."
+
+
+def learning_curves(study: Study) -> Chart:
+    """Return greedy dev BLEU against the epoch, the authors' curves as thin lines behind."""
+    name, title = "valid_bleu_greedy", "Dev BLEU (greedy)"
+    last = max(training.about["epochs"] for training in study.trainings)
+    behind = (
+        alt.Chart(
+            _values(
+                {"published": f"{run}, authors, IWSLT'14", "epoch": epoch, "value": value}
+                for run, curve in published_curves().items()
+                for epoch, value in curve.items()
+                if epoch <= last
+            )
+        )
+        .mark_line(strokeWidth=1, strokeDash=[4, 3], color=GREY, opacity=0.7)
+        .encode(
+            x=alt.X("epoch:Q", title="Epoch"),
+            y=alt.Y("value:Q", title=title),
+            detail="published:N",
+            tooltip=["published:N", "epoch:Q", alt.Tooltip("value:Q", format=".2f")],
+        )
+    )
+    description = (
+        f"{_epochs_said(study, name, title, lowest=False)} Grey dashed lines: the authors' five "
+        "runs on IWSLT'14 de-en, another corpus, for the shape alone."
+    )
+    return _finished(alt.layer(behind, *_epoch_layers(study, name, title)), description)
+
+
+def _seeds(trainings: Sequence[Training]) -> str:
+    return ", ".join(str(training.seed) for training in trainings)
+
+
+# ------------------------------------------------------------------------------------ scores
+
+
+def scores(study: Study) -> Chart:
+    """Return test BLEU of every system: each run a small point, the mean and its 95 % interval."""
+    runs = [
+        {
+            "system": training.system,
+            "search": search,
+            "seed": training.seed,
+            "bleu": training.run.scores[column],
+        }
+        for column, search in SEARCHES.items()
+        for training in study.trainings
+    ]
+    means = [
+        entry
+        for system, trainings in study.systems.items()
+        for entry in _intervals(system, trainings, None)
+    ]
+    bleu = alt.X("bleu:Q", title="Test BLEU", scale=alt.Scale(zero=False))
+    place: dict[str, Any] = {
+        "y": alt.Y("system:N", title=None, sort=list(study.systems)),
+        "yOffset": alt.YOffset("search:N"),
+        "color": _search_colour(),
+    }
+    summary = alt.Chart(_values(means)).encode(**place, tooltip=_interval_tooltip())
+    layers = [
+        summary.mark_rule(strokeWidth=2).encode(x=alt.X("low:Q", title="Test BLEU"), x2="high:Q"),
+        alt.Chart(_values(runs))
+        .mark_point(size=25, opacity=0.6, strokeWidth=1.5)
+        .encode(
+            x=bleu,
+            **place,
+            tooltip=["system:N", "search:N", "seed:Q", alt.Tooltip("bleu:Q", format=".2f")],
+        ),
+        summary.mark_point(size=80, filled=True, opacity=1, shape="diamond").encode(x=bleu),
+    ]
+    said = "; ".join(map(_said, means))
+    return _finished(alt.layer(*layers), f"Test BLEU, mean over seeds and 95 % interval. {said}.")
+
+
+def _interval_tooltip() -> list[Any]:
+    return [
+        *("system:N", "search:N", alt.Tooltip("bleu:Q", format=".2f")),
+        *(alt.Tooltip("low:Q", format=".2f"), alt.Tooltip("high:Q", format=".2f"), "seeds:N"),
+    ]
+
+
+def bleu_against_alpha(study: Study) -> Chart | None:
+    """Return test BLEU against alpha with 95 % intervals; None if no system has an alpha.
+
+    ML, which has none, is a line.
+    """
+    points: Values = []
+    for system, trainings in study.systems.items():
+        values = settings(trainings[0].config)
+        if not _number(values["alpha"]) or values["objective"] not in ("raml", "alpha"):
+            continue
+        points += _intervals(system, trainings, float(values["alpha"]))
+    if not points:
+        return None
+    for point in points:
+        point["place"] = point["alpha"] + (-ASIDE if point["search"] == "greedy" else ASIDE)
+    base = alt.Chart(_values(points)).encode(
+        x=alt.X("place:Q", title="α", scale=alt.Scale(domain=[-0.05, 1.0], nice=False)),
+        color=_search_colour(),
+        tooltip=[alt.Tooltip("alpha:Q"), *_interval_tooltip()],
+    )
+    y = alt.Y("bleu:Q", title="Test BLEU", scale=alt.Scale(zero=False))
+    layers: list[alt.Chart] = [
+        base.mark_rule(strokeWidth=2).encode(y=alt.Y("low:Q", title="Test BLEU"), y2="high:Q"),
+        base.mark_line(strokeWidth=1, opacity=0.5).encode(y=y),
+        base.mark_point(size=70, filled=True, opacity=1).encode(y=y),
+    ]
+    said = [_said(point) for point in points]
+    for system, trainings in study.systems.items():
+        if settings(trainings[0].config)["objective"] == "ml":
+            lines = _intervals(system, trainings, None)
+            said += [_said(line) for line in lines]
+            layers.append(
+                alt.Chart(_values(lines))
+                .mark_rule(strokeDash=[6, 4], strokeWidth=1.5)
+                .encode(
+                    y=alt.Y("bleu:Q"),
+                    color=_search_colour(),
+                    tooltip=["system:N", "search:N", alt.Tooltip("bleu:Q", format=".2f")],
+                )
+            )
+    return _finished(
+        alt.layer(*layers),
+        "Test BLEU against alpha; dashed lines are maximum likelihood. " + "; ".join(said) + ".",
+    )
+
+
+def _search_colour() -> alt.Color:
+    names = list(SEARCHES.values())
+    return alt.Color("search:N", title=None, scale=alt.Scale(domain=names, range=PALETTE[:2]))
+
+
+def _number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
+
+
+def _intervals(system: str, trainings: Sequence[Training], alpha: float | None) -> Values:
+    """Return mean and 95 % interval of the test scores of a system; of one seed, the value."""
+    rows = []
+    for column in TESTED:
+        scores = [training.run.scores[column] for training in trainings]
+        low, high = interval(scores) or (scores[0], scores[0])
+        rows.append(
+            {
+                "system": system,
+                "alpha": alpha,
+                "search": SEARCHES[column],
+                "bleu": mean(scores),
+                "low": low,
+                "high": high,
+                "seeds": _seeds(trainings),
+            }
+        )
+    return rows
+
+
+def _said(point: dict[str, Any]) -> str:
+    text = f"{point['system']}, {point['search']}: {point['bleu']:.2f}"
+    if point["low"] < point["high"]:
+        text += f" ({point['low']:.2f} to {point['high']:.2f})"
+    return text
+
+
+def lengths(study: Study) -> Chart:
+    """Return length ratio and brevity penalty of the test translations, a point a run."""
+    rows = [
+        {
+            "system": training.system,
+            "seed": training.seed,
+            "search": search,
+            "ratio": training.bleu[column]["ratio"],
+            "penalty": training.bleu[column]["brevity_penalty"],
+        }
+        for training in study.trainings
+        for column, search in SEARCHES.items()
+    ]
+    points = (
+        alt.Chart(_values(rows))
+        .mark_point(size=70, filled=True, opacity=0.7)
+        .encode(
+            x=alt.X("ratio:Q", title="Length ratio, test", scale=alt.Scale(zero=False)),
+            y=alt.Y("system:N", title=None, sort=list(study.systems)),
+            yOffset="search:N",
+            color=_search_colour(),
+            tooltip=[
+                *("system:N", "seed:Q", "search:N", alt.Tooltip("ratio:Q", format=".3f")),
+                alt.Tooltip("penalty:Q", format=".3f"),
+            ],
+        )
+    )
+    line = (
+        alt.Chart(_values([{"one": 1.0}]))
+        .mark_rule(color=GREY, strokeDash=[4, 3])
+        .encode(x="one:Q")
+    )
+    said = "; ".join(
+        f"{system}, {search}: ratio {mean(t.bleu[column]['ratio'] for t in trainings):.3f}, "
+        f"penalty {mean(t.bleu[column]['brevity_penalty'] for t in trainings):.3f}"
+        for system, trainings in study.systems.items()
+        for column, search in SEARCHES.items()
+    )
+    return _finished(
+        alt.layer(line, points),
+        f"Length of the test translations over that of the references. Means: {said}.",
+    )

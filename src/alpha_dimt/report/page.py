@@ -1,0 +1,273 @@
+"""The page: one file that opens from disk, without a network."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from functools import cache
+from html import unescape
+from importlib import resources
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+import vl_convert
+from altair import SCHEMA_VERSION
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
+
+from alpha_dimt.evaluation.seeds import best_system
+from alpha_dimt.files import write_text
+from alpha_dimt.report.charts import all_charts
+from alpha_dimt.report.differences import differences
+from alpha_dimt.report.methods import methods
+from alpha_dimt.report.study import Study, Training, read_study
+from alpha_dimt.report.translations import read_examples
+from alpha_dimt.table_formats import MISSING, read_tables, section
+from alpha_dimt.tables import COLUMNS, TESTED, beam_header, scores_by_seed
+
+RUN_HEADERS = (
+    *("System", "Seed", "Dev greedy", "Test greedy", "Test beam", "BP greedy", "BP beam"),
+    *("Best epoch", "Epochs", "Minutes", "Tokens/s", "Memory (MB)"),
+)
+
+
+@dataclass(frozen=True)
+class Value:
+    """A cell of a table that can be sorted."""
+
+    shown: str
+    sort: str
+
+
+@dataclass(frozen=True)
+class Source:
+    """Where one number is from.
+
+    Attributes:
+        system: that it is of.
+        seed: of the training.
+        number: its name.
+        value: as the page shows it.
+        sort: all its digits.
+        file: that holds it.
+        rule: of the workflow that made the file.
+        code: version that trained the run.
+        identity: sacreBLEU's signature, or the fingerprint of the run's configuration.
+    """
+
+    system: str
+    seed: int
+    number: str
+    value: str
+    sort: str
+    file: str
+    rule: str
+    code: str
+    identity: str
+
+
+def write_report(runs: Sequence[Path], *, tables: Path, examples: Path | None, out: Path) -> None:
+    """Write the page.
+
+    Args:
+        runs: folders of finished, scored runs on one corpus.
+        tables: folder of table1.json, training.json and significance.json.
+        examples: what `alpha-dimt examples` wrote; None: no translations are shown.
+        out: HTML file.
+
+    Raises:
+        UserError: a file is missing, or is not what the commands write.
+    """
+    study = read_study(runs)
+    [table1] = read_tables(tables / "table1.json")
+    [training] = read_tables(tables / "training.json")
+    across, within = read_tables(tables / "significance.json")
+    shown = read_examples(examples) if examples else []
+    charts = {name: chart.to_dict() for name, chart in all_charts(study).items()}
+    corpus = study.trainings[0].config.data.corpus
+    environment = Environment(
+        loader=PackageLoader("alpha_dimt.report", ""),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+    )
+    environment.filters["unescape"] = unescape  # of the tokeniser's &quot; and &apos;
+    page = environment.get_template("page.html.jinja").render(
+        title=f"α-DiMT on {study.corpus}",
+        summary=summary(study),
+        verdicts=verdicts(study),
+        styles=Markup(_own("page.css") + _own("vendor/sortable-base.min.css")),
+        script=Markup(_own("page.js")),
+        sortable=Markup(_own("vendor/sortable.auto.min.js")),
+        bundle=Markup(_bundle()),
+        data=_embedded({"charts": charts, "examples": [asdict(example) for example in shown]}),
+        charts=charts,
+        table1=Markup(section(table1)),
+        training=Markup(section(training)),
+        across=Markup(section(across)),
+        within=Markup(section(within)),
+        run_headers=RUN_HEADERS,
+        run_rows=[run_row(training) for training in study.trainings],
+        examples=shown,
+        differences=differences,
+        beam=study.search.beam,
+        source_language=corpus.source,
+        target_language=corpus.target,
+        methods=methods(study),
+        provenance=provenance(study, out.parent),
+        circumstances=circumstances(study),
+        ended=f"The last of these runs ended on {last_end(study):%d %B %Y, %H:%M} UTC.",
+    )
+    write_text(out, page)
+
+
+def summary(study: Study) -> str:
+    """Return in a sentence what was run."""
+    systems = len(study.systems)
+    seeds = sorted({training.seed for training in study.trainings})
+    dev, test = study.trainings[0].run.sizes
+    return (
+        f"{systems} system{'s' if systems > 1 else ''} ({', '.join(study.systems)}), "
+        f"{len(seeds)} seed{'s' if len(seeds) > 1 else ''} each at most, "
+        f"{len(study.trainings)} trainings; {dev:,} dev and {test:,} test sentences."
+    )
+
+
+def verdicts(study: Study) -> list[str]:
+    """Return in words which system is best over seeds, if any is."""
+    said = []
+    for column in TESTED:
+        header = beam_header(study.search.beam) if column == "test_beam" else "Test (greedy)"
+        runs = [[training.run for training in same] for same in study.systems.values()]
+        best = best_system(scores_by_seed(runs, column))
+        said.append(
+            f"{header}: {best} is better than every other system over the seeds (paired t tests, "
+            "Holm-corrected, 5 %)."
+            if best
+            else f"{header}: no system is shown to be better than every other over the seeds "
+            "(paired t tests, Holm-corrected, 5 %)."
+        )
+    return said
+
+
+def run_row(training: Training) -> list[Value]:
+    """Return the row of a run, see RUN_HEADERS."""
+    about = training.about
+    speed = median(record["timing"]["target_tokens_per_second"] for record in training.epochs)
+    memory = training.peak_memory_mb()
+    numbers: list[tuple[float | None, str]] = [
+        (training.seed, "d"),
+        *((training.run.scores[column], ".2f") for column in COLUMNS),
+        *((training.bleu[column]["brevity_penalty"], ".3f") for column in TESTED),
+        (about["best"]["epoch"], "d"),
+        (about["epochs"], "d"),
+        (about["wall_seconds"] / 60, ".1f"),
+        (speed, ",.0f"),
+        (memory, ",.0f"),
+    ]
+    return [
+        Value(training.system, training.system),
+        *(
+            Value(MISSING, "") if number is None else Value(format(number, form), str(number))
+            for number, form in numbers
+        ),
+    ]
+
+
+def provenance(study: Study, page: Path) -> list[Source]:
+    """Return where every number of a run is from; files as seen from the folder `page`."""
+    sources = []
+    for training in study.trainings:
+        folder = training.run.folder
+
+        def source(
+            number: str,
+            value: float,
+            form: str,
+            name: str,
+            rule: str,
+            identity: str,
+            training: Training = training,
+            folder: Path = folder,
+        ) -> Source:
+            return Source(
+                system=training.system,
+                seed=training.seed,
+                number=number,
+                value=format(value, form),
+                sort=str(value),
+                file=str(_seen(folder / name, page)),
+                rule=rule,
+                code=training.about["code_version"],
+                identity=identity,
+            )
+
+        for column, name in COLUMNS.items():
+            score = training.bleu[column]
+            file, signed = f"scores/{name}.json", score["signature"]
+            sources.append(source(f"BLEU {name}", score["value"], ".2f", file, "evaluate", signed))
+            penalty = score["brevity_penalty"]
+            sources.append(source(f"BP {name}", penalty, ".3f", file, "evaluate", signed))
+        key = training.about["run_key"]
+        wall = training.about["wall_seconds"]
+        sources.append(source("wall seconds", wall, ",.0f", "run.json", "train", key))
+        epochs = len(training.epochs)
+        sources.append(source("epochs of curves", epochs, "d", "metrics.jsonl", "train", key))
+    return sources
+
+
+def _seen(path: Path, page: Path) -> Path:
+    """Return a path as seen from the folder above that of the page, where it lies below it."""
+    above = page.absolute().parent
+    absolute = path.absolute()
+    return absolute.relative_to(above) if absolute.is_relative_to(above) else path
+
+
+def circumstances(study: Study) -> list[str]:
+    """Return code, machines, libraries and data, each once."""
+    lines: dict[str, None] = {}
+    for training in study.trainings:
+        about = training.about
+        machine = about["machine"]
+        libraries = ", ".join(f"{name} {version}" for name, version in about["libraries"].items())
+        lines[
+            f"alpha-dimt {about['code_version']} on {machine['processor']}, {machine['cores']} "
+            f"cores, {machine['device']}, {machine['system']}; {about['precision']} products, "
+            f"{about['threads']} threads a training; {libraries}."
+        ] = None
+    for training in study.trainings:
+        for name, digest in training.about["data"].items():
+            seed = (
+                f" of {training.system} seed {training.seed}" if name == "best.safetensors" else ""
+            )
+            lines[f"{name}{seed}: SHA-256 {digest}"] = None
+    for column, name in COLUMNS.items():
+        digest = study.trainings[0].run.references[column]
+        lines[f"reference of {name}: SHA-256 {digest}"] = None
+    return list(lines)
+
+
+def last_end(study: Study) -> datetime:
+    """Return when the last run ended."""
+    return datetime.fromtimestamp(
+        max(training.about["ended_ms"] for training in study.trainings) / 1000, UTC
+    )
+
+
+def _own(name: str) -> str:
+    return (resources.files("alpha_dimt.report") / name).read_text("utf-8")
+
+
+@cache
+def _bundle() -> str:
+    """Return Vega-Embed with what it needs, as one script."""
+    version = ".".join(SCHEMA_VERSION.removeprefix("v").split(".")[:2])
+    # Its types ask for a snippet; without one it is all of Vega-Embed.
+    script: str = vl_convert.javascript_bundle(vl_version=version)  # type: ignore[call-arg]
+    return script.replace("</script", "<\\/script")
+
+
+def _embedded(document: Any) -> Markup:
+    """Return JSON that can stand in a script element."""
+    return Markup(json.dumps(document, ensure_ascii=False).replace("<", "\\u003c"))

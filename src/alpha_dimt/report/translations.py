@@ -1,0 +1,65 @@
+"""A few test sentences as every system translates them; made by `alpha-dimt examples`."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from alpha_dimt.errors import UserError
+from alpha_dimt.files import read_json
+
+
+@dataclass(frozen=True)
+class Translation:
+    """A translation of one sentence.
+
+    Attributes:
+        system: that made it.
+        seed: of its training.
+        text: tokens joined by spaces, subwords joined, unknown words replaced.
+        tokens: T tokens as the model wrote them.
+        attention: T rows of S weights, to two decimals; each sums to 1.
+    """
+
+    system: str
+    seed: int
+    text: str
+    tokens: list[str]
+    attention: list[list[float]]
+
+
+@dataclass(frozen=True)
+class Example:
+    """One sentence of the test set.
+
+    Attributes:
+        line: its number in the test set, from 1.
+        source: S tokens as the model reads them.
+        source_text: the same with subwords joined.
+        reference: with subwords joined.
+        translations: one a system.
+    """
+
+    line: int
+    source: list[str]
+    source_text: str
+    reference: str
+    translations: list[Translation]
+
+
+def read_examples(path: Path) -> list[Example]:
+    """Read what `write_examples` wrote.
+
+    Raises:
+        UserError: there is no such file, or it is something else.
+    """
+    plain = read_json(path)
+    try:
+        return [
+            Example(
+                **entry | {"translations": [Translation(**one) for one in entry["translations"]]}
+            )
+            for entry in plain
+        ]
+    except (TypeError, KeyError) as error:
+        raise UserError(
+            f"{path}: this is not what `alpha-dimt examples` writes ({error}); make it anew"
+        ) from error
