@@ -18,6 +18,8 @@ from alpha_dimt.tables import TESTED, settings
 PALETTE = ["#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#8C6BB1"]
 GREY = "#888888"
 HEIGHT = 300
+TICKS = 12
+"""At most, of epochs."""
 FONT = "system-ui, sans-serif"
 ASIDE = 0.008
 """Half of what stands between the points of greedy and beam search at one alpha."""
@@ -121,7 +123,7 @@ def _epoch_layers(study: Study, name: str, title: str) -> list[alt.Chart]:
     chosen = alt.selection_point(name="chosen", fields=["system"], bind="legend")
     shown = alt.condition(chosen, alt.value(1.0), alt.value(0.1))
     faint = alt.condition(chosen, alt.value(0.3), alt.value(0.05))
-    x = alt.X("epoch:Q", title="Epoch", axis=alt.Axis(tickMinStep=1, format="d"))
+    x = _epoch_axis(study)
     y = alt.Y("value:Q", title=title, scale=alt.Scale(zero=False))
     tooltip = ["system:N", "seeds:N", "epoch:Q", alt.Tooltip("value:Q", format=".3f")]
     thin = _values(
@@ -147,6 +149,17 @@ def _epoch_layers(study: Study, name: str, title: str) -> list[alt.Chart]:
     ]
 
 
+def last_epoch(study: Study) -> int:
+    """Return the last epoch of all runs."""
+    return max(len(training.epochs) for training in study.trainings)
+
+
+def _epoch_axis(study: Study) -> alt.X:
+    last = last_epoch(study)
+    ticks = list(range(0, last + 1, -(-last // TICKS))) if last > TICKS else [*range(1, last + 1)]
+    return alt.X("epoch:Q", title="Epoch", axis=alt.Axis(values=ticks, format="d"))
+
+
 def _epochs_said(study: Study, name: str, title: str, lowest: bool) -> str:
     best = min if lowest else max
     ends = "; ".join(
@@ -160,7 +173,7 @@ def _epochs_said(study: Study, name: str, title: str, lowest: bool) -> str:
 def learning_curves(study: Study) -> Chart:
     """Return greedy dev BLEU against the epoch, the authors' curves as thin lines behind."""
     name, title = "valid_bleu_greedy", "Dev BLEU (greedy)"
-    last = max(training.about["epochs"] for training in study.trainings)
+    last = last_epoch(study)
     behind = (
         alt.Chart(
             _values(
@@ -172,7 +185,7 @@ def learning_curves(study: Study) -> Chart:
         )
         .mark_line(strokeWidth=1, strokeDash=[4, 3], color=GREY, opacity=0.7)
         .encode(
-            x=alt.X("epoch:Q", title="Epoch"),
+            x=_epoch_axis(study),
             y=alt.Y("value:Q", title=title),
             detail="published:N",
             tooltip=["published:N", "epoch:Q", alt.Tooltip("value:Q", format=".2f")],

@@ -124,13 +124,12 @@ def write_report(runs: Sequence[Path], *, tables: Path, examples: Path | None, o
 
 def summary(study: Study) -> str:
     """Return in a sentence what was run."""
-    systems = len(study.systems)
-    seeds = sorted({training.seed for training in study.trainings})
+    counts = {len(trainings) for trainings in study.systems.values()}
+    seeds = f"{min(counts)} to {max(counts)}" if len(counts) > 1 else f"{max(counts)}"
     dev, test = study.trainings[0].run.sizes
     return (
-        f"{systems} system{'s' if systems > 1 else ''} ({', '.join(study.systems)}), "
-        f"{len(seeds)} seed{'s' if len(seeds) > 1 else ''} each at most, "
-        f"{len(study.trainings)} trainings; {dev:,} dev and {test:,} test sentences."
+        f"Systems: {', '.join(study.systems)}. Seeds of each: {seeds}. "
+        f"{dev:,} dev and {test:,} test sentences."
     )
 
 

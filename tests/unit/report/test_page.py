@@ -1,0 +1,162 @@
+import json
+import re
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pytest
+from finished_runs import SIGNATURE, SYSTEMS, make_run, make_study
+
+from alpha_dimt.errors import UserError
+from alpha_dimt.files import write_json
+from alpha_dimt.report.page import write_report
+
+EXAMPLE = {
+    "line": 31,
+    "source": ["ein", "hun@@", "d"],
+    "source_text": "ein hund",
+    "reference": "a dog &apos;s <b>",
+    "translations": [
+        {
+            "system": system,
+            "seed": 1,
+            "text": "a cat",
+            "tokens": ["a", "cat"],
+            "attention": [[1.0, 0.0, 0.0], [0.1, 0.4, 0.5]],
+        }
+        for system in SYSTEMS
+    ],
+}
+
+
+class Page(HTMLParser):
+    """The elements of a page, and the text outside of scripts and styles."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.elements: list[tuple[str, dict[str, str | None]]] = []
+        self.text = ""
+        self._raw = False
+        self.feed(text)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.elements.append((tag, dict(attrs)))
+        self._raw = tag in ("script", "style")
+
+    def handle_endtag(self, tag: str) -> None:
+        self._raw = False
+
+    def handle_data(self, data: str) -> None:
+        if not self._raw:
+            self.text += data
+
+
+@pytest.fixture
+def results(tmp_path: Path) -> Path:
+    return tmp_path / "results/toy"
+
+
+def written(results: Path, runs: list[Path], examples: Path | None = None) -> tuple[str, Page]:
+    out = results / "report/index.html"
+    write_report(runs, tables=results / "tables", examples=examples, out=out)
+    text = out.read_text(encoding="utf-8")
+    return text, Page(text)
+
+
+def test_every_score_stands_with_its_file_rule_code_and_signature(results: Path) -> None:
+    _, page = written(results, make_study(results))
+    flat = re.sub(r"\s+", " ", page.text)
+    for system in SYSTEMS:
+        for seed in (1, 2):
+            file = f"runs/{system}/seed{seed}/scores/test.greedy.json"
+            assert file in flat
+    row = (
+        r"raml\s*2\s*BLEU test.greedy\s*40.60\s*runs/raml/seed2/scores/test.greedy.json\s*"
+        rf"evaluate\s*0.1.0\+gabc\s*{re.escape(SIGNATURE)}"
+    )
+    assert re.search(row, page.text)
+
+
+def test_nothing_is_fetched_and_every_picture_has_words(results: Path) -> None:
+    text, page = written(results, make_study(results))
+    loaded = [
+        (tag, value)
+        for tag, attributes in page.elements
+        for name, value in attributes.items()
+        if name in ("src", "href", "srcset") and not (value or "").startswith("#")
+    ]
+    assert loaded == []
+    assert "@import" not in text
+    pictures = [a for _, a in page.elements if a.get("role") == "img"]
+    assert len(pictures) == 7
+    assert all(len(picture["aria-label"] or "") > 40 for picture in pictures)
+
+
+def test_translations_are_shown_with_what_differs_and_as_text(results: Path) -> None:
+    write_json(results / "examples.json", [EXAMPLE])
+    text, page = written(results, make_study(results), results / "examples.json")
+    assert text.count("<mark>cat</mark>") == 3
+    # Moses' escapes are undone, and what looks like an element is text.
+    assert "a dog 's <b>" in page.text
+    assert "<b>" not in text
+    [embedded] = re.findall(r'id="data">(.*)</script>', text)
+    assert json.loads(embedded)["examples"] == [EXAMPLE]
+
+
+def test_without_examples_the_page_has_none(results: Path) -> None:
+    text, page = written(results, make_study(results))
+    assert "Sentence" not in page.text
+    assert 'id="attention"' not in text
+
+
+def test_methods_are_those_of_the_configuration(results: Path) -> None:
+    _, page = written(results, make_study(results))
+    text = re.sub(r"\s+", " ", page.text)
+    assert "System alpha0.5: alpha-DiMT (Eq. 13 to 15); tau 3" in text
+    assert "alpha 0.5. Candidates: 1 a source and epoch" in text
+    assert "batches of 128 source sentences" in text
+    assert "beam search of width 10, without length normalisation" in text
+    assert "510,737 parameters" in text
+
+
+def test_verdicts_follow_the_tests_over_seeds(results: Path) -> None:
+    _, page = written(results, make_study(results))
+    # Differences that do not scatter have no t test.
+    assert page.text.count("no system is shown to be better") == 2
+
+
+def test_runs_of_before_memory_was_measured(results: Path) -> None:
+    runs = make_study(results)
+    path = runs[0] / "metrics.jsonl"
+    path.write_text(re.sub(r', "peak_memory_mb": [\d.]+', "", path.read_text()), encoding="utf-8")
+    _, page = written(results, runs)
+    assert "503" in page.text
+    assert re.search(r"ml\s*1\s*40.30\s*39.30\s*38.30[\s\d.,]*–", page.text)
+
+
+def test_the_same_runs_make_the_same_bytes(results: Path) -> None:
+    runs = make_study(results)
+    assert written(results, runs)[0] == written(results, runs)[0]
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "message"),
+    [
+        ("tables/table1.json", [{"title": "1"}], r"table1\.json: this is no table of"),
+        ("examples.json", [{"line": 1}], r"examples\.json: this is not what `alpha-dimt examples`"),
+        ("examples.json", 3, r"examples\.json: this is not what `alpha-dimt examples`"),
+    ],
+)
+def test_files_of_something_else(results: Path, name: str, content: object, message: str) -> None:
+    runs = make_study(results)
+    write_json(results / "examples.json", [EXAMPLE])
+    write_json(results / name, content)
+    with pytest.raises(UserError, match=message):
+        written(results, runs, results / "examples.json")
+    assert not (results / "report").exists()
+
+
+def test_no_epoch_no_report(results: Path) -> None:
+    run = make_run(results, "ml", 1, 40.0)
+    (run / "metrics.jsonl").write_text("", encoding="utf-8")
+    with pytest.raises(UserError, match="it holds no epoch"):
+        write_report([run], tables=results, examples=None, out=results / "report.html")
