@@ -27,5 +27,6 @@ def write_figures(runs: Sequence[Path], *, out: Path) -> None:
 
 def svg(chart: Chart) -> str:
     """Return a chart on white paper."""
-    paper = chart.properties(width=WIDTH).configure(background="white", font="sans-serif")
-    return str(vl_convert.vegalite_to_svg(paper.to_dict()))
+    plain = chart.properties(width=WIDTH).to_dict()
+    plain["config"] |= {"background": "white", "font": "sans-serif"}
+    return str(vl_convert.vegalite_to_svg(plain))
