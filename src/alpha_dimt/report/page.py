@@ -48,8 +48,7 @@ class Source:
         system: that it is of.
         seed: of the training.
         number: its name.
-        value: as the page shows it.
-        sort: all its digits.
+        value: it.
         file: that holds it.
         rule: of the workflow that made the file.
         code: version that trained the run.
@@ -59,8 +58,7 @@ class Source:
     system: str
     seed: int
     number: str
-    value: str
-    sort: str
+    value: Value
     file: str
     rule: str
     code: str
@@ -178,41 +176,29 @@ def provenance(study: Study, page: Path) -> list[Source]:
     """Return where every number of a run is from; files as seen from the folder `page`."""
     sources = []
     for training in study.trainings:
-        folder = training.run.folder
-
-        def source(
-            number: str,
-            value: float,
-            form: str,
-            name: str,
-            rule: str,
-            identity: str,
-            training: Training = training,
-            folder: Path = folder,
-        ) -> Source:
-            return Source(
+        about, key = training.about, training.about["run_key"]
+        numbers: list[tuple[str, float, str, str, str, str]] = []
+        for column, name in COLUMNS.items():
+            score = training.bleu[column]
+            origin = (f"scores/{name}.json", "evaluate", score["signature"])
+            numbers.append((f"BLEU {name}", score["value"], ".2f", *origin))
+            numbers.append((f"BP {name}", score["brevity_penalty"], ".3f", *origin))
+        numbers.append(("wall seconds", about["wall_seconds"], ",.0f", "run.json", "train", key))
+        epochs = len(training.epochs)
+        numbers.append(("epochs of curves", epochs, "d", "metrics.jsonl", "train", key))
+        sources += [
+            Source(
                 system=training.system,
                 seed=training.seed,
                 number=number,
-                value=format(value, form),
-                sort=str(value),
-                file=str(_seen(folder / name, page)),
+                value=Value(format(value, form), str(value)),
+                file=str(_seen(training.run.folder / file, page)),
                 rule=rule,
-                code=training.about["code_version"],
+                code=about["code_version"],
                 identity=identity,
             )
-
-        for column, name in COLUMNS.items():
-            score = training.bleu[column]
-            file, signed = f"scores/{name}.json", score["signature"]
-            sources.append(source(f"BLEU {name}", score["value"], ".2f", file, "evaluate", signed))
-            penalty = score["brevity_penalty"]
-            sources.append(source(f"BP {name}", penalty, ".3f", file, "evaluate", signed))
-        key = training.about["run_key"]
-        wall = training.about["wall_seconds"]
-        sources.append(source("wall seconds", wall, ",.0f", "run.json", "train", key))
-        epochs = len(training.epochs)
-        sources.append(source("epochs of curves", epochs, "d", "metrics.jsonl", "train", key))
+            for number, value, form, file, rule, identity in numbers
+        ]
     return sources
 
 
