@@ -292,7 +292,9 @@ def compare(reference: Path | None, search: str, as_json: bool, first: Path, sec
 
 @cli.command()
 @click.option("--reference", type=EXISTING, required=True, help="Tokenised reference of test.")
-@click.option("--out", type=NEW, required=True, help="Prefix; .csv, .md, .tex and .html are made.")
+@click.option(
+    "--out", type=NEW, required=True, help="Prefix; .csv, .json, .md, .tex and .html are made."
+)
 @click.argument("runs", type=EXISTING, nargs=-1, required=True)
 def significance(reference: Path, out: Path, runs: tuple[Path, ...]) -> None:
     """Write the tests of every pair of systems, within each seed and across seeds."""
@@ -302,7 +304,9 @@ def significance(reference: Path, out: Path, runs: tuple[Path, ...]) -> None:
 
 
 @cli.command()
-@click.option("--out", type=NEW, required=True, help="Prefix; .csv, .md, .tex and .html are made.")
+@click.option(
+    "--out", type=NEW, required=True, help="Prefix; .csv, .json, .md, .tex and .html are made."
+)
 @click.argument("runs", type=EXISTING, nargs=-1, required=True)
 def table(out: Path, runs: tuple[Path, ...]) -> None:
     """Write Table 1 from the folders of finished runs, the published rows beside them."""
@@ -312,7 +316,9 @@ def table(out: Path, runs: tuple[Path, ...]) -> None:
 
 
 @cli.command()
-@click.option("--out", type=NEW, required=True, help="Prefix; .csv, .md, .tex and .html are made.")
+@click.option(
+    "--out", type=NEW, required=True, help="Prefix; .csv, .json, .md, .tex and .html are made."
+)
 @click.argument("runs", type=EXISTING, nargs=-1, required=True)
 def training_table(out: Path, runs: tuple[Path, ...]) -> None:
     """Write what training cost and how its weights behaved, from finished runs."""
@@ -324,14 +330,17 @@ def training_table(out: Path, runs: tuple[Path, ...]) -> None:
 @cli.command()
 @click.option("--config", type=EXISTING, required=True, help="Configuration of the search.")
 @click.option("--encoded", type=EXISTING, required=True, help="Folder of `encode`.")
-@click.option("--threads", type=click.IntRange(min=1), default=1, show_default=True)
+@click.option("--threads", type=click.IntRange(1), required=True, help="CPU threads to use.")
 @click.option("--out", type=NEW, required=True, help="JSON file.")
 @click.argument("runs", type=EXISTING, nargs=-1, required=True)
 def examples(config: Path, encoded: Path, threads: int, out: Path, runs: tuple[Path, ...]) -> None:
     """Translate a few test sentences with each run, with the attention behind each word."""
+    from alpha_dimt.config import RunConfig, load
+    from alpha_dimt.devices import lease
     from alpha_dimt.examples import write_examples
 
-    write_examples(runs, decoding=config, encoded=encoded, threads=threads, out=out)
+    with lease(load(RunConfig, runs[0] / "config.json").training.device):
+        write_examples(runs, decoding=config, encoded=encoded, threads=threads, out=out)
 
 
 @cli.command()
