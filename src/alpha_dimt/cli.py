@@ -292,9 +292,7 @@ def compare(reference: Path | None, search: str, as_json: bool, first: Path, sec
 
 @cli.command()
 @click.option("--reference", type=EXISTING, required=True, help="Tokenised reference of test.")
-@click.option(
-    "--out", type=NEW, required=True, help="Prefix; .csv, .json, .md, .tex and .html are made."
-)
+@click.option("--out", type=NEW, required=True, help="Prefix of .csv, .json, .md, .tex, .html.")
 @click.argument("runs", type=EXISTING, nargs=-1, required=True)
 def significance(reference: Path, out: Path, runs: tuple[Path, ...]) -> None:
     """Write the tests of every pair of systems, within each seed and across seeds."""
@@ -304,9 +302,7 @@ def significance(reference: Path, out: Path, runs: tuple[Path, ...]) -> None:
 
 
 @cli.command()
-@click.option(
-    "--out", type=NEW, required=True, help="Prefix; .csv, .json, .md, .tex and .html are made."
-)
+@click.option("--out", type=NEW, required=True, help="Prefix of .csv, .json, .md, .tex, .html.")
 @click.argument("runs", type=EXISTING, nargs=-1, required=True)
 def table(out: Path, runs: tuple[Path, ...]) -> None:
     """Write Table 1 from the folders of finished runs, the published rows beside them."""
@@ -316,9 +312,7 @@ def table(out: Path, runs: tuple[Path, ...]) -> None:
 
 
 @cli.command()
-@click.option(
-    "--out", type=NEW, required=True, help="Prefix; .csv, .json, .md, .tex and .html are made."
-)
+@click.option("--out", type=NEW, required=True, help="Prefix of .csv, .json, .md, .tex, .html.")
 @click.argument("runs", type=EXISTING, nargs=-1, required=True)
 def training_table(out: Path, runs: tuple[Path, ...]) -> None:
     """Write what training cost and how its weights behaved, from finished runs."""
