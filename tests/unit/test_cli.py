@@ -36,6 +36,18 @@ def test_help_is_a_tour_of_every_command():
             assert any(line.startswith(f"      $ alpha-dimt {name}") for line in lines)
 
 
+def test_help_loads_no_library_but_click():
+    result = subprocess.run(
+        [sys.executable, "-X", "importtime", "-m", "alpha_dimt", "--help"],
+        capture_output=True,
+        text=True,
+    )
+
+    loaded = {line.rpartition("|")[2].strip() for line in result.stderr.splitlines()}
+    assert "click" in loaded
+    assert not loaded & {"torch", "scipy", "numpy", "pydantic", "yaml", "tqdm"}
+
+
 def test_the_examples_name_options_that_exist():
     for examples in TOUR.values():
         for name, arguments in examples.items():

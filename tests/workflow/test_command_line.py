@@ -46,6 +46,22 @@ def test_an_example_works(results, name: str):
         assert result.stdout
 
 
+@pytest.mark.parametrize("name", ["table", "significance"])
+def test_a_table_is_written_without_heavy_libraries(results, name: str):
+    result = subprocess.run(
+        ["bash", "-c", f"{sys.executable} -X importtime -m alpha_dimt {name} {EXAMPLES[name]}"],
+        cwd=results,
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
+
+    assert result.returncode == 0, result.stderr
+    loaded = {line.rpartition("|")[2].strip() for line in result.stderr.splitlines()}
+    assert "alpha_dimt.tables" in loaded
+    assert not loaded & {"torch", "scipy.stats", "scipy.optimize", "mlflow", "pandas"}
+
+
 def test_as_many_lines_come_out_as_went_in(results):
     text = (results / "data/raw/test.de").read_bytes()
     result = subprocess.run(

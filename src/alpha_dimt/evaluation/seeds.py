@@ -11,7 +11,7 @@ from itertools import combinations
 from statistics import mean, stdev
 
 import numpy as np
-from scipy import optimize, stats
+from scipy import special  # the distributions without `scipy.stats`, which takes long to load
 
 from alpha_dimt.evaluation.significance import LEVEL, holm
 
@@ -20,6 +20,9 @@ POWER = 0.8
 
 Scores = Mapping[str, Mapping[int, float]]
 """Of each system, the score of each seed."""
+
+ALL_SIGNS = 13
+"""Seeds up to which the sign-flip test goes through all signs."""
 
 
 @dataclass(frozen=True)
@@ -80,8 +83,13 @@ def interval(values: Sequence[float]) -> tuple[float, float] | None:
     """Return the 95 % interval of a mean by Student's t; None of one value."""
     if len(values) < 2:
         return None
-    half = stats.t.ppf(1 - LEVEL / 2, len(values) - 1) * stdev(values) / math.sqrt(len(values))
+    half = _t(1 - LEVEL / 2, len(values) - 1) * stdev(values) / math.sqrt(len(values))
     return mean(values) - half, mean(values) + half
+
+
+def _t(share: float, freedom: int) -> float:
+    """Return the quantile of Student's t."""
+    return float(special.stdtrit(freedom, share))
 
 
 def compare_pairs(scores: Scores) -> list[AcrossSeeds]:
@@ -124,14 +132,28 @@ def paired_t(differences: Sequence[float]) -> float | None:
     """Return the two-sided p-value of mean 0; None where the differences do not scatter."""
     if stdev(differences) == 0:
         return None
-    return float(stats.ttest_1samp(differences, 0).pvalue)
+    t = mean(differences) / stdev(differences) * math.sqrt(len(differences))
+    return float(2 * special.stdtr(len(differences) - 1, -abs(t)))
 
 
 def sign_flip(differences: Sequence[float]) -> float:
     """Return the two-sided p-value of differences that are as likely of the other sign.
 
-    Exact up to 13 seeds, of 9,999 random sets of signs beyond.
+    Exact up to ALL_SIGNS seeds, of 9,999 random sets of signs beyond.
     """
+    if len(differences) > ALL_SIGNS:
+        return _random_sign_flip(differences)
+    sums = np.zeros(1)
+    for difference in differences:
+        sums = np.concatenate([sums - difference, sums + difference])
+    # The last sum has the signs as they are; sums that should equal it may differ by rounding.
+    rounding = 1e-13 * float(np.abs(differences).sum())
+    return float(np.mean(np.abs(sums) >= abs(sums[-1]) - rounding))
+
+
+def _random_sign_flip(differences: Sequence[float]) -> float:
+    from scipy import stats
+
     test = stats.permutation_test(
         (np.asarray(differences),),
         np.mean,
@@ -178,8 +200,8 @@ def power(effect: float, seeds: int, level: float = LEVEL) -> float:
         level: of the test.
     """
     # The square of Student's t is F; its noncentral form covers both sides at once.
-    critical = stats.f.isf(level, 1, seeds - 1)
-    return float(stats.ncf.sf(critical, 1, seeds - 1, seeds * effect**2))
+    critical = _t(1 - level / 2, seeds - 1) ** 2
+    return float(1 - special.ncfdtr(1, seeds - 1, seeds * effect**2, critical))
 
 
 def detectable(sd: float, seeds: int, level: float = LEVEL) -> float:
@@ -193,16 +215,17 @@ def detectable(sd: float, seeds: int, level: float = LEVEL) -> float:
     low, high = 0.0, 1.0
     while power(high, seeds, level) < POWER:
         low, high = high, 2 * high
-    effect = optimize.brentq(lambda effect: power(effect, seeds, level) - POWER, low, high)
-    return sd * float(effect)
+    while low < (middle := (low + high) / 2) < high:
+        low, high = (middle, high) if power(middle, seeds, level) < POWER else (low, middle)
+    return sd * high
 
 
 def seeds_for(difference: float, sd: float, level: float = LEVEL) -> int:
     """Return the least number of seeds that finds a true difference with the power POWER."""
     effect = difference / sd
     # The normal approximation never asks for more seeds than the t test.
-    quantiles = stats.norm.ppf(1 - level / 2) + stats.norm.ppf(POWER)
-    seeds = max(2, math.floor((float(quantiles) / effect) ** 2))
+    quantiles = special.ndtri([1 - level / 2, POWER])
+    seeds = max(2, math.floor((float(quantiles.sum()) / effect) ** 2))
     while power(effect, seeds, level) < POWER:
         seeds += 1
     return seeds
@@ -229,7 +252,7 @@ def sensitivity(scores: Scores, wanted: float) -> Sensitivity | None:
     if variance == 0:
         return None
     sd = math.sqrt(variance)
-    ends = stats.chi2.ppf([1 - LEVEL / 2, LEVEL / 2], freedom)
+    ends = special.chdtri(freedom, [LEVEL / 2, 1 - LEVEL / 2])
     low, high = (math.sqrt(variance * freedom / end) for end in ends)
     comparisons = math.comb(len(scores), 2)
     return Sensitivity(

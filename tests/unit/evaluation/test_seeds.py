@@ -3,6 +3,7 @@ from statistics import mean, stdev
 
 import numpy as np
 import pytest
+from scipy import optimize, stats
 
 from alpha_dimt.evaluation.seeds import (
     best_system,
@@ -10,6 +11,7 @@ from alpha_dimt.evaluation.seeds import (
     detectable,
     interval,
     least_sign_flip,
+    paired_t,
     power,
     seeds_for,
     sensitivity,
@@ -86,6 +88,7 @@ def test_sign_flip_counts_all_signs() -> None:
     ]
     expected = sum(abs(total) >= sum(differences) for total in sums) / len(sums)
     assert sign_flip(differences) == pytest.approx(expected)
+    assert sign_flip([0.1, 0.2, -0.3]) == 1  # the sum of these is not quite 0
     assert sign_flip([0.1, 0.2, 0.3, 0.1, 0.5]) == pytest.approx(least_sign_flip(5))
 
 
@@ -152,3 +155,50 @@ def test_sensitivity_pools_the_pairs() -> None:
     assert found.detectable < found.detectable_corrected
     assert found.seeds_interval[0] <= found.seeds_wanted <= found.seeds_interval[1]
     assert found.seeds_wanted == seeds_for(0.3, found.sd)
+
+
+SAME = {"rel": 1e-12, "abs": 1e-15}
+
+
+@pytest.mark.parametrize("seeds", [2, 3, 5, 12, 13, 14, 40])
+@pytest.mark.parametrize("level", [0.05, 0.05 / 45])
+def test_the_figures_are_those_of_scipy_stats(seeds: int, level: float) -> None:
+    differences = np.random.default_rng(seeds).normal(0.3, 0.5, seeds).tolist()
+    t_test = stats.ttest_1samp(differences, 0)
+    assert interval(differences) == pytest.approx(tuple(t_test.confidence_interval()), **SAME)
+    assert paired_t(differences) == pytest.approx(t_test.pvalue, **SAME)
+
+    critical = stats.f.isf(level, 1, seeds - 1)
+
+    def by_scipy(effect: float) -> float:
+        return float(stats.ncf.sf(critical, 1, seeds - 1, seeds * effect**2))
+
+    for effect in (0.01, 0.3, 1, 3):
+        assert power(effect, seeds, level) == pytest.approx(by_scipy(effect), **SAME)
+    found = optimize.brentq(lambda effect: by_scipy(effect) - 0.8, 0, 1000, rtol=1e-14)
+    assert detectable(2, seeds, level) == pytest.approx(2 * found, rel=1e-11)
+
+
+@pytest.mark.parametrize("seeds", [2, 3, 8, 13, 14])
+@pytest.mark.parametrize("digits", [1, 6])
+def test_the_sign_flip_test_is_that_of_scipy_stats(seeds: int, digits: int) -> None:
+    # Differences of one digit make sums that are equal but for the last digits.
+    drawn = np.random.default_rng(seeds).normal(0.3, 0.5, seeds).round(digits)
+    test = stats.permutation_test(
+        (drawn,),
+        np.mean,
+        permutation_type="samples",
+        vectorized=True,
+        rng=np.random.default_rng(0),
+    )
+    assert sign_flip(drawn.tolist()) == pytest.approx(test.pvalue, **SAME)
+
+
+def test_the_interval_of_the_spread_is_that_of_scipy_stats() -> None:
+    scores = {name: {1: a, 2: b, 3: c} for name, a, b, c in [("a", 1, 2, 4), ("b", 2, 1, 3)]}
+    found = sensitivity(scores, 0.3)
+    assert found is not None
+    ends = found.sd * np.sqrt(2 / stats.chi2.ppf([0.975, 0.025], 2))
+    assert found.sd_interval == pytest.approx(tuple(ends), **SAME)
+    normal = stats.norm.ppf(0.975) + stats.norm.ppf(0.8)
+    assert found.seeds_wanted >= (normal * found.sd / 0.3) ** 2 > found.seeds_wanted * 0.9
