@@ -1,6 +1,7 @@
 """Translate encoded sentences with a trained model."""
 
 import re
+from collections.abc import Callable
 from pathlib import Path
 
 import torch
@@ -11,6 +12,7 @@ from alpha_dimt.data.encoded import Pairs, read_pairs
 from alpha_dimt.files import write_lines
 from alpha_dimt.model.seq2seq import Seq2Seq
 from alpha_dimt.model.weights import load_model
+from alpha_dimt.progress import bar
 from alpha_dimt.ragged import Ragged
 from alpha_dimt.runtime import choose_device, choose_dtype, use_threads
 from alpha_dimt.search import Hypothesis, beam_search, greedy_search
@@ -44,9 +46,21 @@ def hypothesis_text(
 
 @torch.inference_mode()
 def search_all(
-    model: Seq2Seq, source: Ragged, config: Decoding, device: torch.device
+    model: Seq2Seq,
+    source: Ragged,
+    config: Decoding,
+    device: torch.device,
+    found_some: Callable[[int], object] = lambda sentences: None,
 ) -> list[Hypothesis]:
-    """Return the best hypothesis of every source, in order; sources of similar lengths together."""
+    """Return the best hypothesis of every source, in order; sources of similar lengths together.
+
+    Args:
+        model: a trained one, on `device`.
+        source: ids of the sentences.
+        config: of the search.
+        device: where it searches.
+        found_some: told after each batch how many sentences it had.
+    """
     model.eval()
     results: dict[int, Hypothesis] = {}
     sentences = max(1, config.batch_size // config.beam)
@@ -69,6 +83,7 @@ def search_all(
                 device=device,
             )
         results.update(zip(rows.tolist(), found, strict=True))
+        found_some(len(rows))
     return [results[i] for i in range(len(source))]
 
 
@@ -80,9 +95,10 @@ def translate_pairs(
     preparation: Preparation,
     decoding: Decoding,
     device: torch.device,
+    found_some: Callable[[int], object] = lambda sentences: None,
 ) -> list[str]:
     """Return tokenised translations of the sources of a split, subwords joined."""
-    found = search_all(model, pairs.source, decoding, device)
+    found = search_all(model, pairs.source, decoding, device, found_some)
     return [
         join_subwords(
             hypothesis_text(
@@ -113,12 +129,14 @@ def decode_split(
         target_words=len(vocab),
     ).to(device)
     model.compute_dtype = choose_dtype(run_config.training.precision, device)
-    lines = translate_pairs(
-        model,
-        pairs,
-        vocab,
-        preparation=run_config.data.preparation,
-        decoding=config,
-        device=device,
-    )
+    with bar(len(pairs), f"decoding {split}", "sentences") as shown:
+        lines = translate_pairs(
+            model,
+            pairs,
+            vocab,
+            preparation=run_config.data.preparation,
+            decoding=config,
+            device=device,
+            found_some=shown.update,
+        )
     write_lines(out, lines)

@@ -25,18 +25,20 @@ ALLOWED: dict[str, set[str]] = {
     # A file lock; it must be held before torch looks for devices.
     "devices": set(),
     "runtime": {"hardware"},
+    # Shown by whatever takes long.
+    "progress": set(),
     "kernels": set(),
     "objectives": set(),
     "search": set(),
     "evaluation": set(),
     "proposals": set(),
     "rewards": {"proposals"},
-    "data": {"proposals", "rewards"},
+    "data": {"progress", "proposals", "rewards"},
     "model": {"kernels", "search"},
-    "decoding": {"data", "model", "runtime", "search"},
+    "decoding": {"data", "model", "progress", "runtime", "search"},
     "training": {
-        *("data", "decoding", "evaluation", "model", "objectives", "proposals", "rewards"),
-        *("runtime", "search"),
+        *("data", "decoding", "evaluation", "model", "objectives", "progress", "proposals"),
+        *("rewards", "runtime", "search"),
     },
     "table_formats": set(),
     # Table 1 shows intervals over seeds, and what is bold is decided by a test.
@@ -49,7 +51,6 @@ ALLOWED: dict[str, set[str]] = {
     "report": {"evaluation", "layout", "table_formats", "tables"},
     "examples": {"data", "decoding", "model", "report", "runtime"},
     "translate": {"data", "decoding", "evaluation", "layout", "model", "runtime", "search"},
-    "progress": set(),
     # Must not need PyTorch: loads `runtime` by name, where PyTorch loads.
     "doctor": {"hardware"},
     "tracking": set(),

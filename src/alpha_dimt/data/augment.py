@@ -1,6 +1,6 @@
 """Draw the candidates of a corpus once, for every epoch and every alpha."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,6 +10,7 @@ import pyarrow as pa
 from alpha_dimt.config import AugmentConfig, Proposal
 from alpha_dimt.data.encoded import REFERENCES, read_pairs
 from alpha_dimt.files import atomic_path
+from alpha_dimt.progress import bar
 from alpha_dimt.proposals import Block, Edits, Words, build, frame, needs_blocks
 from alpha_dimt.ragged import Ragged
 from alpha_dimt.rewards import reward_of_edits
@@ -92,11 +93,14 @@ def augment_corpus(config: AugmentConfig, *, encoded: Path, out: Path) -> None:
     """Write an Arrow file with one record batch a slice."""
     targets = read_pairs(encoded, "train").target
     words = len(Vocab.load(encoded / f"vocab.{config.data.corpus.target}.txt"))
-    write_slices(
-        out,
-        targets,
-        (
-            draw_slice(targets, config.proposal, vocab_size=words, seed=config.seed, index=index)
-            for index in range(config.proposal.slices)
-        ),
-    )
+    slices = config.proposal.slices
+    with bar(slices, "drawing candidates", "slices") as shown:
+
+        def drawn() -> Iterator[pa.RecordBatch]:
+            for index in range(slices):
+                yield draw_slice(
+                    targets, config.proposal, vocab_size=words, seed=config.seed, index=index
+                )
+                shown.update()  # when it is written
+
+        write_slices(out, targets, drawn())

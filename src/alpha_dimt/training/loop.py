@@ -13,6 +13,7 @@ from alpha_dimt.config import Training
 from alpha_dimt.data.batching import Batch
 from alpha_dimt.errors import Stopped, UserError
 from alpha_dimt.model.seq2seq import Seq2Seq
+from alpha_dimt.progress import EpochBar
 from alpha_dimt.runtime import peak_memory_mb
 from alpha_dimt.training.candidates import Sampler, gold_probability, score
 from alpha_dimt.training.checkpoints import Checkpoints
@@ -97,7 +98,7 @@ def train_epoch(
     task: Task,
     state: State,
     device: torch.device,
-    after_update: Callable[[], None] = lambda: None,
+    after_update: Callable[[Batch], None] = lambda batch: None,
 ) -> tuple[Metrics, int, int]:
     """Make the rest of one pass over the data, from where `state` stands.
 
@@ -144,7 +145,7 @@ def train_epoch(
         state.sums.add(figures, unless=diverged)
         if number % LOOK_EVERY[device.type] == 0:
             look()
-        after_update()
+        after_update(batch)
     look()
     sums = state.sums.read()
     updates, tokens, log_p = (sums.pop(name) for name in ("updates", "tokens", "log_p"))
@@ -160,6 +161,7 @@ def fit(
     device: torch.device,
     checkpoints: Checkpoints,
     stop: StopRequest,
+    bar: EpochBar,
     after_epoch: Callable[[State], None],
 ) -> str:
     """Train until the stop rule; return its name. `after_epoch` sees the state after each epoch.
@@ -169,8 +171,9 @@ def fit(
     """
     watch = Stopwatch()
 
-    def after_update() -> None:
+    def after_update(batch: Batch) -> None:
         state.epoch_seconds += watch.lap()
+        bar.update(int(batch.target_lengths.sum()))  # counted here: the device is not asked
         if checkpoints.due():
             checkpoints.save(state, model)
         stop.obey()
@@ -178,7 +181,8 @@ def fit(
     while (reason := state.schedule.stopped(task.recipe)) is None:
         rate = state.schedule.learning_rate
         try:
-            metrics, updates, tokens = train_epoch(model, task, state, device, after_update)
+            with bar.epoch(state.schedule.epoch + 1, done=state.updates):
+                metrics, updates, tokens = train_epoch(model, task, state, device, after_update)
             trained = state.epoch_seconds + watch.lap()
             with stop.obeyed_at_once():
                 metrics |= {"learning_rate": rate} | task.validate(model)

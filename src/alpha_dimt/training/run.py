@@ -1,6 +1,7 @@
 """Train one run: from its configuration and data to its folder."""
 
 import importlib.metadata
+import math
 import subprocess
 import time
 from collections.abc import Iterator
@@ -31,6 +32,7 @@ from alpha_dimt.evaluation.bleu import multi_bleu
 from alpha_dimt.files import sha256, write_json
 from alpha_dimt.model.seq2seq import Seq2Seq
 from alpha_dimt.model.weights import fill
+from alpha_dimt.progress import EpochBar
 from alpha_dimt.proposals import Words, build, needs_blocks
 from alpha_dimt.runtime import choose_device, choose_dtype, machine, use_threads
 from alpha_dimt.training.candidates import Sampler, score
@@ -218,6 +220,10 @@ def train_run(
             device=device,
             checkpoints=checkpoints,
             stop=stop,
+            bar=EpochBar(
+                math.ceil(len(train) / config.training.batch_size),
+                tokens_known=method.samples == 0,
+            ),
             after_epoch=report,
         )
         checkpoints.publish(progress, out)

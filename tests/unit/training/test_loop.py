@@ -71,7 +71,7 @@ def test_an_epoch_in_pieces_is_the_epoch() -> None:
     class Enough(Exception):
         pass
 
-    def after_update() -> None:
+    def after_update(batch: Batch) -> None:
         if state.updates in (2, 3, 9):
             raise Enough
 
@@ -93,7 +93,7 @@ def test_a_bad_update_is_never_made(
     """Looking every 4 or 100 updates is what a GPU does, so as not to wait for it."""
     good, state = model(), State(DevDecay(1.0), 0)
 
-    def after_update() -> None:
+    def after_update(batch: Batch) -> None:
         if state.updates == 5:
             raise InterruptedError
 
@@ -124,7 +124,7 @@ def test_nothing_waits_for_a_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(torch.Tensor, name, asking)
     made, state, before = model(), State(DevDecay(1.0), 0), []
 
-    def after_update() -> None:
+    def after_update(batch: Batch) -> None:
         before.append(len(asked))
 
     run_epoch(made, task(), state, after_update=after_update)
