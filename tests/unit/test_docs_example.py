@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 import torch
 import yaml
+from fenced import block
 
 from alpha_dimt import config
 from alpha_dimt.objectives import Scored, alpha_divergence
@@ -18,26 +19,19 @@ ROOT = Path(__file__).parents[2]
 DOC = (ROOT / "docs" / "objectives.md").read_text(encoding="utf-8")
 
 
-def block(opening: str) -> str:
-    """Return the only fenced block that opens so."""
-    found = re.findall(rf"^```{re.escape(opening)}\n(.*?)^```$", DOC, re.DOTALL | re.MULTILINE)
-    assert len(found) == 1, opening
-    return found[0]
-
-
 def test_the_figures_of_tau_are_what_the_program_prints() -> None:
     printed = io.StringIO()
     with contextlib.redirect_stdout(printed):
-        exec(compile(block("python"), "docs/objectives.md", "exec"), {})
-    assert printed.getvalue() == block("text")
+        exec(compile(block(DOC, "python"), "docs/objectives.md", "exec"), {})
+    assert printed.getvalue() == block(DOC, "text")
 
 
 def test_the_custom_objective_trains(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    (tmp_path / "my_objectives.py").write_text(block("python title=my_objectives.py"))
+    (tmp_path / "my_objectives.py").write_text(block(DOC, "python title=my_objectives.py"))
     monkeypatch.syspath_prepend(str(tmp_path))
     monkeypatch.delitem(sys.modules, "my_objectives", raising=False)
     experiment = config.parse(
-        config.Experiment, yaml.safe_load(block("yaml title=mine.yaml")), "mine.yaml"
+        config.Experiment, yaml.safe_load(block(DOC, "yaml title=mine.yaml")), "mine.yaml"
     )
     run = experiment.run_config("clipped", seed=1)
     assert run.proposal is not None

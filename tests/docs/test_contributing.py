@@ -1,0 +1,107 @@
+"""CONTRIBUTING.md: its examples work, and what it sends people to exists."""
+
+import importlib
+import re
+import sys
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+import torch
+import yaml
+from fenced import block
+
+from alpha_dimt import config
+from alpha_dimt.config import FilesCorpus, TwoFiles
+from alpha_dimt.data.corpora import write_raw
+from alpha_dimt.errors import UserError
+from alpha_dimt.files import read_lines, write_lines
+from alpha_dimt.objectives import Scored
+from alpha_dimt.training.methods import method
+
+ROOT = Path(__file__).parents[2]
+PAGE = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+
+
+@pytest.fixture
+def example(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """Imports a program of the page by the name of its file."""
+    monkeypatch.syspath_prepend(str(tmp_path))
+
+    def imported(name: str) -> ModuleType:
+        (tmp_path / f"{name}.py").write_text(block(PAGE, f"python title={name}.py"))
+        monkeypatch.delitem(sys.modules, name, raising=False)
+        return importlib.import_module(name)
+
+    return imported
+
+
+def test_the_objective_trains_every_sentence_alike(example) -> None:
+    example("my_objectives")
+    experiment = config.parse(
+        config.Experiment, yaml.safe_load(block(PAGE, "yaml title=mine.yaml")), "mine.yaml"
+    )
+    chosen = method(experiment.run_config("per_word", seed=1).objective)
+    assert chosen.reference
+    assert not chosen.proposal
+
+    log_p = torch.tensor([[-2.0], [-12.0]], requires_grad=True)
+    nothing = torch.zeros(2, 1)
+    flags = torch.ones(2, 1, dtype=torch.bool)
+    lengths = torch.tensor([[2], [6]])
+    loss = chosen.objective(1, 0)(Scored(log_p, lengths, nothing, nothing, flags, flags))
+    loss.value.backward()
+    assert loss.value.item() == pytest.approx((2 / 2 + 12 / 6) / 2)
+    assert log_p.grad is not None
+    torch.testing.assert_close(log_p.grad, torch.tensor([[-1 / 4], [-1 / 12]]))
+    assert loss.diagnostics["mean_length"] == 4
+
+
+def test_the_corpus_is_split_and_written(example, tmp_path: Path) -> None:
+    sentences = example("sentences")
+    table = tmp_path / "deu.txt"
+    write_lines(table, (f"english {n}\tdeutsch {n}\tCC BY" for n in range(10)))
+    splits = sentences.sides(table, every=5)
+    assert splits["valid"] == (["deutsch 0", "deutsch 5"], ["english 0", "english 5"])
+    assert splits["test"] == (["deutsch 1", "deutsch 6"], ["english 1", "english 6"])
+    assert len(splits["train"][0]) == 6
+
+    # What comes of it is what the next stage reads.
+    files = {}
+    for split, sides in splits.items():
+        files[split] = TwoFiles(source=tmp_path / f"{split}.de", target=tmp_path / f"{split}.en")
+        write_lines(files[split].source, sides[0])
+        write_lines(files[split].target, sides[1])
+    corpus = FilesCorpus(kind="files", name="sentences", **files)
+    write_raw(corpus, mirrors=(), cache=tmp_path, out=tmp_path / "raw")
+    assert read_lines(tmp_path / "raw/test.en") == ["english 1", "english 6"]
+
+    table.write_text("one\ttwo\tthree\nfour\tfive\n")
+    with pytest.raises(UserError, match=r"deu\.txt:2: .* this one has 2 columns"):
+        sentences.sides(table, every=5)
+
+
+def test_the_proposal_passes_its_own_test(example) -> None:
+    example("swap")
+    tests = example("test_swap")
+    found = [getattr(tests, name) for name in dir(tests) if name.startswith("test_")]
+    assert len(found) == 2
+    for test in found:
+        test()
+
+
+NAMED = sorted(
+    set(re.findall(r"`((?:[\w.-]+/)+[\w.-]*)`", PAGE))
+    | {"CHANGELOG.md", "CITATION.cff", "Makefile"}
+)
+
+
+@pytest.mark.parametrize("path", NAMED)
+def test_what_is_named_exists(path: str) -> None:
+    assert path in PAGE
+    assert (ROOT / path).exists() or path.startswith(".venv/")
+
+
+def test_names_in_the_code_are_those_of_today() -> None:
+    for name, path in re.findall(r"`(\w+)` in\s+`([\w/.]+\.py)`", PAGE):
+        assert re.search(rf"\b{name}\b", (ROOT / path).read_text(encoding="utf-8")), name
