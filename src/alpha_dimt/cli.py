@@ -8,7 +8,7 @@ import re
 import sys
 import textwrap
 from pathlib import Path
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import click
 
@@ -16,7 +16,32 @@ from alpha_dimt import __version__
 from alpha_dimt.errors import Stopped, UserError
 
 EXISTING = click.Path(exists=True, path_type=Path)
+FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
+FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
 NEW = click.Path(path_type=Path)
+
+
+class RunFolder(click.Path):
+    """The folder of a run; of a system it names the seeds."""
+
+    def __init__(self) -> None:
+        super().__init__(exists=True, file_okay=False, path_type=Path)
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Path:
+        """Return the folder if it has a config.json."""
+        folder = Path(os.fsdecode(super().convert(value, param, ctx)))
+        if not (folder / "config.json").exists():
+            seeds = ", ".join(sorted(str(path.parent) for path in folder.glob("*/config.json")))
+            self.fail(
+                f"{folder}: this is no run's folder (with config.json); "
+                + (f"name one of {seeds}" if seeds else "results/{corpus}/runs has them"),
+                param,
+                ctx,
+            )
+        return folder
+
+
+RUN = RunFolder()
 
 
 class TryAgain(click.ClickException):
@@ -94,6 +119,12 @@ class Commands(click.Group):
             ) from error
 
 
+def _language(ctx: click.Context, param: click.Parameter, value: str) -> str:
+    if not re.fullmatch(r"[a-z]{2,3}", value):
+        raise click.BadParameter(f"{value} is no ISO 639 code; English is en, German de")
+    return value
+
+
 def _example(name: str, arguments: str) -> str:
     """Return an example as shell lines of at most 80 characters, each option with its value."""
     joined = re.sub(r"(--\S+) (?!-)", "\\1\xa0", f"alpha-dimt {name} {arguments}".strip())
@@ -113,7 +144,7 @@ def cli() -> None:
 
 
 @cli.command()
-@click.option("--config", type=EXISTING, required=True, help="Slice of the data (DataConfig).")
+@click.option("--config", type=FILE, required=True, help="Slice of the data (DataConfig).")
 @click.option("--mirror", "mirrors", multiple=True, help="URL prefix or directory; tried in order.")
 @click.option("--cache", type=NEW, required=True, help="Folder that keeps downloads.")
 @click.option("--out", type=NEW, required=True, help="Folder for {split}.{language}.")
@@ -126,8 +157,8 @@ def fetch(config: Path, mirrors: tuple[str, ...], cache: Path, out: Path) -> Non
 
 
 @cli.command()
-@click.option("--config", type=EXISTING, required=True, help="Slice of the data (DataConfig).")
-@click.option("--raw", type=EXISTING, required=True, help="Folder that `fetch` wrote.")
+@click.option("--config", type=FILE, required=True, help="Slice of the data (DataConfig).")
+@click.option("--raw", type=FOLDER, required=True, help="Folder that `fetch` wrote.")
 @click.option("--out", type=NEW, required=True, help="Folder for the tokenised text.")
 def tokenise(config: Path, raw: Path, out: Path) -> None:
     """Tokenise, lower-case and clean; cut off validation data where the corpus has none."""
@@ -138,8 +169,8 @@ def tokenise(config: Path, raw: Path, out: Path) -> None:
 
 
 @cli.command()
-@click.option("--config", type=EXISTING, required=True, help="Slice of the data (DataConfig).")
-@click.option("--text", type=EXISTING, required=True, help="Folder that `tokenise` wrote.")
+@click.option("--config", type=FILE, required=True, help="Slice of the data (DataConfig).")
+@click.option("--text", type=FOLDER, required=True, help="Folder that `tokenise` wrote.")
 @click.option("--out", type=NEW, required=True, help="Folder for vocabularies and Arrow files.")
 def encode(config: Path, text: Path, out: Path) -> None:
     """Build vocabularies (or learn BPE) and encode every split as Arrow."""
@@ -150,8 +181,8 @@ def encode(config: Path, text: Path, out: Path) -> None:
 
 
 @cli.command()
-@click.option("--config", type=EXISTING, required=True, help="Slice of the candidates.")
-@click.option("--encoded", type=EXISTING, required=True, help="Folder that `encode` wrote.")
+@click.option("--config", type=FILE, required=True, help="Slice of the candidates.")
+@click.option("--encoded", type=FOLDER, required=True, help="Folder that `encode` wrote.")
 @click.option("--out", type=NEW, required=True, help="Arrow file of candidates.")
 def augment(config: Path, encoded: Path, out: Path) -> None:
     """Draw candidates from the proposal, with reward and log q0."""
@@ -162,10 +193,10 @@ def augment(config: Path, encoded: Path, out: Path) -> None:
 
 
 @cli.command()
-@click.option("--config", type=EXISTING, required=True, help="Slice of the run (RunConfig).")
-@click.option("--encoded", type=EXISTING, required=True, help="Folder that `encode` wrote.")
-@click.option("--augmented", type=EXISTING, help="File that `augment` wrote; not for ml.")
-@click.option("--start", type=EXISTING, help="Weights to start from, where the system does so.")
+@click.option("--config", type=FILE, required=True, help="Slice of the run (RunConfig).")
+@click.option("--encoded", type=FOLDER, required=True, help="Folder that `encode` wrote.")
+@click.option("--augmented", type=FILE, help="File that `augment` wrote; not for ml.")
+@click.option("--start", type=FILE, help="Weights to start from, where the system does so.")
 @click.option("--state", type=NEW, required=True, help="Folder for checkpoints.")
 @click.option("--out", type=NEW, required=True, help="Folder of the run.")
 @click.option("--threads", type=click.IntRange(1), required=True, help="CPU threads to use.")
@@ -209,9 +240,9 @@ def train(
 
 
 @cli.command()
-@click.option("--config", type=EXISTING, required=True, help="Slice of the decoding (Decoding).")
-@click.option("--run", type=EXISTING, required=True, help="Folder of a trained run.")
-@click.option("--encoded", type=EXISTING, required=True, help="Folder that `encode` wrote.")
+@click.option("--config", type=FILE, required=True, help="Slice of the decoding (Decoding).")
+@click.option("--run", type=RUN, required=True, help="Folder of a trained run.")
+@click.option("--encoded", type=FOLDER, required=True, help="Folder that `encode` wrote.")
 @click.option("--split", type=click.Choice(["valid", "test"]), required=True)
 @click.option("--out", type=NEW, required=True, help="File of hypotheses, one a line.")
 @click.option("--threads", type=click.IntRange(1), required=True, help="CPU threads to use.")
@@ -227,8 +258,8 @@ def decode(config: Path, run: Path, encoded: Path, split: str, out: Path, thread
 
 
 @cli.command()
-@click.option("--run", type=EXISTING, required=True, help="Folder of a trained run.")
-@click.option("--encoded", type=EXISTING, help="Its vocabularies, where not in data/encoded.")
+@click.option("--run", type=RUN, required=True, help="Folder of a trained run.")
+@click.option("--encoded", type=FOLDER, help="Its vocabularies, where not in data/encoded.")
 @click.option("--beam", type=click.IntRange(1), help="Width; 1 is greedy.  [the experiment's]")
 @click.option("--threads", type=click.IntRange(1), help="CPU threads to use.  [all]")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object a line.")
@@ -249,9 +280,9 @@ def translate(
 
 
 @cli.command()
-@click.option("--reference", type=EXISTING, required=True, help="One reference a line, or .gz.")
+@click.option("--reference", type=FILE, required=True, help="One reference a line, or .gz.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-@click.argument("hypotheses", type=EXISTING, nargs=-1, required=True)
+@click.argument("hypotheses", type=FILE, nargs=-1, required=True)
 def score(reference: Path, as_json: bool, hypotheses: tuple[Path, ...]) -> None:
     """Score tokenised text by multi-bleu's definition (plain or .gz files)."""
     from alpha_dimt.evaluation.report import print_scores
@@ -260,10 +291,15 @@ def score(reference: Path, as_json: bool, hypotheses: tuple[Path, ...]) -> None:
 
 
 @cli.command()
-@click.option("--hypotheses", type=EXISTING, required=True, help="File that `decode` wrote.")
-@click.option("--tokenised", type=EXISTING, required=True, help="Tokenised reference.")
-@click.option("--raw", type=EXISTING, required=True, help="Reference as published.")
-@click.option("--language", required=True, help="Language of the text, for the detokeniser.")
+@click.option("--hypotheses", type=FILE, required=True, help="File that `decode` wrote.")
+@click.option("--tokenised", type=FILE, required=True, help="Tokenised reference.")
+@click.option("--raw", type=FILE, required=True, help="Reference as published.")
+@click.option(
+    "--language",
+    required=True,
+    callback=_language,
+    help="Language of the text (ISO 639: en), for the detokeniser.",
+)
 @click.option("--lowercase/--cased", required=True, help="Whether the systems' text is lower-case.")
 @click.option("--out", type=NEW, required=True, help="JSON file of signed scores.")
 def evaluate(
@@ -278,7 +314,7 @@ def evaluate(
 
 
 @cli.command()
-@click.option("--reference", type=EXISTING, help="Tokenised reference; for runs it is found.")
+@click.option("--reference", type=FILE, help="Tokenised reference; for runs it is found.")
 @click.option("--search", type=click.Choice(["greedy", "beam"]), default="beam", help="Of runs.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @click.argument("first", type=EXISTING)
@@ -291,9 +327,9 @@ def compare(reference: Path | None, search: str, as_json: bool, first: Path, sec
 
 
 @cli.command()
-@click.option("--reference", type=EXISTING, required=True, help="Tokenised reference of test.")
+@click.option("--reference", type=FILE, required=True, help="Tokenised reference of test.")
 @click.option("--out", type=NEW, required=True, help="Prefix of .csv, .json, .md, .tex, .html.")
-@click.argument("runs", type=EXISTING, nargs=-1, required=True)
+@click.argument("runs", type=RUN, nargs=-1, required=True)
 def significance(reference: Path, out: Path, runs: tuple[Path, ...]) -> None:
     """Write the tests of every pair of systems, within each seed and across seeds."""
     from alpha_dimt.comparisons import write_significance
@@ -303,7 +339,7 @@ def significance(reference: Path, out: Path, runs: tuple[Path, ...]) -> None:
 
 @cli.command()
 @click.option("--out", type=NEW, required=True, help="Prefix of .csv, .json, .md, .tex, .html.")
-@click.argument("runs", type=EXISTING, nargs=-1, required=True)
+@click.argument("runs", type=RUN, nargs=-1, required=True)
 def table(out: Path, runs: tuple[Path, ...]) -> None:
     """Write Table 1 from the folders of finished runs, the published rows beside them."""
     from alpha_dimt.tables import write_table1
@@ -313,7 +349,7 @@ def table(out: Path, runs: tuple[Path, ...]) -> None:
 
 @cli.command()
 @click.option("--out", type=NEW, required=True, help="Prefix of .csv, .json, .md, .tex, .html.")
-@click.argument("runs", type=EXISTING, nargs=-1, required=True)
+@click.argument("runs", type=RUN, nargs=-1, required=True)
 def training_table(out: Path, runs: tuple[Path, ...]) -> None:
     """Write what training cost and how its weights behaved, from finished runs."""
     from alpha_dimt.training_table import write_training_table
@@ -322,11 +358,11 @@ def training_table(out: Path, runs: tuple[Path, ...]) -> None:
 
 
 @cli.command()
-@click.option("--config", type=EXISTING, required=True, help="Configuration of the search.")
-@click.option("--encoded", type=EXISTING, required=True, help="Folder of `encode`.")
+@click.option("--config", type=FILE, required=True, help="Configuration of the search.")
+@click.option("--encoded", type=FOLDER, required=True, help="Folder of `encode`.")
 @click.option("--threads", type=click.IntRange(1), required=True, help="CPU threads to use.")
 @click.option("--out", type=NEW, required=True, help="JSON file.")
-@click.argument("runs", type=EXISTING, nargs=-1, required=True)
+@click.argument("runs", type=RUN, nargs=-1, required=True)
 def examples(config: Path, encoded: Path, threads: int, out: Path, runs: tuple[Path, ...]) -> None:
     """Translate a few test sentences with each run, with the attention behind each word."""
     from alpha_dimt.config import RunConfig, load
@@ -339,7 +375,7 @@ def examples(config: Path, encoded: Path, threads: int, out: Path, runs: tuple[P
 
 @cli.command()
 @click.option("--out", type=NEW, required=True, help="Folder for the SVG files.")
-@click.argument("runs", type=EXISTING, nargs=-1, required=True)
+@click.argument("runs", type=RUN, nargs=-1, required=True)
 def figures(out: Path, runs: tuple[Path, ...]) -> None:
     """Draw scores and learning curves of finished runs."""
     from alpha_dimt.report.figures import write_figures
@@ -351,7 +387,7 @@ def figures(out: Path, runs: tuple[Path, ...]) -> None:
 @click.option("--tables", type=EXISTING, required=True, help="Folder of the tables.")
 @click.option("--examples", type=EXISTING, help="What `examples` wrote; none: no translations.")
 @click.option("--out", type=NEW, required=True, help="HTML file.")
-@click.argument("runs", type=EXISTING, nargs=-1, required=True)
+@click.argument("runs", type=RUN, nargs=-1, required=True)
 def report(tables: Path, examples: Path | None, out: Path, runs: tuple[Path, ...]) -> None:
     """Write the report of finished runs: one page that needs no network."""
     from alpha_dimt.report.page import write_report
@@ -363,7 +399,7 @@ def report(tables: Path, examples: Path | None, out: Path, runs: tuple[Path, ...
 @click.option("--uri", required=True, help="MLflow tracking URI.")
 @click.option("--experiment", required=True, help="MLflow experiment.")
 @click.option("--receipt", type=NEW, required=True, help="JSON file that lists the MLflow runs.")
-@click.argument("runs", type=EXISTING, nargs=-1, required=True)
+@click.argument("runs", type=RUN, nargs=-1, required=True)
 def track(uri: str, experiment: str, receipt: Path, runs: tuple[Path, ...]) -> None:
     """Log finished runs to MLflow; a second call changes nothing."""
     from alpha_dimt.tracking import track_runs

@@ -108,6 +108,46 @@ def test_a_missing_file_is_named(tmp_path: Path):
     assert "Traceback" not in result.stderr
 
 
+@pytest.mark.parametrize(
+    ("command", "words"),
+    [
+        ("translate --run", "system: this is no run's folder (with config.json); name one of"),
+        ("translate --run", "system/seed1, system/seed2"),
+        ("table --out t", "system: this is no run's folder"),
+        ("score --reference", "'system' is a directory"),
+        ("fetch --config", "'system' is a directory"),
+    ],
+)
+def test_another_kind_of_folder_is_said_in_words(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, command: str, words: str
+):
+    for seed in (1, 2):
+        (tmp_path / f"system/seed{seed}").mkdir(parents=True)
+        (tmp_path / f"system/seed{seed}/config.json").touch()
+    monkeypatch.chdir(tmp_path)
+
+    result = CliRunner().invoke(cli, [*command.split(), "system"])
+
+    assert result.exit_code == 2
+    assert words in result.output
+
+
+def test_a_folder_without_runs_is_sent_to_the_results(tmp_path: Path):
+    result = CliRunner().invoke(cli, ["table", "--out", "t", str(tmp_path)])
+
+    assert result.exit_code == 2
+    assert "results/{corpus}/runs has them" in result.output
+
+
+def test_a_language_is_a_code(tmp_path: Path):
+    (tmp_path / "a").touch()
+    files = [f"--{name}={tmp_path}/a" for name in ("hypotheses", "tokenised", "raw", "out")]
+    result = CliRunner().invoke(cli, ["evaluate", *files, "--lowercase", "--language", "english"])
+
+    assert result.exit_code == 2
+    assert "english is no ISO 639 code; English is en" in result.output
+
+
 def test_other_errors_are_not_hidden(monkeypatch: pytest.MonkeyPatch):
     @click.command()
     def broken() -> None:
