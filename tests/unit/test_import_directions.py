@@ -35,8 +35,8 @@ ALLOWED: dict[str, set[str]] = {
     "model": {"kernels", "search"},
     "decoding": {"data", "model", "runtime", "search"},
     "training": {
-        *("data", "decoding", "evaluation", "model", "objectives", "proposals", "rewards"),
-        *("runtime", "search"),
+        *("data", "decoding", "evaluation", "layout", "model", "objectives", "proposals"),
+        *("rewards", "runtime", "search"),
     },
     "table_formats": set(),
     # Table 1 shows intervals over seeds, and what is bold is decided by a test.

@@ -1,7 +1,9 @@
 """What the workflow does when something around it fails."""
 
+import contextlib
 import dataclasses
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -80,6 +82,51 @@ def test_two_at_once_and_a_killed_one(make_workflow):
     assert again.returncode == 0, again.stdout + again.stderr
     assert workflow.planned("data") == {}
     assert not list((workflow.folder / "results/toy/data").rglob("*.tmp"))
+
+
+def test_snakemake_alone_is_killed_and_a_training_outlives_it(finished, tmp_path: Path):
+    shutil.copytree(finished.folder, tmp_path / "copy")
+    workflow = dataclasses.replace(finished, folder=tmp_path / "copy")
+    results, run = workflow.folder / "results/toy", "runs/alpha0.5/seed1"
+    shutil.rmtree(results / run)
+    first = subprocess.Popen(
+        workflow.command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    )
+    training = 0
+    try:
+        while first.poll() is None and not list(results.glob("state/*/metrics.jsonl")):
+            time.sleep(0.005)
+        [lock] = results.glob("state/*/lock")
+        training = int(lock.read_text(encoding="utf-8").split()[1])
+        os.kill(training, signal.SIGSTOP)  # after its first epoch
+        first.kill()
+        first.wait()
+        assert not (results / run / "run.json").exists()
+
+        # The next workflow leaves it alone.
+        assert workflow.run("--unlock").returncode == 0
+        refused = workflow.run()
+        assert refused.returncode != 0
+        assert re.search(f"process {training} on .* trains this run already", refused.stderr)
+
+        os.kill(training, signal.SIGCONT)
+        while (Path("/proc") / str(training)).exists():
+            time.sleep(0.05)
+    finally:
+        first.kill()
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(training or first.pid, signal.SIGKILL)
+
+    # It has come to its end meanwhile: nothing is trained twice.
+    again = workflow.run()
+    assert again.returncode == 0, again.stderr
+    log = (results / "logs/train.alpha0.5.seed1.log").read_text(encoding="utf-8")
+    assert "resuming after epoch 2, batch 0" in log
+    assert "\nepoch" not in log
+    for name in (f"{run}/best.safetensors", f"{run}/hypotheses/test.beam.txt", FILES[0]):
+        expected = finished.folder / "results/toy" / name
+        assert (results / name).read_bytes() == expected.read_bytes()
+    assert not list((results / "state").iterdir())
 
 
 def test_a_folder_that_cannot_be_written_to(make_workflow, small_disk: SmallDisk):

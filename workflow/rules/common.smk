@@ -3,6 +3,7 @@
 import os
 import re
 import shlex
+import shutil
 import sys
 from functools import cache
 from pathlib import Path
@@ -23,6 +24,7 @@ try:
     from alpha_dimt import config as typed
     from alpha_dimt import resources as limits
     from alpha_dimt.errors import UserError
+    from alpha_dimt.layout import state_of
 except ModuleNotFoundError as error:
     sys.exit(
         f"the environment of Snakemake lacks {error.name}: install requirements.lock "
