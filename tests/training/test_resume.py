@@ -233,6 +233,8 @@ def test_a_finished_run_whose_end_nobody_noted_is_not_trained_again(
     undisturbed: Callable[[str], Result],
     when: str,
 ) -> None:
+    expected = undisturbed("ml")
+
     def killed(*_: Any) -> None:
         raise KeyboardInterrupt
 
@@ -244,7 +246,7 @@ def test_a_finished_run_whose_end_nobody_noted_is_not_trained_again(
 
     shutil.rmtree(tmp_path / "ml")  # as Snakemake does
     monkeypatch.setattr(loop, "seed_update", lambda *_: pytest.fail("an update was made"))
-    assert result(train(encoded, tmp_path, small_experiment(), "ml")) == undisturbed("ml")
+    assert result(train(encoded, tmp_path, small_experiment(), "ml")) == expected
 
 
 # ------------------------------------------------------------------------------------ damage

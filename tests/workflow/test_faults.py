@@ -2,6 +2,7 @@
 
 import contextlib
 import dataclasses
+import fcntl
 import os
 import re
 import shutil
@@ -89,9 +90,7 @@ def test_snakemake_alone_is_killed_and_a_training_outlives_it(finished, tmp_path
     workflow = dataclasses.replace(finished, folder=tmp_path / "copy")
     results, run = workflow.folder / "results/toy", "runs/alpha0.5/seed1"
     shutil.rmtree(results / run)
-    first = subprocess.Popen(
-        workflow.command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-    )
+    first = subprocess.Popen(workflow.command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     training = 0
     try:
         while first.poll() is None and not list(results.glob("state/*/metrics.jsonl")):
@@ -109,9 +108,9 @@ def test_snakemake_alone_is_killed_and_a_training_outlives_it(finished, tmp_path
         assert refused.returncode != 0
         assert re.search(f"process {training} on .* trains this run already", refused.stderr)
 
-        os.kill(training, signal.SIGCONT)
-        while (Path("/proc") / str(training)).exists():
-            time.sleep(0.05)
+        with lock.open(encoding="utf-8") as file:
+            os.kill(training, signal.SIGCONT)
+            fcntl.flock(file, fcntl.LOCK_EX)  # waits until it has ended
     finally:
         first.kill()
         with contextlib.suppress(ProcessLookupError):

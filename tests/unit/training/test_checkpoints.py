@@ -87,8 +87,11 @@ def test_the_best_weights_are_published(tmp_path: Path) -> None:
 def test_of_a_finished_run_one_checkpoint_stays(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, links: bool
 ) -> None:
+    def refuse(*_: object) -> None:
+        raise OSError(errno.EPERM, "no links here")
+
     if not links:
-        monkeypatch.setattr(os, "link", lambda *_: os.stat(tmp_path / "no such file"))
+        monkeypatch.setattr(os, "link", refuse)
     opened = write_four(tmp_path / "state")
     opened.publish(state(3), tmp_path / "out")
     opened.finish(state(3), tmp_path / "out")
