@@ -14,6 +14,8 @@ from pathlib import Path
 import pytest
 from small_disk import SmallDisk
 
+from alpha_dimt.layout import state_of
+
 pytestmark = pytest.mark.slow
 
 DEAD = 'tracking={"uri": "http://127.0.0.1:9"}'
@@ -29,6 +31,9 @@ def test_a_tracking_server_that_is_down_costs_no_table_and_no_figure(
     results = workflow.folder / "results/toy"
     shutil.rmtree(results / "tables")
     shutil.rmtree(results / "figures")
+    # A checkpoint that an earlier workflow, killed, has left of a finished run.
+    left = state_of(results / "runs/ml/seed1")
+    left.mkdir(parents=True)
     command = workflow.command
     if not profile:
         at = command.index("--workflow-profile")
@@ -48,6 +53,8 @@ def test_a_tracking_server_that_is_down_costs_no_table_and_no_figure(
         assert (results / name).read_bytes() == (
             finished.folder / "results/toy" / name
         ).read_bytes()
+
+    assert not left.exists()
 
     # Once it is there again (here: another place), tracking alone is left to do.
     assert workflow.planned().keys() == {"track", "all"}
