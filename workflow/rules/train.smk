@@ -46,17 +46,6 @@ rule train:
         "--threads {threads} --checkpoint-seconds {resources.checkpoint_seconds} > {log} 2>&1"
 
 
-def forget_checkpoints():
-    """Remove the last checkpoint of each finished run: its outputs are there, and that is noted.
-
-    If Snakemake dies before it has noted that, it deletes the outputs and starts the training again,
-    which then takes them from the checkpoint.
-    """
-    for file in map(Path, runs("run.json")):
-        if file.exists():
-            shutil.rmtree(state_of(file.parent), ignore_errors=True)
-
-
 onsuccess:
     forget_checkpoints()
 
