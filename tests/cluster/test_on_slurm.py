@@ -63,6 +63,8 @@ class Runs:
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
+            # A test run in the background inherits that SIGINT, which is Ctrl-C, is ignored.
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL) and None,
         )
 
     def log(self, system: str) -> str:
@@ -232,3 +234,22 @@ def test_a_request_that_no_node_can_satisfy_says_so(slurm: one_node.Slurm, finis
     assert "Requested node configuration is not available" in output
     assert "Error in rule train" in output
     assert "--gpus=3" in output
+
+
+def test_a_time_limit_that_the_partition_forbids_is_told_by_the_queue(
+    slurm: one_node.Slurm, finished: Runs
+):
+    # By default SLURM accepts it and lets it wait for ever.
+    process = finished.start("models", ("endless",), "--set-resources", "train:runtime=7200")
+    queue = ["squeue", "--me", "--noheader", "--states=PENDING", "--format=%k %R"]
+    waiting = "rule_train_wildcards_toy_endless_1 (PartitionTimeLimit)"
+    try:
+        while process.poll() is None and waiting not in slurm.run(*queue):
+            time.sleep(0.2)
+        assert process.poll() is None, process.communicate()
+        process.send_signal(signal.SIGINT)
+    finally:
+        finish(process, timeout=60)
+
+    assert process.returncode != 0
+    assert slurm.run(*queue) == ""

@@ -31,7 +31,7 @@ def test_reversal_is_learned(encoded: Path, tmp_path: Path, system: str) -> None
     assert summary["best"]["valid_bleu_greedy"] > 70
     assert summary["run_key"] == config.run_config(system, 1).fingerprint()
     assert [record["epoch"] for record in records(run)] == list(range(1, 15))
-    assert list((tmp_path / "state").iterdir()) == []
+    assert len(list((tmp_path / "state").glob("*/0*"))) == 1
 
     for search in ("greedy", "beam"):
         out = run / f"{search}.txt"

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ from alpha_dimt.data.augment import augment_corpus
 from alpha_dimt.errors import Stopped, UserError
 from alpha_dimt.files import read_json, sha256, write_json
 from alpha_dimt.training import loop, run
+from alpha_dimt.training.checkpoints import Checkpoints
 from alpha_dimt.training.run import train_run
 from alpha_dimt.training.state import State
 
@@ -158,7 +160,7 @@ def test_the_command_line_is_stopped_by_a_signal(
     # Another configuration begins anew, though this state is there.
     out = train(encoded, tmp_path, small_experiment(), "ml")
     assert result(out) == undisturbed("ml")
-    assert len(checkpoint_folders(tmp_path)) == 2
+    assert len(checkpoint_folders(tmp_path)) == 2 + 1
 
 
 def start_training(
@@ -218,9 +220,33 @@ def test_kill_9_at_20_random_moments(
         killed_in_between += bool(checkpoint_folders(work))
         finished(started(work))
         assert result(work / "alpha0.5") == expected
-        assert list((work / "state").iterdir()) == []
+        assert len(checkpoint_folders(work)) == 1
         shutil.rmtree(work)
     assert killed_in_between > 5
+
+
+@pytest.mark.parametrize("when", ["publish", "finish", "after"])
+def test_a_finished_run_whose_end_nobody_noted_is_not_trained_again(
+    encoded: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    undisturbed: Callable[[str], Result],
+    when: str,
+) -> None:
+    expected = undisturbed("ml")
+
+    def killed(*_: Any) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        if when != "after":
+            patch.setattr(Checkpoints, when, killed)
+        with pytest.raises(KeyboardInterrupt) if when != "after" else nullcontext():
+            train(encoded, tmp_path, small_experiment(), "ml")
+
+    shutil.rmtree(tmp_path / "ml")  # as Snakemake does
+    monkeypatch.setattr(loop, "seed_update", lambda *_: pytest.fail("an update was made"))
+    assert result(train(encoded, tmp_path, small_experiment(), "ml")) == expected
 
 
 # ------------------------------------------------------------------------------------ damage

@@ -37,8 +37,8 @@ ALLOWED: dict[str, set[str]] = {
     "model": {"kernels", "search"},
     "decoding": {"data", "model", "progress", "runtime", "search"},
     "training": {
-        *("data", "decoding", "evaluation", "model", "objectives", "progress", "proposals"),
-        *("rewards", "runtime", "search"),
+        *("data", "decoding", "evaluation", "layout", "model", "objectives", "progress"),
+        *("proposals", "rewards", "runtime", "search"),
     },
     "table_formats": set(),
     # Table 1 shows intervals over seeds, and what is bold is decided by a test.

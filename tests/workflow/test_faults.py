@@ -1,7 +1,10 @@
 """What the workflow does when something around it fails."""
 
+import contextlib
 import dataclasses
+import fcntl
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -10,6 +13,8 @@ from pathlib import Path
 
 import pytest
 from small_disk import SmallDisk
+
+from alpha_dimt.layout import state_of
 
 pytestmark = pytest.mark.slow
 
@@ -26,6 +31,9 @@ def test_a_tracking_server_that_is_down_costs_no_table_and_no_figure(
     results = workflow.folder / "results/toy"
     shutil.rmtree(results / "tables")
     shutil.rmtree(results / "figures")
+    # A checkpoint that an earlier workflow, killed, has left of a finished run.
+    left = state_of(results / "runs/ml/seed1")
+    left.mkdir(parents=True)
     command = workflow.command
     if not profile:
         at = command.index("--workflow-profile")
@@ -45,6 +53,8 @@ def test_a_tracking_server_that_is_down_costs_no_table_and_no_figure(
         assert (results / name).read_bytes() == (
             finished.folder / "results/toy" / name
         ).read_bytes()
+
+    assert not left.exists()
 
     # Once it is there again (here: another place), tracking alone is left to do.
     assert workflow.planned().keys() == {"track", "all"}
@@ -80,6 +90,49 @@ def test_two_at_once_and_a_killed_one(make_workflow):
     assert again.returncode == 0, again.stdout + again.stderr
     assert workflow.planned("data") == {}
     assert not list((workflow.folder / "results/toy/data").rglob("*.tmp"))
+
+
+def test_snakemake_alone_is_killed_and_a_training_outlives_it(finished, tmp_path: Path):
+    shutil.copytree(finished.folder, tmp_path / "copy")
+    workflow = dataclasses.replace(finished, folder=tmp_path / "copy")
+    results, run = workflow.folder / "results/toy", "runs/alpha0.5/seed1"
+    shutil.rmtree(results / run)
+    first = subprocess.Popen(workflow.command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    training = 0
+    try:
+        while first.poll() is None and not list(results.glob("state/*/metrics.jsonl")):
+            time.sleep(0.005)
+        [lock] = results.glob("state/*/lock")
+        training = int(lock.read_text(encoding="utf-8").split()[1])
+        os.kill(training, signal.SIGSTOP)  # after its first epoch
+        first.kill()
+        first.wait()
+        assert not (results / run / "run.json").exists()
+
+        # The next workflow leaves it alone.
+        assert workflow.run("--unlock").returncode == 0
+        refused = workflow.run()
+        assert refused.returncode != 0
+        assert re.search(f"process {training} on .* trains this run already", refused.stderr)
+
+        with lock.open(encoding="utf-8") as file:
+            os.kill(training, signal.SIGCONT)
+            fcntl.flock(file, fcntl.LOCK_EX)  # waits until it has ended
+    finally:
+        first.kill()
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(training or first.pid, signal.SIGKILL)
+
+    # It has come to its end meanwhile: nothing is trained twice.
+    again = workflow.run()
+    assert again.returncode == 0, again.stderr
+    log = (results / "logs/train.alpha0.5.seed1.log").read_text(encoding="utf-8")
+    assert "resuming after epoch 2, batch 0" in log
+    assert "\nepoch" not in log
+    for name in (f"{run}/best.safetensors", f"{run}/hypotheses/test.beam.txt", FILES[0]):
+        expected = finished.folder / "results/toy" / name
+        assert (results / name).read_bytes() == expected.read_bytes()
+    assert not list((results / "state").iterdir())
 
 
 def test_a_folder_that_cannot_be_written_to(make_workflow, small_disk: SmallDisk):

@@ -3,6 +3,7 @@
 import os
 import re
 import shlex
+import shutil
 import sys
 from functools import cache
 from pathlib import Path
@@ -23,6 +24,7 @@ try:
     from alpha_dimt import config as typed
     from alpha_dimt import resources as limits
     from alpha_dimt.errors import UserError
+    from alpha_dimt.layout import state_of
 except ModuleNotFoundError as error:
     sys.exit(
         f"the environment of Snakemake lacks {error.name}: install requirements.lock "
@@ -151,6 +153,17 @@ def runs(pattern):
         system=experiment.systems,
         seed=experiment.seeds,
     )
+
+
+def forget_checkpoints():
+    """Remove the last checkpoint of each finished run: its outputs are there, and that is noted.
+
+    If Snakemake dies before it has noted that, it deletes the outputs and starts the training again,
+    which then takes them from the checkpoint.
+    """
+    for file in map(Path, runs("run.json")):
+        if file.exists():
+            shutil.rmtree(state_of(file.parent), ignore_errors=True)
 
 
 def first_seeds(pattern):

@@ -44,3 +44,11 @@ rule train:
         "--state results/{wildcards.corpus}/state "
         "--out results/{wildcards.corpus}/runs/{wildcards.system}/seed{wildcards.seed} "
         "--threads {threads} --checkpoint-seconds {resources.checkpoint_seconds} > {log} 2>&1"
+
+
+onsuccess:
+    forget_checkpoints()
+
+
+onerror:
+    forget_checkpoints()

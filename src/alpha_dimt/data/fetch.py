@@ -4,7 +4,10 @@ import hashlib
 import shutil
 import sys
 import tempfile
+import threading
+import time
 from collections.abc import Sequence
+from concurrent.futures import Future
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,6 +22,10 @@ from alpha_dimt.files import is_full, sha256, unwritable
 CHUNK_BYTES = 2**16
 # Seconds to connect, and to wait for the next bytes.
 TIMEOUTS = (10, 60)
+# Seconds to the end of the headers, redirects included. No time-out of `requests` bounds their sum.
+ANSWER_SECONDS = 120
+# A mirror that brings fewer bytes than these in so many seconds is left for the next.
+PACE_BYTES, PACE_SECONDS = 60_000, 60
 # Bytes of the largest file whose size is not known beforehand.
 MAX_BYTES = 2**30
 
@@ -42,7 +49,28 @@ class Checks:
 
 
 class _Refused(Exception):
-    """A mirror does not have the file; the message says why."""
+    """A mirror does not have the file, or does not give it; the message says why."""
+
+
+class _Pace:
+    """Bytes of one mirror, counted over all its connections; refuses those that only drip."""
+
+    def __init__(self) -> None:
+        self._bytes, self._since = 0, time.monotonic()
+
+    def count(self, new: int) -> None:
+        """Count bytes that have come.
+
+        Raises:
+            _Refused: the mirror is so slow that nobody would wait for its end.
+        """
+        self._bytes += new
+        seconds = time.monotonic() - self._since
+        if seconds < PACE_SECONDS:
+            return
+        if self._bytes < PACE_BYTES:
+            raise _Refused(f"too slow, only {self._bytes:,} bytes came in {seconds:.0f} seconds")
+        self._bytes, self._since = 0, time.monotonic()
 
 
 # A server that cannot be reached, is too slow, or breaks off.
@@ -148,10 +176,11 @@ def _fetch_from(url: str, target: Path, checks: Checks) -> None:
 
 def _download(url: str, part: Path, output: Path, checks: Checks) -> None:
     """Fetch a URL by way of `part`; a broken transfer goes on as long as it makes progress."""
+    pace = _Pace()
     while True:
         before = _size(part)
         try:
-            _transfer(url, part, checks.size or MAX_BYTES)
+            _transfer(url, part, checks.size or MAX_BYTES, pace)
         except _BROKEN:
             # A server that announced more than there is breaks off after the whole file.
             if not (before < _size(part) and checks.fault(part) is None):
@@ -166,23 +195,43 @@ def _size(path: Path) -> int:
     return path.stat().st_size if path.exists() else 0
 
 
-def _transfer(url: str, part: Path, limit: int) -> None:
+def _transfer(url: str, part: Path, limit: int, pace: _Pace) -> None:
     """Fetch what `part` does not hold yet, or everything where the server cannot continue."""
     headers = {"Accept-Encoding": "identity"}
     start = _size(part)
     if start:
         headers["Range"] = f"bytes={start}-"
-    with requests.get(url, headers=headers, stream=True, timeout=TIMEOUTS) as response:
+    with _answer(url, headers) as response:
         if start and not _continues(response, start):
             part.unlink()
-            _transfer(url, part, limit)
+            _transfer(url, part, limit, pace)
             return
         response.raise_for_status()
         if response.headers.get("Content-Type", "").startswith("text/html"):
             raise _Refused("a web page came instead of the file")
         if response.status_code != requests.codes.partial_content:
             start = 0
-        _write_body(response, part, start, limit)
+        _write_body(response, part, start, limit, pace)
+
+
+def _answer(url: str, headers: dict[str, str]) -> requests.Response:
+    """Return the answer of a server once its headers are there.
+
+    Asked for on a thread, which is left alone if they do not come: it ends with the process.
+    """
+    answer: Future[requests.Response] = Future()
+
+    def ask() -> None:
+        try:
+            answer.set_result(requests.get(url, headers=headers, stream=True, timeout=TIMEOUTS))
+        except Exception as error:
+            answer.set_exception(error)
+
+    threading.Thread(target=ask, daemon=True).start()
+    try:
+        return answer.result(ANSWER_SECONDS)
+    except TimeoutError as error:
+        raise requests.Timeout from error
 
 
 def _continues(response: requests.Response, start: int) -> bool:
@@ -193,7 +242,9 @@ def _continues(response: requests.Response, start: int) -> bool:
     return given.startswith(f"bytes {start}-")
 
 
-def _write_body(response: requests.Response, part: Path, start: int, limit: int) -> None:
+def _write_body(
+    response: requests.Response, part: Path, start: int, limit: int, pace: _Pace
+) -> None:
     length = response.headers.get("Content-Length", "")
     total = start + int(length) if length.isdecimal() else None  # for the bar; it may lie
     if not sys.stderr.isatty():
@@ -213,6 +264,7 @@ def _write_body(response: requests.Response, part: Path, start: int, limit: int)
         while chunk := response.raw.read1(CHUNK_BYTES):
             file.write(chunk)
             progress.update(len(chunk))
+            pace.count(len(chunk))
             if file.tell() > limit:
                 part.unlink()
                 raise _Refused(f"more than {limit:,} bytes came")

@@ -8,7 +8,8 @@
     {folder}/00000007/SHA256SUMS          what the files must be when they are read
 
 A checkpoint is written beside its place, fsynced and renamed: it is there as a whole or not at
-all. The best weights are copied from file to file and are never held in memory.
+all. The best weights are copied from file to file and are never held in memory. Of a run that is
+done one checkpoint stays, which shares its weights with the folder of the run.
 """
 
 import fcntl
@@ -151,24 +152,30 @@ class Checkpoints:
         Raises:
             UserError: the disk refuses; the checkpoints before are as they were.
         """
-        path = self.folder / f"{int(self._last.name) + 1 if self._last else 1:08d}"
-        with atomic_folder(path) as temporary:
+        with self._new(state, keep=KEPT) as temporary:
             write_weights(model, temporary / MODEL, self._run_key)
             if best:
                 write_weights(model, temporary / BEST, self._run_key)
             elif state.schedule.best_epoch:
                 self._copy_best(temporary / BEST)
+        self._write_metrics(state)
+        self._next = time.monotonic() + self._seconds
+
+    @contextmanager
+    def _new(self, state: State, *, keep: int) -> Iterator[Path]:
+        """Yield a folder for weights, which becomes the newest of the checkpoints that are kept."""
+        path = self.folder / f"{int(self._last.name) + 1 if self._last else 1:08d}"
+        with atomic_folder(path) as temporary:
+            yield temporary
             plain = {"format": FORMAT, "run": self.folder.name} | state.plain()
             (temporary / STATE).write_text(json.dumps(plain), encoding="utf-8")
             lines = "".join(f"{sha256(file)}  {file.name}\n" for file in temporary.iterdir())
             (temporary / SUMS).write_text(lines, encoding="utf-8")
         self._last = path
-        self._kept = [*self._kept, path][-KEPT:]
+        self._kept = [*self._kept, path][-keep:]
         for old in self.folder.iterdir():
             if old.is_dir() and old not in self._kept:
                 shutil.rmtree(old)
-        self._write_metrics(state)
-        self._next = time.monotonic() + self._seconds
 
     def _write_metrics(self, state: State) -> None:
         write_text(self.folder / METRICS, metrics_text(state))
@@ -191,9 +198,18 @@ class Checkpoints:
             self._copy_best(temporary)
         write_text(out / METRICS, metrics_text(state))
 
-    def remove(self) -> None:
-        """Remove everything; the run is done."""
-        shutil.rmtree(self.folder)
+    def finish(self, state: State, out: Path) -> None:
+        """Keep one last checkpoint, whose weights are the published ones and take no more room.
+
+        Outputs may be deleted although the run is done, if the process or the workflow dies before
+        that is noted. The same call then finds all here and trains nothing.
+        """
+        with self._new(state, keep=1) as temporary:
+            for name in (MODEL, BEST):
+                try:
+                    os.link(out / BEST, temporary / name)
+                except OSError:  # another file system, or one without links
+                    shutil.copyfile(out / BEST, temporary / name)
 
 
 def metrics_text(state: State) -> str:

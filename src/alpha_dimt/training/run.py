@@ -14,7 +14,7 @@ import torch
 
 from alpha_dimt import __version__
 from alpha_dimt.config import Checkpoints as CheckpointsConfig
-from alpha_dimt.config import Decoding, RunConfig, fingerprint
+from alpha_dimt.config import Decoding, RunConfig
 from alpha_dimt.data.batching import (
     Batch,
     candidate_batch,
@@ -30,6 +30,7 @@ from alpha_dimt.decoding import join_subwords, translate_pairs
 from alpha_dimt.errors import UserError
 from alpha_dimt.evaluation.bleu import multi_bleu
 from alpha_dimt.files import sha256, write_json
+from alpha_dimt.layout import state_name
 from alpha_dimt.model.seq2seq import Seq2Seq
 from alpha_dimt.model.weights import fill
 from alpha_dimt.progress import EpochBar
@@ -144,7 +145,8 @@ def train_run(
         encoded: folder of vocabularies and encoded splits.
         augmented: file of candidates; None for objectives without a proposal.
         start: weights of the run that this one starts from; None: random ones.
-        state: folder of checkpoints; this run uses a subfolder named by configuration and data.
+        state: folder of checkpoints; this run uses a subfolder named by configuration and data. The
+            last one stays there when the run is done.
         out: the run's folder.
         threads: CPU threads.
         checkpoint_seconds: from one checkpoint to the next.
@@ -186,7 +188,7 @@ def train_run(
     data = {path.name: sha256(path) for path in files}
     checkpoints = Checkpoints(
         # Neither another configuration nor other data may resume this state.
-        state / f"{config.fingerprint()}-{fingerprint(data)}",
+        state / state_name(config.fingerprint(), data),
         run_key=config.fingerprint(),
         seconds=checkpoint_seconds,
     )
@@ -252,7 +254,7 @@ def train_run(
                 "wall_seconds": progress.seconds,
             },
         )
-        checkpoints.remove()
+        checkpoints.finish(progress, out)
 
 
 def report(progress: State) -> None:

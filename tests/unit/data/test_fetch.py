@@ -73,6 +73,14 @@ class Handler(BaseHTTPRequestHandler):
             return time.sleep(4 * SHORT)
         if how == "silent":
             return time.sleep(4 * SHORT)
+        if how == "drips":
+            return self.answer(206 if asked else 200, CONTENT[start:], drop=1)
+        if how == "drops":  # one byte a connection
+            return self.answer(206 if asked else 200, CONTENT[start:], sent=1)
+        if how == "steady":
+            return self.answer(206 if asked else 200, CONTENT[start:], drop=50_000)
+        if how == "dripsheaders":
+            return self.drip(b"HTTP/1.1 200 OK\r\nX-Slow: " + bytes(range(65, 91)) * 4, 1)
         if how.startswith("announces") and start < len(CONTENT):
             length = how.removeprefix("announces")
             return self.answer(206 if asked else 200, CONTENT[start:], length=length)
@@ -92,6 +100,7 @@ class Handler(BaseHTTPRequestHandler):
         length: str | None = None,
         content_range: int | None = None,
         encoding: str | None = None,
+        drop: int | None = None,
     ) -> None:
         self.send_response(status)
         self.send_header("Content-Type", kind)
@@ -102,8 +111,19 @@ class Handler(BaseHTTPRequestHandler):
             last = len(CONTENT) - 1
             self.send_header("Content-Range", f"bytes {content_range}-{last}/{len(CONTENT)}")
         self.end_headers()
+        if drop:
+            return self.drip(body, drop)
         self.wfile.write(body[:sent])
         self.wfile.flush()
+
+    def drip(self, content: bytes, drop: int) -> None:
+        """Send so many bytes at a time, each long before the client's time-out."""
+        try:
+            for start in range(0, len(content), drop):
+                self.wfile.write(content[start : start + drop])
+                time.sleep(SHORT / 4)
+        except OSError:
+            pass  # the client has gone
 
     def redirect(self, place: str) -> None:
         self.send_response(302)
@@ -252,6 +272,42 @@ def test_a_slow_server_is_waited_for_as_long_as_something_comes(
         "bytes=196608-",
         "bytes=393216-",
     ]
+
+
+def test_a_slow_server_that_keeps_its_pace_is_waited_for(
+    server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "PACE_SECONDS", SHORT)
+    monkeypatch.setattr(module, "PACE_BYTES", 1000)
+    path = fetch("f.gz", mirrors=[f"{server.url}/steady"], cache=tmp_path, checks=GOOD)
+    assert path.read_bytes() == CONTENT
+    assert server.requests == ["/steady/f.gz"]
+
+
+@pytest.mark.parametrize(
+    ("how", "limit", "reason"),
+    [
+        ("drips", "PACE_SECONDS", r"too slow, only \d+ bytes came in \d+ seconds"),
+        ("drops", "PACE_SECONDS", r"too slow, only \d+ bytes came in \d+ seconds"),
+        ("dripsheaders", "ANSWER_SECONDS", "no answer in time"),
+    ],
+)
+def test_a_server_that_drips_is_left_for_the_next(
+    server: Server,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    how: str,
+    limit: str,
+    reason: str,
+) -> None:
+    monkeypatch.setattr(module, limit, 2 * SHORT)
+    (tmp_path / "f.gz").write_bytes(CONTENT)
+    mirrors = [f"{server.url}/{how}", str(tmp_path)]
+    path = fetch("f.gz", mirrors=mirrors, cache=tmp_path / "cache", checks=GOOD)
+    assert path.read_bytes() == CONTENT
+    [warning] = [line for line in capsys.readouterr().err.splitlines() if "warning" in line]
+    assert re.fullmatch(f"warning: f.gz: {re.escape(mirrors[0])}: {reason}", warning)
 
 
 @pytest.mark.parametrize("how", ["silent", "stops"])

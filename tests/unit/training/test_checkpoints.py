@@ -1,5 +1,6 @@
 import errno
 import fcntl
+import os
 import shutil
 import subprocess
 import sys
@@ -80,8 +81,35 @@ def test_the_best_weights_are_published(tmp_path: Path) -> None:
     published = model(0)
     fill(published, tmp_path / "out/best.safetensors", "key")
     assert value_of(published) == 2
-    opened.remove()
-    assert not (tmp_path / "state").exists()
+
+
+@pytest.mark.parametrize("links", [True, False])
+def test_of_a_finished_run_one_checkpoint_stays(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, links: bool
+) -> None:
+    def refuse(*_: object) -> None:
+        raise OSError(errno.EPERM, "no links here")
+
+    if not links:
+        monkeypatch.setattr(os, "link", refuse)
+    opened = write_four(tmp_path / "state")
+    opened.publish(state(3), tmp_path / "out")
+    opened.finish(state(3), tmp_path / "out")
+
+    assert folders(tmp_path / "state") == ["00000005"]
+    best = tmp_path / "out/best.safetensors"
+    for name in ("model.safetensors", "best.safetensors"):
+        assert (tmp_path / "state/00000005" / name).samefile(best) == links
+
+    # The outputs may go, and come back from there.
+    expected = best.read_bytes()
+    shutil.rmtree(tmp_path / "out")
+    again, restored = open_checkpoints(tmp_path / "state"), model(0)
+    found = again.restore(restored)
+    assert found is not None
+    assert found.schedule.epoch == 3
+    again.publish(found, tmp_path / "out")
+    assert best.read_bytes() == expected
 
 
 def damage(path: Path, how: str) -> None:
