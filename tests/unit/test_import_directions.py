@@ -52,7 +52,8 @@ ALLOWED: dict[str, set[str]] = {
     "progress": set(),
     # Must not need PyTorch: loads `runtime` by name, where PyTorch loads.
     "doctor": {"hardware"},
-    "tracking": set(),
+    # Tags say what Table 1 says; a model is logged with what translates, and loaded by it.
+    "tracking": {"evaluation", "layout", "tables", "translate"},
     "cli": {
         *("compare", "comparisons", "data", "decoding", "devices", "doctor", "evaluation"),
         *(
@@ -128,7 +129,7 @@ def test_libraries_stay_where_they_belong(imports: dict[str, set[str]], library:
 
 
 @pytest.mark.parametrize(
-    "module", ["cli", "tables", "training_table", "tracking", "data.augment", "data.prepare"]
+    "module", ["cli", "tables", "training_table", "tracking.upload", "data.augment", "data.prepare"]
 )
 def test_light_modules_load_nothing_heavy(module: str):
     code = (
