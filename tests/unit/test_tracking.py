@@ -203,6 +203,7 @@ def assert_parent(store: Store, runs: list[Any], bleus: list[float]) -> None:
     assert parent.data.params["objective.alpha"] == "0.5"
     assert "seed" not in parent.data.params
     assert parent.data.metrics["seeds"] == len(bleus)
+    assert (store.artefacts(parent) / "translations.json").exists()
     assert parent.data.metrics["test_bleu_beam"] == pytest.approx(sum(bleus) / len(bleus))
     history = store.client.get_metric_history(parent.info.run_id, "valid_bleu_greedy")
     assert [(point.step, point.value) for point in history] == [
@@ -264,6 +265,7 @@ def kill_after(monkeypatch: pytest.MonkeyPatch, method: str, calls: int) -> None
         ("log_batch", 4),
         ("set_terminated", 2),
         ("set_tag", 2),
+        ("log_artifact", 11),
         ("set_tag", 3),  # the child has its parent
     ],
 )
@@ -383,14 +385,15 @@ def test_means_end_where_a_seed_does() -> None:
         return [Point("x", value, 10 * epoch, epoch) for epoch, value in enumerate(values, 1)]
 
     assert epoch_means([points(1, 2, 3), points(3, 5)]) == points(2, 3.5)
-    one = [Point("a", 1.0, 5, 1), Point("b", 1.0, 5, 1)]
-    two = [Point("a", 2.0, 7, 4)]
+    one = [Point("test_a", 1.0, 5, 0), Point("epochs", 4.0, 5, 0), Point("b", 1.0, 5, 0)]
+    two = [Point("test_a", 2.0, 7, 0), Point("epochs", 6.0, 7, 0)]
     assert {point.key: point.value for point in final_means([one, two])} == {
         "seeds": 2,
-        "a": 1.5,
-        "a_sd": pytest.approx(0.5**0.5),
+        "epochs": 5,
+        "test_a": 1.5,
+        "test_a_sd": pytest.approx(0.5**0.5),
     }
-    assert {(point.time_ms, point.step) for point in final_means([one, two])} == {(7, 4)}
+    assert {(point.time_ms, point.step) for point in final_means([one, two])} == {(7, 0)}
 
 
 def test_a_seed_of_the_run_that_another_starts_from_is_no_part_of_the_system() -> None:
@@ -441,8 +444,8 @@ def test_translations_stand_side_by_side(tmp_path: Path) -> None:
     write_lines(run / "hypotheses" / "test.beam.txt", ["a &apos;s b .", ""])
     config = parse(RunConfig, json.loads((run / "config.json").read_text()), "test")
     assert json.loads(translations(run, config)) == {
-        "columns": ["source", "reference", "hypothesis"],
-        "data": [["A de.", "A en.", "a's b."], ["B\u2028 de!", "B\u2028 en!", ""]],
+        "columns": ["source", "hypothesis", "reference"],
+        "data": [["A de.", "a's b.", "A en."], ["B\u2028 de!", "", "B\u2028 en!"]],
     }
 
 

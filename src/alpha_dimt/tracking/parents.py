@@ -10,8 +10,10 @@ from alpha_dimt.tracking.records import LAYOUT, Point, Record, Trained, hash_of
 
 Key = TypeVar("Key", bound=Hashable)
 
+# How the names of scores begin; deviations of the others are of no use.
+_SCORES = ("valid_", "test_")
 # Tags that are of one run and not of its system.
-_OWN = {"folder", "seed", "system_key", "weights_sha256", "mlflow.loggedArtifacts"}
+_OWN = {"folder", "seed", "system_key", "weights_sha256"}
 
 
 def by_system(runs: Iterable[Trained]) -> list[list[Trained]]:
@@ -26,7 +28,8 @@ def parent_record(seeds: Sequence[Trained]) -> Record:
     """Return what is logged of a system: the means over its seeds.
 
     Every metric has the name that it has in a run, so that both stand in one column and one
-    chart. A deviation over two seeds or more ends in `_sd`.
+    chart. The deviation of a score over two seeds or more ends in `_sd`. The translations are
+    those of the first seed.
     """
     records = [run.record for run in seeds]
     common = set.intersection(*(set(record.tags.items()) for record in records))
@@ -40,6 +43,7 @@ def parent_record(seeds: Sequence[Trained]) -> Record:
         parameters=seeds[0].parameters | {"seeds": ", ".join(str(run.seed) for run in seeds)},
         epochs=epoch_means([record.epochs for record in records]),
         scores=final_means([record.scores for record in records]),
+        texts=records[0].texts,
     )
 
 
@@ -71,15 +75,14 @@ def epoch_means(runs: Sequence[Sequence[Point]]) -> list[Point]:
 
 
 def final_means(runs: Sequence[Sequence[Point]]) -> list[Point]:
-    """Return means, deviations and the number of seeds, at the latest of the best epochs."""
+    """Return the number of seeds, means, and deviations of scores, at step 0."""
     time_ms = max(point.time_ms for points in runs for point in points)
-    step = max(point.step for points in runs for point in points)
     values = {"seeds": float(len(runs))}
     for key, points in _together(runs, lambda point: point.key).items():
         values[key] = mean(_values(points))
-        if len(runs) > 1:
+        if len(runs) > 1 and key.startswith(_SCORES):
             values[f"{key}_sd"] = stdev(_values(points))
-    return [Point(key, value, time_ms, step) for key, value in values.items()]
+    return [Point(key, value, time_ms, step=0) for key, value in values.items()]
 
 
 def _together(

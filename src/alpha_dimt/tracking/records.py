@@ -30,7 +30,7 @@ _SCORE_NAMES = {"multi_bleu": "bleu", "sacrebleu": "sacrebleu", "chrf": "chrf", 
 
 @dataclass(frozen=True)
 class Point:
-    """One value of a metric; `step` is the epoch, `time_ms` the original time."""
+    """One value of a metric; `step` is the epoch or 0, `time_ms` the original time."""
 
     key: str
     value: float
@@ -241,8 +241,9 @@ def epoch_points(path: Path) -> list[Point]:
 
 
 def final_points(run: Mapping[str, Any], scores: Mapping[str, Any]) -> list[Point]:
-    """Return the final numbers of a run, all at its best epoch.
+    """Return the final numbers of a run, all at step 0.
 
+    They are of no epoch, and MLflow draws bars of what has step 0 alone.
     Scores are named {split}_{score}_{search}; those of the validation data end in `_best`, for
     the values of every epoch have the plain name.
     """
@@ -257,10 +258,7 @@ def final_points(run: Mapping[str, Any], scores: Mapping[str, Any]) -> list[Poin
         for key, score in report["scores"].items():
             suffix = "_best" if split == "valid" else ""
             values[f"{split}_{_SCORE_NAMES[key]}_{search}{suffix}"] = score["value"]
-    return [
-        Point(key, float(value), run["ended_ms"], run["best"]["epoch"])
-        for key, value in values.items()
-    ]
+    return [Point(key, float(value), run["ended_ms"], step=0) for key, value in values.items()]
 
 
 def translations(folder: Path, config: RunConfig) -> str:
@@ -279,8 +277,9 @@ def translations(folder: Path, config: RunConfig) -> str:
             f"{files[1]} {len(references):,}; translate the test set anew"
         )
     shown = detokenise(hypotheses[:SHOWN], target)
-    rows = list(zip(sources, references, shown, strict=False))
-    columns = ["source", "reference", "hypothesis"]
+    rows = list(zip(sources, shown, references, strict=False))
+    # MLflow's UI groups by the first column and compares the second.
+    columns = ["source", "hypothesis", "reference"]
     return json.dumps({"columns": columns, "data": rows}, ensure_ascii=False)
 
 
