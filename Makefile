@@ -19,11 +19,14 @@ run: $(INSTALLED)
 multi30k iwslt14: $(INSTALLED)
 	$(SNAKEMAKE) --configfile config/$@.yaml $(ARGS)
 
+# On another port: make ui PORT=5001
+PORT ?= 5000
+
 ui: $(INSTALLED)
 	@test -f results/mlflow.db || { echo "results/mlflow.db is not there yet: run the workflow first (make run)" >&2; exit 1; }
-	@echo "Compare runs at http://127.0.0.1:5000/#/experiments/1/runs?workflowType=machine_learning"
+	@echo "Compare runs at http://127.0.0.1:$(PORT)/#/experiments/1/runs?workflowType=machine_learning"
 	MLFLOW_DISABLE_TELEMETRY=true MLFLOW_SERVER_ENABLE_JOB_EXECUTION=false \
-	$(BIN)/mlflow server --host 127.0.0.1 --port 5000 --workers 1 \
+	$(BIN)/mlflow server --host 127.0.0.1 --port $(PORT) --workers 1 \
 		--backend-store-uri "sqlite:///$(CURDIR)/results/mlflow.db" --artifacts-destination results/mlartifacts
 
 test: $(INSTALLED)

@@ -399,12 +399,23 @@ def report(tables: Path, examples: Path | None, out: Path, runs: tuple[Path, ...
 @click.option("--uri", required=True, help="MLflow tracking URI.")
 @click.option("--experiment", required=True, help="MLflow experiment.")
 @click.option("--receipt", type=NEW, required=True, help="JSON file that lists the MLflow runs.")
+@click.option("--preset", help="Preset of the experiment, for a tag.")
+@click.option("--attach", type=EXISTING, multiple=True, help="Table or figure of all runs.")
 @click.argument("runs", type=RUN, nargs=-1, required=True)
-def track(uri: str, experiment: str, receipt: Path, runs: tuple[Path, ...]) -> None:
+def track(
+    uri: str,
+    experiment: str,
+    receipt: Path,
+    preset: str | None,
+    attach: tuple[Path, ...],
+    runs: tuple[Path, ...],
+) -> None:
     """Log finished runs to MLflow; a second call changes nothing."""
-    from alpha_dimt.tracking import track_runs
+    from alpha_dimt.tracking.upload import track_runs
 
-    track_runs(runs, uri=uri, experiment=experiment, receipt=receipt)
+    track_runs(
+        runs, uri=uri, experiment=experiment, receipt=receipt, preset=preset, attached=attach
+    )
 
 
 @cli.command()

@@ -2,9 +2,10 @@
 
 import os
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
-from alpha_dimt.config import fingerprint
+from alpha_dimt.config import Bpe, RunConfig, fingerprint
 from alpha_dimt.files import read_json
 
 
@@ -21,6 +22,11 @@ def encoded_of(run: Path) -> Path:
 def reference_of(run: Path, language: str) -> Path:
     """Return the tokenised test set, target side."""
     return results_of(run) / "data" / "text" / f"test.{language}"
+
+
+def raw_test_of(run: Path, language: str) -> Path:
+    """Return the test set as published, one side."""
+    return results_of(run) / "data" / "text" / f"test.raw.{language}"
 
 
 def beam_config_of(run: Path) -> Path:
@@ -42,3 +48,44 @@ def state_of(run: Path) -> Path:
     """Return the folder of checkpoints of a run that is done."""
     done = read_json(run / "run.json")
     return results_of(run) / "state" / state_name(done["run_key"], done["data"])
+
+
+@dataclass(frozen=True)
+class ModelFiles:
+    """The files that a translator is made of.
+
+    Attributes:
+        config: of the run.
+        weights: safetensors.
+        source: vocabulary.
+        target: vocabulary.
+        codes: BPE of the source; None at word level.
+        decoding: configuration of the search; None: the default.
+    """
+
+    config: Path
+    weights: Path
+    source: Path
+    target: Path
+    codes: Path | None = None
+    decoding: Path | None = None
+
+
+def model_files(config: RunConfig, *, run: Path, encoded: Path) -> ModelFiles:
+    """Return the files of a run that translates, whether they are there or not.
+
+    Args:
+        config: of the run.
+        run: its folder.
+        encoded: the folder of its vocabularies.
+    """
+    source, target = config.data.corpus.source, config.data.corpus.target
+    bpe = isinstance(config.data.preparation.vocabulary, Bpe)
+    return ModelFiles(
+        config=run / "config.json",
+        weights=run / "best.safetensors",
+        source=encoded / f"vocab.{source}.txt",
+        target=encoded / f"vocab.{target}.txt",
+        codes=encoded / f"codes.{source}.txt" if bpe else None,
+        decoding=beam_config_of(run),
+    )

@@ -3,20 +3,20 @@
 import json
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
 import torch
 
-from alpha_dimt.config import Bpe, Decoding, RunConfig, load
+from alpha_dimt.config import Decoding, RunConfig, load
 from alpha_dimt.data.subword import segment
 from alpha_dimt.data.tokenise import tokenise
 from alpha_dimt.decoding import hypothesis_text, join_subwords, search_all
 from alpha_dimt.errors import UserError
 from alpha_dimt.evaluation.bleu import detokenise
 from alpha_dimt.files import read_lines
-from alpha_dimt.layout import beam_config_of, encoded_of
+from alpha_dimt.layout import ModelFiles, beam_config_of, encoded_of, model_files
 from alpha_dimt.model.seq2seq import Seq2Seq
 from alpha_dimt.model.weights import load_model
 from alpha_dimt.ragged import Ragged
@@ -114,6 +114,30 @@ class Translator:
         return [found[i] for i in range(len(ids))]
 
 
+def load_translator(files: ModelFiles) -> Translator:
+    """Load a translator.
+
+    Raises:
+        UserError: a file is missing, or they do not belong together.
+    """
+    config = load(RunConfig, files.config)
+    source, target = Vocab.load(files.source), Vocab.load(files.target)
+    device = choose_device(config.training.device)
+    model = load_model(
+        files.weights, config, source_words=len(source), target_words=len(target)
+    ).to(device)
+    model.compute_dtype = choose_dtype(config.training.precision, device)
+    return Translator(
+        config=config,
+        decoding=load(Decoding, files.decoding) if files.decoding else Decoding(),
+        model=model,
+        device=device,
+        source=source,
+        target=target,
+        codes=read_lines(files.codes) if files.codes else [],
+    )
+
+
 def open_translator(
     run: Path, *, encoded: Path | None, beam: int | None, threads: int
 ) -> Translator:
@@ -129,36 +153,21 @@ def open_translator(
         UserError: a file is missing, or does not belong to the run.
     """
     config = load(RunConfig, run / "config.json")
-    corpus = config.data.corpus
     encoded = encoded or encoded_of(run)
     if not encoded.is_dir():
         raise UserError(
             f"{encoded}: the vocabularies of {run} are not here; name their folder by --encoded"
         )
-    stored = beam_config_of(run)
-    decoding = load(Decoding, stored) if stored.exists() else Decoding()
-    if beam is not None:
-        penalty = decoding.length_penalty if beam > 1 else 0.0
-        decoding = decoding.model_copy(update={"beam": beam, "length_penalty": penalty})
-    bpe = isinstance(config.data.preparation.vocabulary, Bpe)
-    source, target = (
-        Vocab.load(encoded / f"vocab.{language}.txt") for language in (corpus.source, corpus.target)
-    )
+    files = model_files(config, run=run, encoded=encoded)
+    if not beam_config_of(run).exists():
+        files = replace(files, decoding=None)
     use_threads(threads)
-    device = choose_device(config.training.device)
-    model = load_model(
-        run / "best.safetensors", config, source_words=len(source), target_words=len(target)
-    ).to(device)
-    model.compute_dtype = choose_dtype(config.training.precision, device)
-    return Translator(
-        config=config,
-        decoding=decoding,
-        model=model,
-        device=device,
-        source=source,
-        target=target,
-        codes=read_lines(encoded / f"codes.{corpus.source}.txt") if bpe else [],
-    )
+    translator = load_translator(files)
+    if beam is None:
+        return translator
+    penalty = translator.decoding.length_penalty if beam > 1 else 0.0
+    changes = {"beam": beam, "length_penalty": penalty}
+    return replace(translator, decoding=translator.decoding.model_copy(update=changes))
 
 
 def line_blocks(read: Callable[[int], bytes], size: int) -> Iterator[list[bytes]]:

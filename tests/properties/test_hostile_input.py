@@ -28,7 +28,7 @@ from alpha_dimt.evaluation.bleu import detokenise
 from alpha_dimt.evaluation.report import print_scores
 from alpha_dimt.files import read_json, read_lines
 from alpha_dimt.tables import read_run
-from alpha_dimt.tracking import epoch_points, read_record
+from alpha_dimt.tracking.records import epoch_points, read_trained
 from alpha_dimt.vocab import SPECIALS, Vocab
 
 # The folder of a test is used by all of its examples, one after the other.
@@ -210,7 +210,9 @@ def test_configurations_of_any_text(tmp_path: Path, content: bytes) -> None:
 def test_runs_with_anything_in_their_files(
     tmp_path: Path, name: str, change: tuple[list[int], Any]
 ) -> None:
-    run = make_run(tmp_path, "ml", 1) if not (tmp_path / "ml").exists() else tmp_path / "ml/seed1"
+    run = tmp_path / "runs" / "ml" / "seed1"
+    if not run.exists():
+        make_run(tmp_path, "ml", 1)
     before = (run / name).read_bytes()
     steps, value = change
     line = (run / name).read_text().split("\n")[0] if name == "metrics.jsonl" else None
@@ -226,7 +228,7 @@ def test_runs_with_anything_in_their_files(
     else:
         whole = value
     (run / name).write_text(json.dumps(whole) + "\n")
-    one_sentence(read_record, run)
+    one_sentence(read_trained, run, None)
     one_sentence(read_run, run)
     (run / name).write_bytes(before)
 

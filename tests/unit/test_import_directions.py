@@ -53,7 +53,8 @@ ALLOWED: dict[str, set[str]] = {
     "translate": {"data", "decoding", "evaluation", "layout", "model", "runtime", "search"},
     # Must not need PyTorch: loads `runtime` by name, where PyTorch loads.
     "doctor": {"hardware"},
-    "tracking": set(),
+    # Tags say what Table 1 says; a model is logged with what translates, and loaded by it.
+    "tracking": {"evaluation", "layout", "tables", "translate"},
     "cli": {
         *("compare", "comparisons", "data", "decoding", "devices", "doctor", "evaluation"),
         *(
@@ -133,7 +134,10 @@ HEAVY = {"torch", "mlflow", "pandas", "snakemake", "scipy.stats", "scipy.optimiz
 
 @pytest.mark.parametrize(
     "module",
-    ["cli", "tables", "comparisons", "training_table", "tracking", "data.augment", "data.prepare"],
+    [
+        *("cli", "tables", "comparisons", "training_table", "tracking.upload"),
+        *("data.augment", "data.prepare"),
+    ],
 )
 def test_light_modules_load_nothing_heavy(module: str):
     code = f"import sys, {PACKAGE}.{module}; print(*{HEAVY} & set(sys.modules))"

@@ -11,31 +11,58 @@ import pytest
 import yaml
 from small_disk import SmallDisk
 
-from alpha_dimt.config import Experiment, parse
+from alpha_dimt.config import Experiment, RunConfig, parse
 from alpha_dimt.errors import UserError
 from alpha_dimt.files import write_json, write_lines
-from alpha_dimt.tracking import (
+from alpha_dimt.tracking.parents import epoch_means, final_means
+from alpha_dimt.tracking.records import (
     LARGEST_WEIGHTS,
+    Point,
     epoch_points,
     flatten,
-    read_record,
-    track_runs,
+    read_trained,
+    translations,
+    without_seed,
 )
+from alpha_dimt.tracking.upload import _create_database, track_runs
 
 CONFIG = Path(__file__).parents[2] / "config" / "config.yaml"
 START = 1_790_000_000_000
 EPOCHS = 3
+DIGESTS = {"train": "ab" * 32, "valid": "cd" * 32}
 
 
 class Interrupted(BaseException):
     """Stands for a kill: nothing in the project catches it."""
 
 
-def make_run(root: Path, system: str, seed: int, bleu: float = 60.0) -> Path:
-    """Write the folder of a finished run as the stages before would."""
-    experiment = parse(Experiment, yaml.safe_load(CONFIG.read_text()), str(CONFIG))
+def write_prepared(root: Path) -> None:
+    """Write what is read of the prepared corpus."""
+    encoded, text = root / "data" / "encoded", root / "data" / "text"
+    splits = {
+        split: {"pairs": 2, "tokens": {"de": 4, "en": 4}, "unknown_rate": {}, "sha256": digest}
+        for split, digest in {**DIGESTS, "test": "ef" * 32}.items()
+    }
+    write_json(encoded / "report.json", {"splits": splits})
+    for language in ("de", "en"):
+        write_lines(encoded / f"vocab.{language}.txt", ["<pad>", "<unk>", "<s>", "</s>", "a"])
+        write_lines(text / f"test.raw.{language}", [f"A {language}.", f"B\u2028 {language}!"])
+    write_json(root / "decoding" / "beam.json", {})
+
+
+def make_run(
+    root: Path,
+    system: str,
+    seed: int,
+    bleu: float = 60.0,
+    experiment: Experiment | None = None,
+) -> Path:
+    """Write the folder of a finished run, and what is beside it, as the stages before would."""
+    if experiment is None:
+        experiment = parse(Experiment, yaml.safe_load(CONFIG.read_text()), str(CONFIG))
     config = experiment.run_config(system, seed)
-    folder = root / system / f"seed{seed}"
+    folder = root / "runs" / system / f"seed{seed}"
+    write_prepared(root)
     write_json(folder / "config.json", config.model_dump(mode="json"))
     records = [
         {
@@ -56,7 +83,7 @@ def make_run(root: Path, system: str, seed: int, bleu: float = 60.0) -> Path:
             "seed": seed,
             "corpus": "toy",
             "code_version": "0.1.0",
-            "data": {"train.arrow": "ab" * 32},
+            "data": {f"{split}.arrow": digest for split, digest in DIGESTS.items()},
             "machine": {},
             "libraries": {},
             "threads": 1,
@@ -84,10 +111,8 @@ def make_run(root: Path, system: str, seed: int, bleu: float = 60.0) -> Path:
 @pytest.fixture(scope="module")
 def database(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A database with MLflow's tables, made once: that takes seconds."""
-    from alpha_dimt import tracking
-
     path = tmp_path_factory.mktemp("template") / "mlflow.db"
-    tracking._create_database(path)
+    _create_database(path)
     return path
 
 
@@ -101,8 +126,15 @@ class Store:
         self.uri = f"sqlite:///{folder / 'mlflow.db'}"
         self.receipt = folder / "tracking.json"
 
-    def track(self, *runs: Path) -> dict[str, str]:
-        track_runs(runs, uri=self.uri, experiment="toy", receipt=self.receipt)
+    def track(self, *runs: Path, attached: tuple[Path, ...] = ()) -> dict[str, str]:
+        track_runs(
+            runs,
+            uri=self.uri,
+            experiment="toy",
+            receipt=self.receipt,
+            preset="paper",
+            attached=attached,
+        )
         logged: dict[str, str] = json.loads(self.receipt.read_text())["runs"]
         return logged
 
@@ -112,9 +144,16 @@ class Store:
 
         return MlflowClient(self.uri)
 
-    def runs(self) -> list[Any]:
+    def runs(self, kind: str = "run") -> list[Any]:
         experiment = self.client.get_experiment_by_name("toy")
-        return list(self.client.search_runs([experiment.experiment_id]))
+        return list(self.client.search_runs([experiment.experiment_id], f"tags.kind = '{kind}'"))
+
+    def systems(self) -> dict[str, str]:
+        logged: dict[str, str] = json.loads(self.receipt.read_text())["systems"]
+        return logged
+
+    def artefacts(self, run: Any) -> Path:
+        return Path(self.folder, "mlartifacts", run.info.run_id, "artifacts")
 
 
 @pytest.fixture
@@ -134,14 +173,43 @@ def assert_complete(store: Store, run: Any, bleu: float = 60.0) -> None:
     assert [(point.step, point.timestamp) for point in history] == [
         (epoch, START + 1000 * epoch) for epoch in range(1, EPOCHS + 1)
     ]
-    artefacts = Path(store.folder, "mlartifacts", run.info.run_id, "artifacts")
+    datasets = {split.tags[0].value: split.dataset for split in run.inputs.dataset_inputs}
+    assert {context: (split.name, split.digest) for context, split in datasets.items()} == {
+        context: ("toy", digest * 18)
+        for context, digest in (("train", "ab"), ("valid", "cd"), ("test", "ef"))
+    }
+    assert len(run.inputs.dataset_inputs) == 3
+    artefacts = store.artefacts(run)
     names = {str(path.relative_to(artefacts)) for path in artefacts.rglob("*") if path.is_file()}
     searches = ("valid.greedy", "test.greedy", "test.beam")
-    assert names == {
-        *("config.json", "run.json", "metrics.jsonl", "best.safetensors"),
+    assert {name for name in names if not name.startswith("model/")} == {
+        *("config.json", "run.json", "metrics.jsonl", "translations.json"),
         *(f"hypotheses/{search}.txt" for search in searches),
         *(f"scores/{search}.json" for search in searches),
     }
+    assert {name for name in names if name.startswith("model/artifacts/")} == {
+        f"model/artifacts/{file}"
+        for file in ("config.json", "best.safetensors", "vocab.de.txt", "vocab.en.txt", "beam.json")
+    }
+    assert {"model/MLmodel", "model/served.py", "model/code/alpha_dimt/translate.py"} <= names
+
+
+def assert_parent(store: Store, runs: list[Any], bleus: list[float]) -> None:
+    """Check that there is one parent, of these runs alone and with their means."""
+    (parent,) = store.runs("system")
+    assert parent.info.status == "FINISHED"
+    assert parent.info.run_name == "alpha0.5"
+    assert {run.data.tags["mlflow.parentRunId"] for run in runs} == {parent.info.run_id}
+    assert parent.data.params["objective.alpha"] == "0.5"
+    assert "seed" not in parent.data.params
+    assert parent.data.metrics["seeds"] == len(bleus)
+    assert (store.artefacts(parent) / "translations.json").exists()
+    assert parent.data.metrics["test_bleu_beam"] == pytest.approx(sum(bleus) / len(bleus))
+    history = store.client.get_metric_history(parent.info.run_id, "valid_bleu_greedy")
+    assert [(point.step, point.value) for point in history] == [
+        (epoch, pytest.approx(sum(bleus) / len(bleus) - 3 + epoch))
+        for epoch in range(1, EPOCHS + 1)
+    ]
 
 
 def test_logs_everything_and_a_second_call_changes_nothing(store: Store, tmp_path: Path) -> None:
@@ -155,30 +223,18 @@ def test_logs_everything_and_a_second_call_changes_nothing(store: Store, tmp_pat
     tags = before[0].data.tags
     assert (tags["objective"], tags["alpha"], tags["tau"]) == ("alpha", "0.5", "3.0")
     assert (tags["corpus"], tags["code_version"]) == ("toy", "0.1.0")
+    assert (tags["preset"], tags["folder"]) == ("paper", str(runs[int(tags["seed"]) - 1]))
     assert tags["data.train.arrow"] == "ab" * 32
 
     assert store.track(*runs) == first
     assert [run.to_dictionary() for run in store.runs()] == [run.to_dictionary() for run in before]
+    assert_parent(store, before, [60.0, 60.0])
 
 
-@pytest.mark.parametrize(
-    ("method", "calls"),
-    [
-        ("create_run", 1),
-        ("log_batch", 1),  # parameters
-        ("log_batch", 2),  # metrics
-        ("log_artifact", 4),
-        ("log_artifact", 10),  # all
-        ("set_terminated", 1),
-        ("set_tag", 1),
-    ],
-)
-def test_killed_after_any_step_and_repeated(
-    store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, method: str, calls: int
-) -> None:
+def kill_after(monkeypatch: pytest.MonkeyPatch, method: str, calls: int) -> None:
+    """Interrupt after so many calls of a method of MLflow's client."""
     from mlflow import MlflowClient
 
-    run = make_run(tmp_path, "alpha0.5", 1)
     original = getattr(MlflowClient, method)
     done = 0
 
@@ -190,16 +246,46 @@ def test_killed_after_any_step_and_repeated(
             raise Interrupted
         return result
 
+    monkeypatch.setattr(MlflowClient, method, killed_after)
+
+
+@pytest.mark.parametrize(
+    ("method", "calls"),
+    [
+        ("create_run", 1),
+        ("log_batch", 1),  # parameters
+        ("log_batch", 2),  # metrics
+        ("log_inputs", 1),
+        ("log_artifact", 4),
+        ("log_artifact", 10),  # all
+        ("log_artifacts", 1),  # the model
+        ("set_terminated", 1),
+        ("set_tag", 1),
+        ("create_run", 2),  # the parent
+        ("log_batch", 4),
+        ("set_terminated", 2),
+        ("set_tag", 2),
+        ("log_artifact", 11),
+        ("set_tag", 3),  # the child has its parent
+    ],
+)
+def test_killed_after_any_step_and_repeated(
+    store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, method: str, calls: int
+) -> None:
+    run = make_run(tmp_path, "alpha0.5", 1)
     with monkeypatch.context() as patch:
-        patch.setattr(MlflowClient, method, killed_after)
+        kill_after(patch, method, calls)
         with pytest.raises(Interrupted):
             store.track(run)
     assert not store.receipt.exists()
     (half,) = store.runs()
+    halves = store.runs("system")
     logged = store.track(run)
     assert logged == {str(run): half.info.run_id}
     (whole,) = store.runs()
     assert_complete(store, whole)
+    assert_parent(store, [whole], [60.0])
+    assert {parent.info.run_id for parent in halves} <= set(store.systems().values())
 
 
 def test_a_request_that_arrived_twice_makes_one_run(
@@ -219,6 +305,7 @@ def test_a_request_that_arrived_twice_makes_one_run(
     (whole,) = store.runs()
     assert logged == {str(run): whole.info.run_id}
     assert_complete(store, whole)
+    assert_parent(store, [whole], [60.0])
 
 
 @pytest.mark.parametrize("half_done", [False, True])
@@ -241,6 +328,7 @@ def test_a_changed_run_is_replaced(
     (new,) = store.runs()
     assert new.info.run_id != old.info.run_id
     assert_complete(store, new, bleu=61.0)
+    assert_parent(store, [new], [61.0])
 
 
 def test_another_configuration_is_another_run(store: Store, tmp_path: Path) -> None:
@@ -250,15 +338,125 @@ def test_another_configuration_is_another_run(store: Store, tmp_path: Path) -> N
     assert len(store.runs()) == 2
 
 
-def test_large_weights_stay_in_the_folder(tmp_path: Path) -> None:
+def test_a_parent_follows_its_seeds(store: Store, tmp_path: Path) -> None:
+    runs = [make_run(tmp_path, "alpha0.5", seed, bleu=60.0 + seed) for seed in (1, 2, 3)]
+    store.track(*runs[:2])
+    assert_parent(store, store.runs(), [61.0, 62.0])
+    (two,) = store.runs("system")
+    assert two.data.params["seeds"] == "1, 2"
+    assert two.data.metrics["test_bleu_beam_sd"] == pytest.approx(0.5**0.5)
+
+    logged = store.track(*runs)
+    assert_parent(store, store.runs(), [61.0, 62.0, 63.0])
+    # A seed that is no longer in use stays, and the parent is not of it.
+    store.track(runs[1])
+    by_seed = {run.data.tags["seed"]: run for run in store.runs()}
+    assert {run.info.run_id for run in by_seed.values()} == set(logged.values())
+    assert_parent(store, [by_seed["2"]], [62.0])
+    assert "mlflow.parentRunId" not in by_seed["1"].data.tags
+    assert "test_bleu_beam_sd" not in store.runs("system")[0].data.metrics
+
+    store.track(*runs[:2])
+    assert_parent(store, [by_seed for by_seed in store.runs() if adopted(by_seed)], [61.0, 62.0])
+
+
+def adopted(run: Any) -> bool:
+    return "mlflow.parentRunId" in run.data.tags
+
+
+@pytest.mark.parametrize(
+    ("method", "calls"), [("delete_run", 1), ("create_run", 1), ("set_tag", 2)]
+)
+def test_killed_while_a_parent_is_replaced(
+    store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, method: str, calls: int
+) -> None:
+    runs = [make_run(tmp_path, "alpha0.5", seed, bleu=60.0 + seed) for seed in (1, 2)]
+    store.track(*runs)
+    with monkeypatch.context() as patch:
+        kill_after(patch, method, calls)
+        with pytest.raises(Interrupted):
+            store.track(runs[0])
+    store.track(*runs)
+    assert_parent(store, store.runs(), [61.0, 62.0])
+
+
+def test_means_end_where_a_seed_does() -> None:
+    def points(*values: float) -> list[Point]:
+        return [Point("x", value, 10 * epoch, epoch) for epoch, value in enumerate(values, 1)]
+
+    assert epoch_means([points(1, 2, 3), points(3, 5)]) == points(2, 3.5)
+    one = [Point("test_a", 1.0, 5, 0), Point("epochs", 4.0, 5, 0), Point("b", 1.0, 5, 0)]
+    two = [Point("test_a", 2.0, 7, 0), Point("epochs", 6.0, 7, 0)]
+    assert {point.key: point.value for point in final_means([one, two])} == {
+        "seeds": 2,
+        "epochs": 5,
+        "test_a": 1.5,
+        "test_a_sd": pytest.approx(0.5**0.5),
+    }
+    assert {(point.time_ms, point.step) for point in final_means([one, two])} == {(7, 0)}
+
+
+def test_a_seed_of_the_run_that_another_starts_from_is_no_part_of_the_system() -> None:
+    config = {"seed": 3, "start": {"seed": 3, "start": None, "x": 1}, "data": {"seed": 1}}
+    assert without_seed(config) == {"start": {"start": None, "x": 1}, "data": {"seed": 1}}
+
+
+def test_schedules_are_tags_that_can_be_read(tmp_path: Path) -> None:
+    experiment = parse(
+        Experiment,
+        {
+            "corpus": {"kind": "toy"},
+            "systems": {
+                "moving": {
+                    "objective": "alpha",
+                    "alpha": {"kind": "linear", "start": 0, "end": 0.5, "epochs": 5},
+                }
+            },
+        },
+        "test",
+    )
+    run = make_run(tmp_path, "moving", 1, experiment=experiment)
+    tags = read_trained(run, None).record.tags
+    assert (tags["alpha"], tags["tau"], tags["preset"]) == ("0 to 0.5", "3.0", "none")
+    tags = read_trained(make_run(tmp_path, "raml", 1), None).record.tags
+    assert (tags["objective"], tags["alpha"]) == ("raml", "0")
+
+
+def test_tables_and_figures_have_a_run(store: Store, tmp_path: Path) -> None:
     run = make_run(tmp_path, "ml", 1)
-    small = read_record(run)
+    files = (tmp_path / "tables" / "table1.html", tmp_path / "figures" / "curves.svg")
+    for file in files:
+        write_lines(file, ["one"])
+    store.track(run, attached=files)
+    (before,) = store.runs("overview")
+    store.track(run, attached=files)
+    assert [run.info.run_id for run in store.runs("overview")] == [before.info.run_id]
+    write_lines(files[0], ["two"])
+    store.track(run, attached=files)
+    (after,) = store.runs("overview")
+    assert after.info.run_name == "toy: tables and figures"
+    assert (store.artefacts(after) / "tables" / "table1.html").read_text() == "two\n"
+    assert (store.artefacts(after) / "figures" / "curves.svg").read_text() == "one\n"
+
+
+def test_translations_stand_side_by_side(tmp_path: Path) -> None:
+    run = make_run(tmp_path, "ml", 1)
+    write_lines(run / "hypotheses" / "test.beam.txt", ["a &apos;s b .", ""])
+    config = parse(RunConfig, json.loads((run / "config.json").read_text()), "test")
+    assert json.loads(translations(run, config)) == {
+        "columns": ["source", "hypothesis", "reference"],
+        "data": [["A de.", "a's b.", "A en."], ["B\u2028 de!", "", "B\u2028 en!"]],
+    }
+
+
+def test_large_weights_are_not_logged_as_a_model(tmp_path: Path) -> None:
+    run = make_run(tmp_path, "ml", 1)
+    small = read_trained(run, None).record
     with (run / "best.safetensors").open("r+b") as file:
         file.truncate(LARGEST_WEIGHTS + 1)
-    large = read_record(run)
-    assert {path.name for path, _ in small.files} - {path.name for path, _ in large.files} == {
-        "best.safetensors"
-    }
+    large = read_trained(run, None).record
+    assert small.model["weights"] == run / "best.safetensors"
+    assert large.model == {}
     assert small.sha != large.sha
     assert small.tags["weights_sha256"] != large.tags["weights_sha256"]
 
@@ -320,6 +518,17 @@ def test_unfinished_runs_are_named_before_mlflow_is_touched(tmp_path: Path) -> N
 @pytest.mark.parametrize(
     ("file", "content", "message"),
     [
+        ("../../../data/encoded/report.json", '{"splits": {}}', "lack the key 'train'"),
+        (
+            "../../../data/encoded/report.json",
+            '{"splits": {"train": {"sha256": "0"}}}',
+            "was trained on other data than .*encoded holds now",
+        ),
+        (
+            "../../../data/text/test.raw.en",
+            "A.\n",
+            r"test\.beam\.txt has 2 lines, but .* 2 and .* 1;",
+        ),
         ("run.json", "[]", "not what a run writes"),
         ("run.json", "{}", "lack the key 'run_key'"),
         ("run.json", '{"a": ' * 5000, r"run\.json:\d+: this is not valid JSON"),
@@ -344,7 +553,7 @@ def test_a_folder_that_is_no_run_of_ours(
     run = make_run(tmp_path, "ml", 1)
     (run / file).write_text(content)
     with pytest.raises(UserError, match=message) as caught:
-        read_record(run)
+        read_trained(run, None)
     assert "\n" not in str(caught.value)
 
 

@@ -17,7 +17,7 @@ import pytest
 from test_tracking import EPOCHS, START, make_run
 
 from alpha_dimt.errors import UserError
-from alpha_dimt.tracking import track_runs
+from alpha_dimt.tracking.upload import _create_database, track_runs
 
 SETTINGS = {
     "MLFLOW_DISABLE_TELEMETRY": "true",
@@ -85,8 +85,12 @@ class Server:
 
         client = MlflowClient(self.uri)
         found = client.get_experiment_by_name(experiment)
-        runs = client.search_runs([found.experiment_id])
+        runs = client.search_runs([found.experiment_id], "tags.kind = 'run'")
         assert sorted(run.info.run_id for run in runs) == sorted(logged.values())
+        (parent,) = client.search_runs([found.experiment_id], "tags.kind = 'system'")
+        assert parent.info.status == "FINISHED"
+        assert parent.data.metrics["seeds"] == len(runs)
+        assert {run.data.tags["mlflow.parentRunId"] for run in runs} == {parent.info.run_id}
         for run in runs:
             assert run.info.status == "FINISHED"
             history = client.get_metric_history(run.info.run_id, "valid_bleu_greedy")
@@ -94,16 +98,14 @@ class Server:
                 (epoch, START + 1000 * epoch) for epoch in range(1, EPOCHS + 1)
             ]
             names = {entry.path for entry in client.list_artifacts(run.info.run_id)}
-            assert {"config.json", "best.safetensors", "hypotheses", "scores"} <= names
+            assert {"config.json", "model", "translations.json", "hypotheses", "scores"} <= names
             assert len(client.list_artifacts(run.info.run_id, "scores")) == 3
 
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    from alpha_dimt import tracking
-
     template = tmp_path_factory.mktemp("template") / "mlflow.db"
-    tracking._create_database(template)
+    _create_database(template)
     running = Server(tmp_path_factory.mktemp("server"), template)
     running.start()
     yield running
@@ -131,13 +133,19 @@ def after_call(
 
 @pytest.mark.parametrize(
     ("method", "calls"),
-    [("create_run", 1), ("log_batch", 2), ("log_artifact", 4), ("set_terminated", 2)],
+    [
+        ("create_run", 1),
+        ("log_batch", 2),
+        ("log_artifact", 4),
+        ("set_terminated", 2),
+        ("set_tag", 4),  # the parent is there, and one child has it
+    ],
 )
 def test_an_uploader_killed_at_any_step_leaves_no_double(
     server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, method: str, calls: int
 ) -> None:
     runs = [make_run(tmp_path, "alpha0.5", seed) for seed in (1, 2)]
-    experiment = f"killed-{method}"
+    experiment = f"killed-{method}-{calls}"
     import mlflow  # noqa: F401 (once, and not in every child)
 
     child = os.fork()
@@ -153,12 +161,14 @@ def test_an_uploader_killed_at_any_step_leaves_no_double(
     server.assert_whole(experiment, logged)
 
 
-@pytest.mark.parametrize(("method", "calls"), [("log_batch", 1), ("log_artifact", 3)])
+@pytest.mark.parametrize(
+    ("method", "calls"), [("log_batch", 1), ("log_artifact", 3), ("create_run", 3)]
+)
 def test_a_server_killed_during_the_upload_is_caught_up_with(
     server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, method: str, calls: int
 ) -> None:
     runs = [make_run(tmp_path, "alpha0.5", seed) for seed in (1, 2)]
-    experiment = f"gone-{method}"
+    experiment = f"gone-{method}-{calls}"
     with monkeypatch.context() as patch:
         after_call(patch, method, calls, server.kill)
         start = time.monotonic()

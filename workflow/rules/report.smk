@@ -60,6 +60,16 @@ rule track:
         [runs(file) for file in ["run.json", "metrics.jsonl", "best.safetensors"]],
         [runs(f"hypotheses/{scored}.txt") for scored in SCORED],
         [runs(f"scores/{scored}.json") for scored in SCORED],
+        VOCABULARY,
+        for_languages("results/{corpus}/data/text/test.raw.{language}"),
+        "results/{corpus}/data/encoded/report.json",
+        "results/{corpus}/decoding/beam.json",
+        attached=[
+            "results/{corpus}/tables/table1.html",
+            "results/{corpus}/tables/significance.html",
+            "results/{corpus}/tables/training.html",
+            "results/{corpus}/figures/learning_curves.svg",
+        ],
     output:
         "results/{corpus}/tracking.json",
     log:
@@ -70,11 +80,15 @@ rule track:
         "../../environment.yml"
     params:
         runs=run_folders,
+        preset=f"--preset {experiment.preset}" if experiment.preset else "",
+        attached=lambda wildcards, input: " ".join(
+            f"--attach {file}" for file in input.attached
+        ),
         uri=experiment.tracking.uri
         or f"sqlite:///{Path('results/mlflow.db').absolute()}",
     shell:
         "python -m alpha_dimt track --uri {params.uri:q} --experiment {wildcards.corpus} "
-        "--receipt {output} {params.runs} > {log} 2>&1"
+        "{params.preset} {params.attached} --receipt {output} {params.runs} > {log} 2>&1"
 
 
 rule figures:

@@ -1,0 +1,7 @@
+"""Fill MLflow from the folders of finished runs: the only package that knows mlflow.
+
+records  what is logged of one run, read from its folder
+parents  what is logged of the seeds of one system, and of all systems together
+served   the model as MLflow loads it
+upload   the way there, which can be interrupted anywhere and repeated
+"""

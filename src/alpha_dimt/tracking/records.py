@@ -1,0 +1,309 @@
+"""What is logged of one run, read from its folder and from the prepared corpus."""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from alpha_dimt.config import RunConfig, fingerprint, parse
+from alpha_dimt.errors import UserError
+from alpha_dimt.evaluation.bleu import detokenise
+from alpha_dimt.files import read_json, read_lines, sha256
+from alpha_dimt.layout import encoded_of, model_files, raw_test_of
+from alpha_dimt.tables import settings
+
+# Raise when something is logged in another way, so that earlier uploads are replaced.
+LAYOUT = 2
+
+# Bytes; the paper's model (85 MB) fits. Larger models stay in the run folder.
+LARGEST_WEIGHTS = 128 * 2**20
+
+TRANSLATIONS = "translations.json"
+# Sentences of the test set, from its beginning, that are shown.
+SHOWN = 100
+
+# Names in scores/*.json and in MLflow.
+_SCORE_NAMES = {"multi_bleu": "bleu", "sacrebleu": "sacrebleu", "chrf": "chrf", "ter": "ter"}
+
+
+@dataclass(frozen=True)
+class Point:
+    """One value of a metric; `step` is the epoch or 0, `time_ms` the original time."""
+
+    key: str
+    value: float
+    time_ms: int
+    step: int
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """One split of the corpus.
+
+    Attributes:
+        name: of the corpus.
+        split: train, valid or test.
+        digest: SHA-256 of the encoded split.
+        path: of the encoded split; not read.
+        profile: sizes.
+    """
+
+    name: str
+    split: str
+    digest: str
+    path: Path
+    profile: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Record:
+    """Everything that is logged as one run of MLflow.
+
+    Attributes:
+        key: its identity in MLflow; for a trained run, the fingerprint of its configuration.
+        name: what the UI shows.
+        sha: hash of everything below; changes when any file changes.
+        start_ms: time of the start, milliseconds since 1970.
+        end_ms: time of the end.
+        tags: what runs are filtered by, and fingerprints.
+        parameters: the complete configuration, flat.
+        epochs: metrics of every epoch.
+        scores: final metrics.
+        files: artefacts, each with its folder in MLflow (None: the top).
+        texts: artefacts that are no files, by name.
+        datasets: what it was trained and tested on.
+        model: files of the model by name (`layout.ModelFiles`); none where no model is logged.
+    """
+
+    key: str
+    name: str
+    sha: str
+    start_ms: int
+    end_ms: int
+    tags: dict[str, str]
+    parameters: dict[str, str] = field(default_factory=dict)
+    epochs: list[Point] = field(default_factory=list)
+    scores: list[Point] = field(default_factory=list)
+    files: list[tuple[Path, str | None]] = field(default_factory=list)
+    texts: dict[str, str] = field(default_factory=dict)
+    datasets: list[Dataset] = field(default_factory=list)
+    model: dict[str, Path] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Trained:
+    """A trained run and the system that it is a seed of.
+
+    Attributes:
+        folder: as given.
+        record: what is logged of it.
+        system: name of the system.
+        system_key: fingerprint of the configuration without the seed.
+        seed: of this run.
+        parameters: the configuration without the seed, flat.
+    """
+
+    folder: Path
+    record: Record
+    system: str
+    system_key: str
+    seed: int
+    parameters: dict[str, str]
+
+
+def read_trained(folder: Path, preset: str | None) -> Trained:
+    """Read the folder of a finished run and what the workflow has beside it.
+
+    Args:
+        folder: results/{corpus}/runs/{system}/seed{seed}.
+        preset: of the experiment, which the configuration of a run does not hold.
+
+    Raises:
+        UserError: a file is missing or is not what `train` and `evaluate` write, run.json is
+            of another configuration, or the prepared corpus is another than that trained on.
+    """
+    config = read_json(folder / "config.json")
+    run = read_json(folder / "run.json")
+    configured = parse(RunConfig, config, str(folder / "config.json"))
+    scores = {path.stem: read_json(path) for path in sorted((folder / "scores").glob("*.json"))}
+    files = [folder / name for name in ("config.json", "run.json", "metrics.jsonl")]
+    files += sorted((folder / "hypotheses").glob("*.txt"))
+    files += sorted((folder / "scores").glob("*.json"))
+    model = _model(configured, folder)
+    corpus = configured.data.corpus
+    raw = [raw_test_of(folder, language) for language in (corpus.source, corpus.target)]
+    shared = without_seed(config)
+    try:
+        if run["run_key"] != configured.fingerprint():
+            raise UserError(f"{folder}: run.json is of another configuration; train the run anew")
+        sums = {str(path.relative_to(folder)): sha256(path) for path in files}
+        model_sums = {name: sha256(path) for name, path in model.items()}
+        raw_sums = [sha256(path) for path in raw]
+        record = Record(
+            key=run["run_key"],
+            name=f"{run['system']} seed{run['seed']}",
+            sha=hash_of([LAYOUT, preset, sums, model_sums, raw_sums]),
+            start_ms=run["started_ms"],
+            end_ms=run["ended_ms"],
+            tags={
+                "kind": "run",
+                "system": run["system"],
+                "seed": str(run["seed"]),
+                "corpus": run["corpus"],
+                "preset": preset or "none",
+                "code_version": run["code_version"],
+                "folder": str(folder),
+                "system_key": fingerprint(shared),
+                "weights_sha256": model_sums["weights"],
+                **{key: value for key, value in settings(configured).items() if value},
+                **{f"data.{name}": value for name, value in run["data"].items()},
+                # MLflow's UI compares the tables of runs that name one here.
+                "mlflow.loggedArtifacts": json.dumps([{"path": TRANSLATIONS, "type": "table"}]),
+            },
+            parameters=flatten(config),
+            epochs=epoch_points(folder / "metrics.jsonl"),
+            scores=final_points(run, scores),
+            files=[(path, None if path.parent == folder else path.parent.name) for path in files],
+            texts={TRANSLATIONS: translations(folder, configured)},
+            datasets=_datasets(folder, run),
+            model=model if model["weights"].stat().st_size <= LARGEST_WEIGHTS else {},
+        )
+    except FileNotFoundError as error:
+        raise UserError(
+            f"{error.filename}: there is no such file; the workflow makes it"
+        ) from error
+    except KeyError as error:
+        raise UserError(
+            f"{folder}: config.json, run.json or scores/ lack the key {error}; make the run anew"
+        ) from error
+    except (TypeError, ValueError, AttributeError) as error:
+        raise UserError(
+            f"{folder}: config.json, run.json or scores/ are not what a run writes ({error}); "
+            "make the run anew"
+        ) from error
+    return Trained(
+        folder=folder,
+        record=record,
+        system=configured.system,
+        system_key=fingerprint(shared),
+        seed=configured.seed,
+        parameters=flatten(shared),
+    )
+
+
+def hash_of(values: Any) -> str:
+    """Return the SHA-256 of plain values."""
+    return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()
+
+
+def without_seed(config: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the configuration of a run without its seed and that of the run it starts from."""
+    values = {key: value for key, value in config.items() if key != "seed"}
+    return values | {"start": config["start"] and without_seed(config["start"])}
+
+
+def flatten(values: Mapping[str, Any], prefix: str = "") -> dict[str, str]:
+    """Return nested values as flat text, keys joined by dots; anything but text as JSON."""
+    flat: dict[str, str] = {}
+    for key, value in values.items():
+        if isinstance(value, Mapping) and value:
+            flat |= flatten(value, f"{prefix}{key}.")
+        else:
+            flat[prefix + key] = value if isinstance(value, str) else json.dumps(value)
+    return flat
+
+
+def epoch_points(path: Path) -> list[Point]:
+    """Return every value of a metrics.jsonl; timings get the prefix `timing/`.
+
+    Raises:
+        UserError: a line is not a record of an epoch; names the file and the line.
+    """
+    points = []
+    for number, line in enumerate(read_lines(path), start=1):
+        try:
+            epoch = json.loads(line)
+            values = {
+                **epoch["metrics"],
+                **{f"timing/{key}": value for key, value in epoch.get("timing", {}).items()},
+            }
+            points += [
+                Point(key, float(value), epoch["time_ms"], epoch["epoch"])
+                for key, value in values.items()
+            ]
+        except (ValueError, KeyError, TypeError) as error:
+            raise UserError(
+                f"{path}:{number}: this is not a record of an epoch ({error}); train the run anew"
+            ) from error
+    return points
+
+
+def final_points(run: Mapping[str, Any], scores: Mapping[str, Any]) -> list[Point]:
+    """Return the final numbers of a run, all at step 0.
+
+    They are of no epoch, and MLflow draws bars of what has step 0 alone.
+    Scores are named {split}_{score}_{search}; those of the validation data end in `_best`, for
+    the values of every epoch have the plain name.
+    """
+    values = {
+        "best_epoch": run["best"]["epoch"],
+        "epochs": run["epochs"],
+        "parameters": run["parameters"],
+        "wall_seconds": run["wall_seconds"],
+    }
+    for name, report in scores.items():
+        split, search = name.split(".")
+        for key, score in report["scores"].items():
+            suffix = "_best" if split == "valid" else ""
+            values[f"{split}_{_SCORE_NAMES[key]}_{search}{suffix}"] = score["value"]
+    return [Point(key, float(value), run["ended_ms"], step=0) for key, value in values.items()]
+
+
+def translations(folder: Path, config: RunConfig) -> str:
+    """Return the first sentences of the test set with their translations by beam search.
+
+    The table is written as MLflow reads tables (JSON, pandas' orientation "split"): source and
+    reference as published, the hypothesis detokenised.
+    """
+    source, target = config.data.corpus.source, config.data.corpus.target
+    files = [raw_test_of(folder, source), raw_test_of(folder, target)]
+    files += [folder / "hypotheses" / "test.beam.txt"]
+    sources, references, hypotheses = texts = [read_lines(path) for path in files]
+    if len({len(lines) for lines in texts}) > 1:
+        raise UserError(
+            f"{files[-1]} has {len(hypotheses):,} lines, but {files[0]} {len(sources):,} and "
+            f"{files[1]} {len(references):,}; translate the test set anew"
+        )
+    shown = detokenise(hypotheses[:SHOWN], target)
+    rows = list(zip(sources, shown, references, strict=False))
+    # MLflow's UI groups by the first column and compares the second.
+    columns = ["source", "hypothesis", "reference"]
+    return json.dumps({"columns": columns, "data": rows}, ensure_ascii=False)
+
+
+def _model(config: RunConfig, folder: Path) -> dict[str, Path]:
+    files = asdict(model_files(config, run=folder, encoded=encoded_of(folder)))
+    return {name: path for name, path in files.items() if path is not None}
+
+
+def _datasets(folder: Path, run: Mapping[str, Any]) -> list[Dataset]:
+    encoded = encoded_of(folder)
+    report = read_json(encoded / "report.json")["splits"]
+    for split in ("train", "valid"):
+        if run["data"][f"{split}.arrow"] != report[split]["sha256"]:
+            raise UserError(
+                f"{folder}: the run was trained on other data than {encoded} holds now; "
+                "train the run anew"
+            )
+    return [
+        Dataset(
+            name=run["corpus"],
+            split=split,
+            digest=report[split]["sha256"],
+            path=encoded / f"{split}.arrow",
+            profile={key: report[split][key] for key in ("pairs", "tokens", "unknown_rate")},
+        )
+        for split in ("train", "valid", "test")
+    ]

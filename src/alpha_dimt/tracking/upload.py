@@ -1,0 +1,287 @@
+"""The way to MLflow, which can be interrupted anywhere and repeated.
+
+A run is found again by its tag `run_key`. The tag `upload_begun` is set when it is created and
+`upload_sha` when everything is there; both hold the hash of all that is uploaded. So a repeated
+call skips what is complete, finishes what is half done and replaces what has changed. Parents are
+uploaded like any run, after their children, which are then tagged with them if they are not yet.
+"""
+
+import fcntl
+import importlib.metadata
+import json
+import os
+import tempfile
+import textwrap
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from alpha_dimt.errors import UserError
+from alpha_dimt.files import atomic_path, unwritable, write_json
+from alpha_dimt.tracking.parents import by_system, overview_record, parent_record
+from alpha_dimt.tracking.records import Dataset, Record, read_trained
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+
+_SQLITE = "sqlite:///"
+_BATCH = 1000  # metrics in one call; MLflow's limit
+_PARAMETERS_BATCH = 100  # MLflow's limit
+_DIGEST = 36  # characters; MLflow's limit
+_PARENT = "mlflow.parentRunId"
+# What translating needs; the model asks for the versions that are installed here.
+REQUIREMENTS = (
+    *("mlflow", "numpy", "pyarrow", "pydantic", "pyyaml", "sacrebleu", "sacremoses"),
+    *("safetensors", "subword-nmt", "torch"),
+)
+
+
+def track_runs(
+    runs: Sequence[Path],
+    *,
+    uri: str,
+    experiment: str,
+    receipt: Path,
+    preset: str | None = None,
+    attached: Sequence[Path] = (),
+) -> None:
+    """Log finished runs to MLflow and write a receipt; a second call changes nothing.
+
+    Args:
+        runs: folders of finished runs.
+        uri: MLflow tracking URI; a SQLite database is created where there is none, its artefacts
+            in the folder `mlartifacts` beside it.
+        experiment: name of the MLflow experiment; created where there is none.
+        receipt: JSON file with the URI, the experiment and the MLflow run of every folder, of
+            every system and of the tables and figures.
+        preset: of the experiment, a tag.
+        attached: tables and figures of all runs, for a run of their own.
+
+    Raises:
+        UserError: a folder is not a finished run, or MLflow cannot be used. What was logged
+            until then stays, and the next call goes on there.
+    """
+    trained = {str(folder): read_trained(folder, preset) for folder in runs}
+    systems = by_system(trained.values())
+    overview = overview_record(list(trained.values()), attached) if attached else None
+    # Read by mlflow when it is imported or first used. A server that is down must not block.
+    os.environ["MLFLOW_DISABLE_TELEMETRY"] = "true"
+    os.environ["MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR"] = "false"
+    os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "1")
+    os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "10")
+    from mlflow import MlflowClient
+    from mlflow.exceptions import MlflowException
+    from sqlalchemy.exc import SQLAlchemyError
+
+    database = _database(uri)
+    with _lock(database or receipt):
+        try:
+            if database:
+                _create_database(database)
+            client = MlflowClient(uri)
+            experiment_id = _experiment(client, experiment, database)
+            logged = {
+                folder: _upload(client, experiment_id, run.record)
+                for folder, run in trained.items()
+            }
+            parents = {}
+            for seeds in systems:
+                parent = _upload(client, experiment_id, parent_record(seeds))
+                children = {logged[str(run.folder)] for run in seeds}
+                _adopt(client, experiment_id, parent, seeds[0].system_key, children)
+                parents[seeds[0].system] = parent
+            shown = _upload(client, experiment_id, overview) if overview else None
+        except (MlflowException, SQLAlchemyError, OSError) as error:
+            # The first line: the others are SQL.
+            reason = str(error).partition("\n")[0].rstrip(".")
+            reason = textwrap.shorten(reason, 350, placeholder="...")
+            raise UserError(
+                f"MLflow at {uri} cannot be used ({reason}); check that the address (tracking.uri) "
+                "is right, its server runs and its disk has room, then track again"
+            ) from error
+    write_json(
+        receipt,
+        {
+            "uri": uri,
+            "experiment": experiment,
+            "runs": logged,
+            "systems": parents,
+            "overview": shown,
+        },
+    )
+
+
+def _database(uri: str) -> Path | None:
+    """Return the file of a SQLite URI."""
+    if not uri.startswith(_SQLITE):
+        return None
+    database = Path(uri.removeprefix(_SQLITE).partition("?")[0]).absolute()
+    if database.is_dir():  # SQLite would try for minutes
+        raise UserError(f"{database}: tracking.uri must name a file, but this is a folder")
+    return database
+
+
+@contextmanager
+def _lock(path: Path) -> Iterator[None]:
+    """Let one uploader work at a time; the lock goes with its process, however that ends."""
+    lock = path.with_name(f".{path.name}.lock")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        file = lock.open("w")
+    except OSError as error:
+        raise unwritable(lock, error) from error
+    with file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
+def _create_database(database: Path) -> None:
+    """Create a SQLite database with MLflow's tables, whole or not at all.
+
+    MLflow would create it at the first use, but interrupted there it leaves a broken one.
+    """
+    if database.exists():
+        return
+    from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
+
+    with atomic_path(database) as temporary:
+        store = SqlAlchemyStore(f"{_SQLITE}{temporary}", _artefacts(database))
+        store.engine.dispose()
+
+
+def _artefacts(database: Path) -> str:
+    return (database.parent / "mlartifacts").as_uri()
+
+
+def _experiment(client: "MlflowClient", name: str, database: Path | None) -> str:
+    found = client.get_experiment_by_name(name)
+    if found is None:
+        # Absolute, or a SQLite experiment would write below the working directory of the caller.
+        location = _artefacts(database) if database else None
+        return str(client.create_experiment(name, location))
+    if found.lifecycle_stage == "deleted":
+        raise UserError(
+            f"the MLflow experiment {name!r} was deleted; restore it "
+            f"(`mlflow experiments restore -x {found.experiment_id}`) or rename the corpus"
+        )
+    return str(found.experiment_id)
+
+
+def _upload(client: "MlflowClient", experiment_id: str, record: Record) -> str:
+    """Bring one run to MLflow, unless it is there; return its id in MLflow."""
+    run = _only_run(client, experiment_id, record)
+    if run is None:
+        client.create_run(
+            experiment_id,
+            start_time=record.start_ms,
+            run_name=record.name,
+            tags={**record.tags, "run_key": record.key, "upload_begun": record.sha},
+        )
+        # Looked up, for when the answer is lost on its way the client asks again: two are made.
+        run = _only_run(client, experiment_id, record)
+    if run is None:  # whatever answers there, it is no MLflow
+        raise UserError(
+            f"MLflow does not have the run {record.name} that it was just given; check that the "
+            "address (tracking.uri) is that of an MLflow server"
+        )
+    if run.data.tags.get("upload_sha") != record.sha:
+        _fill(client, run.info.run_id, record)
+    return str(run.info.run_id)
+
+
+def _only_run(client: "MlflowClient", experiment_id: str, record: Record) -> Any:
+    """Return the run with this key and content, None if there is none; delete all others."""
+    found = client.search_runs([experiment_id], f"tags.run_key = '{record.key}'")
+    same = [run for run in found if run.data.tags.get("upload_begun") == record.sha]
+    # The complete one first; sorting keeps the order of the rest.
+    same.sort(key=lambda run: run.data.tags.get("upload_sha") != record.sha)
+    for run in found:
+        if run not in same[:1]:
+            client.delete_run(run.info.run_id)
+    return same[0] if same else None
+
+
+def _adopt(
+    client: "MlflowClient",
+    experiment_id: str,
+    parent: str,
+    system_key: str,
+    children: Collection[str],
+) -> None:
+    """Make a run the parent of the seeds that it is the mean of, and of no others."""
+    for run in client.search_runs([experiment_id], f"tags.system_key = '{system_key}'"):
+        found = run.data.tags.get(_PARENT)
+        if run.info.run_id in children:
+            if found != parent:
+                client.set_tag(run.info.run_id, _PARENT, parent)
+        elif found is not None:
+            client.delete_tag(run.info.run_id, _PARENT)
+
+
+def _fill(client: "MlflowClient", run_id: str, record: Record) -> None:
+    """Log everything of a run; each step can be repeated without making doubles."""
+    from mlflow.entities import Metric, Param
+
+    parameters = [Param(key, value) for key, value in record.parameters.items()]
+    for start in range(0, len(parameters), _PARAMETERS_BATCH):
+        client.log_batch(run_id, params=parameters[start : start + _PARAMETERS_BATCH])
+    metrics = [
+        Metric(point.key, point.value, point.time_ms, point.step)
+        for point in (*record.epochs, *record.scores)
+    ]
+    for start in range(0, len(metrics), _BATCH):
+        client.log_batch(run_id, metrics=metrics[start : start + _BATCH])
+    if record.datasets:
+        client.log_inputs(run_id, datasets=[_dataset(split) for split in record.datasets])
+    for path, folder in record.files:
+        client.log_artifact(run_id, str(path), folder)
+    for name, text in record.texts.items():
+        client.log_text(run_id, text, name)
+    if record.model:
+        with _saved_model(record.model) as model:
+            client.log_artifacts(run_id, str(model), "model")
+    client.set_terminated(run_id, "FINISHED", record.end_ms)
+    client.set_tag(run_id, "upload_sha", record.sha)
+
+
+def _dataset(split: Dataset) -> Any:
+    from mlflow.entities import Dataset as Logged
+    from mlflow.entities import DatasetInput, InputTag
+
+    return DatasetInput(
+        Logged(
+            name=split.name,
+            digest=split.digest[:_DIGEST],
+            source_type="local",
+            source=json.dumps({"uri": str(split.path)}),
+            profile=json.dumps(split.profile),
+        ),
+        [InputTag("mlflow.data.context", split.split)],
+    )
+
+
+@contextmanager
+def _saved_model(files: Mapping[str, Path]) -> Iterator[Path]:
+    """Yield a folder, gone afterwards, that holds a run as a model that MLflow loads.
+
+    The package goes with it, for no registry has it in this version.
+    """
+    from mlflow.pyfunc import save_model
+
+    package = Path(__file__).parents[1]
+    with tempfile.TemporaryDirectory() as scratch:
+        model = Path(scratch) / "model"
+        save_model(
+            model,
+            python_model=str(Path(__file__).with_name("served.py")),
+            artifacts={name: path.absolute().as_uri() for name, path in files.items()},
+            code_paths=[str(package)],
+            pip_requirements=[_pinned(name) for name in REQUIREMENTS],
+        )
+        yield model
+
+
+def _pinned(name: str) -> str:
+    """Return a requirement of the version here, without the name of a build (+cpu)."""
+    return f"{name}=={importlib.metadata.version(name).partition('+')[0]}"
