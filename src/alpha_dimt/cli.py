@@ -79,7 +79,8 @@ TOUR: dict[str, dict[str, str]] = {
         "examples": "--config decoding/beam.json --encoded data/encoded --threads 1 "
         "--out my/examples.json runs/*/seed1",
         "figures": "--out my/figures runs/*/seed*",
-        "report": "--tables tables --examples my/examples.json --out my/report.html runs/*/seed*",
+        "report": "--tables tables --examples report/examples.json --out my/report.html "
+        "runs/*/seed*",
         "track": "--uri sqlite:///my/mlflow.db --experiment toy --receipt my/track.json "
         "runs/*/seed*",
     },
@@ -384,8 +385,8 @@ def figures(out: Path, runs: tuple[Path, ...]) -> None:
 
 
 @cli.command()
-@click.option("--tables", type=EXISTING, required=True, help="Folder of the tables.")
-@click.option("--examples", type=EXISTING, help="What `examples` wrote; none: no translations.")
+@click.option("--tables", type=FOLDER, required=True, help="Folder of the tables.")
+@click.option("--examples", type=FILE, help="What `examples` wrote; none: no translations.")
 @click.option("--out", type=NEW, required=True, help="HTML file.")
 @click.argument("runs", type=RUN, nargs=-1, required=True)
 def report(tables: Path, examples: Path | None, out: Path, runs: tuple[Path, ...]) -> None:
@@ -400,7 +401,7 @@ def report(tables: Path, examples: Path | None, out: Path, runs: tuple[Path, ...
 @click.option("--experiment", required=True, help="MLflow experiment.")
 @click.option("--receipt", type=NEW, required=True, help="JSON file that lists the MLflow runs.")
 @click.option("--preset", help="Preset of the experiment, for a tag.")
-@click.option("--attach", type=EXISTING, multiple=True, help="Table or figure of all runs.")
+@click.option("--attach", type=FILE, multiple=True, help="Table or figure of all runs.")
 @click.argument("runs", type=RUN, nargs=-1, required=True)
 def track(
     uri: str,
