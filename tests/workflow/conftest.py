@@ -4,10 +4,12 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
+import browser
 import pytest
 import yaml
 
@@ -112,3 +114,10 @@ def finished(make_workflow: Callable[[object], Workflow]) -> Workflow:
     result = workflow.run()
     assert result.returncode == 0, result.stdout + result.stderr
     return workflow
+
+
+@pytest.fixture(scope="session")
+def chromium() -> Iterator[Any]:
+    """A browser for all tests that look at pages."""
+    with browser.started() as found:
+        yield found

@@ -1,7 +1,4 @@
-"""What `make ui` shows of a finished workflow, in a real browser.
-
-Screenshots go into the folder that ALPHA_DIMT_SCREENSHOTS names, or into the test's own.
-"""
+"""What `make ui` shows of a finished workflow, in a real browser."""
 
 import contextlib
 import csv
@@ -20,14 +17,10 @@ from typing import Any
 from urllib.parse import quote
 
 import pytest
+from browser import picture
 
 pytestmark = pytest.mark.slow
 
-CHROMIUM = Path("/usr/bin/chromium")
-QUIET = [
-    *("--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"),
-    *("--disable-background-networking", "--disable-component-update", "--disable-sync"),
-]
 # What a person has clicked away once: the overview for generative AI and its assistant.
 SETTLED = {
     "mlflow.workflowType_v1": '"machine_learning"',
@@ -102,21 +95,14 @@ def ui(tracked: Path, repository: Path) -> Iterator[str]:
 
 
 @pytest.fixture(scope="module")
-def context() -> Iterator[Any]:
+def context(chromium: Any) -> Iterator[Any]:
     """A browser that was here before."""
-    playwright = pytest.importorskip(
-        "playwright.sync_api", reason="Playwright is not installed: pip install playwright"
-    )
-    if not CHROMIUM.exists():
-        pytest.skip(f"there is no {CHROMIUM}: apt-get install chromium")
-    with playwright.sync_playwright() as driver:
-        browser = driver.chromium.launch(executable_path=CHROMIUM, args=QUIET)
-        context = browser.new_context(viewport={"width": 1400, "height": 1600})
-        context.set_default_timeout(WAIT)
-        for key, value in SETTLED.items():
-            context.add_init_script(f"localStorage.setItem({key!r}, {value!r})")
-        yield context
-        browser.close()
+    context = chromium.new_context(viewport={"width": 1400, "height": 1600})
+    context.set_default_timeout(WAIT)
+    for key, value in SETTLED.items():
+        context.add_init_script(f"localStorage.setItem({key!r}, {value!r})")
+    yield context
+    context.close()
 
 
 @pytest.fixture
@@ -124,9 +110,7 @@ def page(context: Any, tmp_path: Path, request: pytest.FixtureRequest) -> Iterat
     """A fresh page, kept as a picture at the end."""
     page = context.new_page()
     yield page
-    pictures = Path(os.environ.get("ALPHA_DIMT_SCREENSHOTS", tmp_path))
-    pictures.mkdir(parents=True, exist_ok=True)
-    page.screenshot(path=pictures / f"{request.node.name}.png")
+    page.screenshot(path=picture(request.node.name, tmp_path))
     page.close()
 
 
