@@ -84,11 +84,14 @@ def test_the_package_is_that_of_the_model(answer: tuple[list[list[str]], str, li
     assert answer[1].endswith("words.model/code/alpha_dimt/translate.py")
 
 
-def test_weights_are_in_it_once(served: tuple[list[Path], list[list[str]]]) -> None:
+def test_weights_are_in_it_once_and_codes_of_subwords(
+    served: tuple[list[Path], list[list[str]]],
+) -> None:
     for model in served[0]:
         assert len(list(model.rglob("*.safetensors"))) == 1
         assert not list(model.rglob("__pycache__"))
         assert not list(model.rglob("*.pkl"))
+    assert [(model / "artifacts/codes.de.txt").exists() for model in served[0]] == [False, True]
 
 
 def test_what_it_asks_for_is_what_it_loads(
