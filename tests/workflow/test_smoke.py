@@ -36,11 +36,13 @@ def test_table1_has_the_five_systems(finished):
         assert (finished.folder / f"results/toy/tables/table1.{kind}").stat().st_size > 0
 
 
-def test_five_finished_runs_in_mlflow(finished):
+def test_five_finished_runs_and_their_parents_in_mlflow(finished):
     with sqlite3.connect(finished.folder / "results/mlflow.db") as database:
         names = database.execute("SELECT name FROM runs WHERE status = 'FINISHED'").fetchall()
 
-    assert sorted(name for (name,) in names) == sorted(f"{system} seed1" for system in SYSTEMS)
+    assert sorted(name for (name,) in names) == sorted(
+        [*SYSTEMS, *(f"{system} seed1" for system in SYSTEMS), "toy: tables and figures"]
+    )
 
 
 def test_a_run_holds_its_configuration_and_its_state_is_gone(finished):
