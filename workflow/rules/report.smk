@@ -68,7 +68,9 @@ rule track:
             "results/{corpus}/tables/table1.html",
             "results/{corpus}/tables/significance.html",
             "results/{corpus}/tables/training.html",
+            "results/{corpus}/figures/scores.svg",
             "results/{corpus}/figures/learning_curves.svg",
+            "results/{corpus}/report/index.html",
         ],
     output:
         "results/{corpus}/tracking.json",
