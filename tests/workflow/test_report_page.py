@@ -15,7 +15,7 @@ Opened = Callable[..., Any]
 
 
 @pytest.fixture
-def opened(chromium: Any, finished: Any, tmp_path: Path, request: pytest.FixtureRequest) -> Any:
+def opened(chromium: Any, finished: Any) -> Any:
     """Open the page in a window; afterwards nothing was asked of a network, nothing failed."""
     contexts, wrong = [], []
 
@@ -41,16 +41,14 @@ def opened(chromium: Any, finished: Any, tmp_path: Path, request: pytest.Fixture
         return page
 
     yield open_page
-    for number, context in enumerate(contexts):
-        for page in context.pages:
-            name = f"{request.node.name}{number or ''}"
-            page.screenshot(path=picture(name, tmp_path), full_page=True)
+    for context in contexts:
         context.close()
     assert wrong == []
 
 
-def test_the_page_is_whole(opened: Opened) -> None:
+def test_the_page_is_whole(opened: Opened, tmp_path: Path) -> None:
     page = opened()
+    page.screenshot(path=picture("report", tmp_path), full_page=True)
     headings = page.locator("h2").all_inner_texts()
     assert headings[:3] == ["Table 1", "Scores", "Learning curves"]
     assert headings[-4:] == ["Translations", "Significance", "Methods", "Provenance"]
@@ -96,8 +94,9 @@ def test_a_mark_says_its_figures(opened: Opened) -> None:
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_a_phone_shows_all_of_it(opened: Opened, scheme: str) -> None:
+def test_a_phone_shows_all_of_it(opened: Opened, scheme: str, tmp_path: Path) -> None:
     page = opened(width=390, height=844, scheme=scheme)
+    page.screenshot(path=picture(f"report-phone-{scheme}", tmp_path), full_page=True)
     assert page.evaluate("document.documentElement.scrollWidth") == 390
     paper, ink = page.evaluate(
         "(({backgroundColor, color}) => [backgroundColor, color])(getComputedStyle(document.body))"
