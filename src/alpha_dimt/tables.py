@@ -24,26 +24,56 @@ OURS = "this run"
 
 
 @dataclass(frozen=True)
+class Bleu:
+    """What `evaluate` wrote of a corpus BLEU.
+
+    Attributes:
+        value: the score, a percentage.
+        brevity_penalty: at most 1.
+        ratio: tokens of the hypotheses by tokens of the references.
+        definition: of the score, in words.
+        signature: of sacreBLEU.
+    """
+
+    value: float
+    brevity_penalty: float
+    ratio: float
+    definition: str
+    signature: str
+
+
+@dataclass(frozen=True)
 class Run:
-    """What Table 1 needs of a finished run.
+    """What the tables need of a finished run.
 
     Attributes:
         folder: as given.
         config: its configuration.
-        scores: multi-bleu by column, percentages.
+        bleu: multi-bleu by column.
         sizes: sentences of the dev and the test set.
         references: SHA-256 of the tokenised reference by column.
-        definition: of the scores.
-        signature: of sacreBLEU.
     """
 
     folder: Path
     config: RunConfig
-    scores: dict[str, float]
+    bleu: dict[str, Bleu]
     sizes: tuple[int, int]
     references: dict[str, str]
-    definition: str
-    signature: str
+
+    @property
+    def scores(self) -> dict[str, float]:
+        """Multi-bleu by column, percentages."""
+        return {column: bleu.value for column, bleu in self.bleu.items()}
+
+    @property
+    def definition(self) -> str:
+        """Of the scores, in words."""
+        return ", ".join(sorted({bleu.definition for bleu in self.bleu.values()}))
+
+    @property
+    def signature(self) -> str:
+        """Of sacreBLEU."""
+        return ", ".join(sorted({bleu.signature for bleu in self.bleu.values()}))
 
 
 def write_table1(runs: Sequence[Path], *, out: Path) -> None:
@@ -94,13 +124,12 @@ def read_run(folder: Path) -> Run:
         column: read_json(folder / "scores" / f"{name}.json") for column, name in COLUMNS.items()
     }
     try:
-        scores = {column: report["scores"]["multi_bleu"] for column, report in reports.items()}
-        definitions = {score["definition"] for score in scores.values()}
-        signatures = {score["signature"] for score in scores.values()}
         return Run(
             folder=folder,
             config=config,
-            scores={column: float(score["value"]) for column, score in scores.items()},
+            bleu={
+                column: _bleu(report["scores"]["multi_bleu"]) for column, report in reports.items()
+            },
             sizes=(
                 reports["dev_greedy"]["hypotheses"]["lines"],
                 reports["test_greedy"]["hypotheses"]["lines"],
@@ -109,8 +138,6 @@ def read_run(folder: Path) -> Run:
                 column: report["references"]["tokenised"]["sha256"]
                 for column, report in reports.items()
             },
-            definition=", ".join(sorted(definitions)),
-            signature=", ".join(sorted(signatures)),
         )
     except KeyError as error:
         raise UserError(
@@ -121,6 +148,15 @@ def read_run(folder: Path) -> Run:
             f"{folder}/scores: this is not what `alpha-dimt evaluate` writes ({error}); "
             "score the run anew"
         ) from error
+
+
+def _bleu(score: Mapping[str, Any]) -> Bleu:
+    numbers = ("value", "brevity_penalty", "ratio")
+    return Bleu(
+        **{name: float(score[name]) for name in numbers},
+        definition=score["definition"],
+        signature=score["signature"],
+    )
 
 
 def read_published() -> list[dict[str, str]]:

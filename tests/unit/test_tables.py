@@ -34,6 +34,8 @@ def make_run(root: Path, system: str, seed: int, bleu: float, corpus: str = "con
             "scores": {
                 "multi_bleu": {
                     "value": bleu - less,
+                    "brevity_penalty": 0.97,
+                    "ratio": 0.95,
                     "definition": "multi-bleu, tokenised lower-cased",
                     "signature": "nrefs:1|tok:none",
                 }

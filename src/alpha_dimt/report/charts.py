@@ -18,6 +18,10 @@ from alpha_dimt.tables import TESTED, settings
 PALETTE = ["#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#8C6BB1"]
 GREY = "#888888"
 HEIGHT = 300
+"""At least, in pixels."""
+SYSTEM_HEIGHT = 26
+"""Of a system that has a place of its own on the axis."""
+LEGEND_COLUMNS, LEGEND_HEIGHT = 3, 18
 TICKS = 12
 """At most, of epochs."""
 FONT = "system-ui, sans-serif"
@@ -46,12 +50,12 @@ def all_charts(study: Study) -> dict[str, Chart]:
     return {name: chart for name, chart in charts.items() if chart is not None}
 
 
-def _finished(chart: Chart, description: str) -> Chart:
+def _finished(chart: Chart, description: str, height: int = HEIGHT) -> Chart:
     """Return a chart with its description, as wide as its place, in the colours of its place."""
     finished: Chart = (
         chart.properties(
             width="container",
-            height=HEIGHT,
+            height=height,
             description=description,
             autosize=alt.AutoSizeParams(type="fit", contains="padding"),
         )
@@ -72,7 +76,7 @@ def _finished(chart: Chart, description: str) -> Chart:
             titleColor="currentColor",
             labelFontSize=12,
             orient="top",
-            columns=3,
+            columns=LEGEND_COLUMNS,
             symbolOpacity=1,
             symbolStrokeWidth=3,
         )
@@ -94,6 +98,17 @@ def _colour(study: Study) -> alt.Color:
     )
 
 
+def _with_legend(study: Study) -> int:
+    """Return the height of a chart whose legend names every system."""
+    lines = -(-len(study.systems) // LEGEND_COLUMNS)
+    return HEIGHT + LEGEND_HEIGHT * max(0, lines - 2)
+
+
+def _with_rows(study: Study) -> int:
+    """Return the height of a chart with a row for every system."""
+    return max(HEIGHT, SYSTEM_HEIGHT * len(study.systems))
+
+
 def _values(rows: Iterable[dict[str, Any]]) -> alt.Data:
     return alt.Data(values=list(rows))  # type: ignore[no-untyped-call]
 
@@ -113,7 +128,9 @@ def of_every_epoch(study: Study, name: str, title: str, *, lowest: bool = False)
     if not any(study.mean_series(system, name) for system in study.systems):
         return None
     return _finished(
-        alt.layer(*_epoch_layers(study, name, title)), _epochs_said(study, name, title, lowest)
+        alt.layer(*_epoch_layers(study, name, title)),
+        _epochs_said(study, name, title, lowest),
+        _with_legend(study),
     )
 
 
@@ -195,7 +212,8 @@ def learning_curves(study: Study) -> Chart:
         f"{_epochs_said(study, name, title, lowest=False)} Grey dashed lines: the authors' five "
         "runs on IWSLT'14 de-en, another corpus, for the shape alone."
     )
-    return _finished(alt.layer(behind, *_epoch_layers(study, name, title)), description)
+    layers = alt.layer(behind, *_epoch_layers(study, name, title))
+    return _finished(layers, description, _with_legend(study))
 
 
 def _seeds(trainings: Sequence[Training]) -> str:
@@ -241,7 +259,11 @@ def scores(study: Study) -> Chart:
         summary.mark_point(size=80, filled=True, opacity=1, shape="diamond").encode(x=bleu),
     ]
     said = "; ".join(map(_said, means))
-    return _finished(alt.layer(*layers), f"Test BLEU, mean over seeds and 95 % interval. {said}.")
+    return _finished(
+        alt.layer(*layers),
+        f"Test BLEU, mean over seeds and 95 % interval. {said}.",
+        _with_rows(study),
+    )
 
 
 def _interval_tooltip() -> list[Any]:
@@ -344,8 +366,8 @@ def lengths(study: Study) -> Chart:
             "system": training.system,
             "seed": training.seed,
             "search": search,
-            "ratio": training.bleu[column]["ratio"],
-            "penalty": training.bleu[column]["brevity_penalty"],
+            "ratio": training.run.bleu[column].ratio,
+            "penalty": training.run.bleu[column].brevity_penalty,
         }
         for training in study.trainings
         for column, search in SEARCHES.items()
@@ -370,12 +392,13 @@ def lengths(study: Study) -> Chart:
         .encode(x="one:Q")
     )
     said = "; ".join(
-        f"{system}, {search}: ratio {mean(t.bleu[column]['ratio'] for t in trainings):.3f}, "
-        f"penalty {mean(t.bleu[column]['brevity_penalty'] for t in trainings):.3f}"
+        f"{system}, {search}: ratio {mean(t.run.bleu[column].ratio for t in trainings):.3f}, "
+        f"penalty {mean(t.run.bleu[column].brevity_penalty for t in trainings):.3f}"
         for system, trainings in study.systems.items()
         for column, search in SEARCHES.items()
     )
     return _finished(
         alt.layer(line, points),
         f"Length of the test translations over that of the references. Means: {said}.",
+        _with_rows(study),
     )

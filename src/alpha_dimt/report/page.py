@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from datetime import UTC, datetime
 from functools import cache
 from html import unescape
@@ -21,6 +21,7 @@ from alpha_dimt.files import write_text
 from alpha_dimt.report.charts import all_charts
 from alpha_dimt.report.differences import differences
 from alpha_dimt.report.methods import methods
+from alpha_dimt.report.provenance import Value, circumstances, provenance
 from alpha_dimt.report.study import Study, Training, read_study
 from alpha_dimt.report.translations import read_examples
 from alpha_dimt.table_formats import MISSING, read_tables, section
@@ -30,39 +31,6 @@ RUN_HEADERS = (
     *("System", "Seed", "Dev greedy", "Test greedy", "Test beam", "BP greedy", "BP beam"),
     *("Best epoch", "Epochs", "Minutes", "Tokens/s", "Memory (MB)"),
 )
-
-
-@dataclass(frozen=True)
-class Value:
-    """A cell of a table that can be sorted."""
-
-    shown: str
-    sort: str
-
-
-@dataclass(frozen=True)
-class Source:
-    """Where one number is from.
-
-    Attributes:
-        system: that it is of.
-        seed: of the training.
-        number: its name.
-        value: it.
-        file: that holds it.
-        rule: of the workflow that made the file.
-        code: version that trained the run.
-        identity: sacreBLEU's signature, or the fingerprint of the run's configuration.
-    """
-
-    system: str
-    seed: int
-    number: str
-    value: Value
-    file: str
-    rule: str
-    code: str
-    identity: str
 
 
 def write_report(runs: Sequence[Path], *, tables: Path, examples: Path | None, out: Path) -> None:
@@ -156,7 +124,7 @@ def run_row(training: Training) -> list[Value]:
     numbers: list[tuple[float | None, str]] = [
         (training.seed, "d"),
         *((training.run.scores[column], ".2f") for column in COLUMNS),
-        *((training.bleu[column]["brevity_penalty"], ".3f") for column in TESTED),
+        *((training.run.bleu[column].brevity_penalty, ".3f") for column in TESTED),
         (about["best"]["epoch"], "d"),
         (about["epochs"], "d"),
         (about["wall_seconds"] / 60, ".1f"),
@@ -170,67 +138,6 @@ def run_row(training: Training) -> list[Value]:
             for number, form in numbers
         ),
     ]
-
-
-def provenance(study: Study, page: Path) -> list[Source]:
-    """Return where every number of a run is from; files as seen from the folder `page`."""
-    sources = []
-    for training in study.trainings:
-        about, key = training.about, training.about["run_key"]
-        numbers: list[tuple[str, float, str, str, str, str]] = []
-        for column, name in COLUMNS.items():
-            score = training.bleu[column]
-            origin = (f"scores/{name}.json", "evaluate", score["signature"])
-            numbers.append((f"BLEU {name}", score["value"], ".2f", *origin))
-            numbers.append((f"BP {name}", score["brevity_penalty"], ".3f", *origin))
-        numbers.append(("wall seconds", about["wall_seconds"], ",.0f", "run.json", "train", key))
-        epochs = len(training.epochs)
-        numbers.append(("epochs of curves", epochs, "d", "metrics.jsonl", "train", key))
-        sources += [
-            Source(
-                system=training.system,
-                seed=training.seed,
-                number=number,
-                value=Value(format(value, form), str(value)),
-                file=str(_seen(training.run.folder / file, page)),
-                rule=rule,
-                code=about["code_version"],
-                identity=identity,
-            )
-            for number, value, form, file, rule, identity in numbers
-        ]
-    return sources
-
-
-def _seen(path: Path, page: Path) -> Path:
-    """Return a path as seen from the folder above that of the page, where it lies below it."""
-    above = page.absolute().parent
-    absolute = path.absolute()
-    return absolute.relative_to(above) if absolute.is_relative_to(above) else path
-
-
-def circumstances(study: Study) -> list[str]:
-    """Return code, machines, libraries and data, each once."""
-    lines: dict[str, None] = {}
-    for training in study.trainings:
-        about = training.about
-        machine = about["machine"]
-        libraries = ", ".join(f"{name} {version}" for name, version in about["libraries"].items())
-        lines[
-            f"alpha-dimt {about['code_version']} on {machine['processor']}, {machine['cores']} "
-            f"cores, {machine['device']}, {machine['system']}; {about['precision']} products, "
-            f"{about['threads']} threads a training; {libraries}."
-        ] = None
-    for training in study.trainings:
-        for name, digest in training.about["data"].items():
-            seed = (
-                f" of {training.system} seed {training.seed}" if name == "best.safetensors" else ""
-            )
-            lines[f"{name}{seed}: SHA-256 {digest}"] = None
-    for column, name in COLUMNS.items():
-        digest = study.trainings[0].run.references[column]
-        lines[f"reference of {name}: SHA-256 {digest}"] = None
-    return list(lines)
 
 
 def last_end(study: Study) -> datetime:

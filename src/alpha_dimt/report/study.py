@@ -13,7 +13,7 @@ from alpha_dimt.config import Decoding, RunConfig, load
 from alpha_dimt.errors import UserError
 from alpha_dimt.files import read_json, read_json_lines
 from alpha_dimt.layout import beam_config_of
-from alpha_dimt.tables import COLUMNS, Run, group, read_run
+from alpha_dimt.tables import Run, group, read_run
 
 
 @dataclass(frozen=True)
@@ -24,13 +24,11 @@ class Training:
         run: configuration and scores.
         about: run.json.
         epochs: the records of metrics.jsonl.
-        bleu: of each column of scores, BLEU with its parts as `evaluate` wrote it.
     """
 
     run: Run
     about: dict[str, Any]
     epochs: list[dict[str, Any]]
-    bleu: dict[str, dict[str, Any]]
 
     @property
     def system(self) -> str:
@@ -106,15 +104,7 @@ def _read(run: Run) -> Training:
     epochs = read_json_lines(run.folder / "metrics.jsonl")
     if not epochs:
         raise UserError(f"{run.folder}/metrics.jsonl: it holds no epoch; train the run anew")
-    return Training(
-        run=run,
-        about=read_json(run.folder / "run.json"),
-        epochs=epochs,
-        bleu={
-            column: read_json(run.folder / "scores" / f"{name}.json")["scores"]["multi_bleu"]
-            for column, name in COLUMNS.items()
-        },
-    )
+    return Training(run=run, about=read_json(run.folder / "run.json"), epochs=epochs)
 
 
 def published_curves() -> dict[str, dict[int, float]]:

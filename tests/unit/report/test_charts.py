@@ -36,6 +36,24 @@ def test_no_alpha_no_chart_of_it_and_ml_alone_has_no_weights(tmp_path: Path) -> 
     assert all_charts(study).keys() == {"scores", "learning_curves", "nll", "lengths"}
 
 
+def test_many_systems_have_room(tmp_path: Path) -> None:
+    systems = {
+        f"alpha{place / 20}": {"objective": "alpha", "alpha": place / 20} for place in range(20)
+    }
+    few = all_charts(read_study([make_run(tmp_path / "few", "ml", 1, 30.0)]))
+    many = all_charts(
+        read_study([make_run(tmp_path / "many", name, 1, 30.0, systems) for name in systems])
+    )
+    heights = {
+        name: (few[name].to_dict()["height"], chart.to_dict()["height"])
+        for name, chart in many.items()
+        if name in few
+    }
+    # A row of 26 pixels for each; seven lines of names in the legend above the curves.
+    assert heights["scores"] == heights["lengths"] == (300, 520)
+    assert heights["nll"] == heights["learning_curves"] == (300, 390)
+
+
 def test_curves_are_those_of_the_runs_and_of_the_authors(tmp_path: Path) -> None:
     study = read_study(make_study(tmp_path))
     rows = values(all_charts(study)["learning_curves"])
