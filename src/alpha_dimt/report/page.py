@@ -101,11 +101,15 @@ def summary(study: Study) -> str:
 
 def verdicts(study: Study) -> list[str]:
     """Return in words which system is best over seeds, if any is."""
+    systems = [[training.run for training in same] for same in study.systems.values()]
+    if all(len(same) == 1 for same in systems):
+        return [
+            "One seed of each: nothing here is evidence about other trainings of these systems."
+        ]
     said = []
     for column in TESTED:
         header = beam_header(study.search.beam) if column == "test_beam" else "Test (greedy)"
-        runs = [[training.run for training in same] for same in study.systems.values()]
-        best = best_system(scores_by_seed(runs, column))
+        best = best_system(scores_by_seed(systems, column))
         said.append(
             f"{header}: {best} is better than every other system over the seeds (paired t tests, "
             "Holm-corrected, 5 %)."

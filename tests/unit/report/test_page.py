@@ -124,6 +124,13 @@ def test_verdicts_follow_the_tests_over_seeds(results: Path) -> None:
     assert page.text.count("no system is shown to be better") == 2
 
 
+def test_one_seed_is_no_evidence(results: Path) -> None:
+    runs = [run for run in make_study(results) if run.name == "seed1"]
+    _, page = written(results, runs)
+    assert "One seed of each: nothing here is evidence" in page.text
+    assert "is shown to be better" not in page.text
+
+
 def test_runs_of_before_memory_was_measured(results: Path) -> None:
     runs = make_study(results)
     path = runs[0] / "metrics.jsonl"
