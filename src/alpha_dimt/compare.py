@@ -26,7 +26,7 @@ from alpha_dimt.evaluation.significance import (
     compare,
     resample,
 )
-from alpha_dimt.files import read_lines
+from alpha_dimt.files import read_lines, sha256
 from alpha_dimt.layout import reference_of
 from alpha_dimt.tables import formatted_interval
 
@@ -120,9 +120,14 @@ def find(first: Side, second: Side, reference: Path | None) -> Found:
         reference: tokenised; None: that of the runs' results folder.
 
     Raises:
-        UserError: nothing says what the reference is, the two have no seed in common, or a file is
-            missing or has another number of lines than the reference.
+        UserError: nothing says what the reference is, the two bring different ones, they have no
+            seed in common, or a file is missing or has another number of lines than the reference.
     """
+    if reference is None and _differ(first.reference, second.reference):
+        raise UserError(
+            f"{first.name} and {second.name} have different references ({first.reference}, "
+            f"{second.reference}): give the one that both are translations of by --reference"
+        )
     reference = reference or first.reference or second.reference
     if reference is None:
         raise UserError(f"{first.name} is a file: give the tokenised reference by --reference")
@@ -164,6 +169,12 @@ def find(first: Side, second: Side, reference: Path | None) -> Found:
         across=across,
         sensitivity=spread,
     )
+
+
+def _differ(first: Path | None, second: Path | None) -> bool:
+    """Return whether both sides bring a reference, and not the same one."""
+    both = [path for path in (first, second) if path and path.is_file()]
+    return len({sha256(path) for path in both}) > 1
 
 
 def json_text(found: Found) -> str:
@@ -225,7 +236,7 @@ def _across_in_words(across: AcrossSeeds, spread: Sensitivity | None) -> Iterabl
         f"interval {formatted_interval(across.interval, '+')}"
     )
     yield (
-        f"  paired t test {formatted_p(across.p_t)}, exact sign-flip test "
+        f"  paired t test {formatted_p(across.p_t)}, sign-flip test "
         f"{formatted_p(across.p_flip)} (the least that {count} seeds can give: "
         f"{least_sign_flip(count):.2g})"
     )

@@ -2,6 +2,7 @@
 
 import csv
 import io
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import combinations
@@ -29,22 +30,15 @@ from alpha_dimt.evaluation.significance import (
     holm,
     resample,
 )
-from alpha_dimt.table_formats import Cell, Row, Table, cells, html, latex, markdown, to_json
-from alpha_dimt.tables import (
-    COLUMNS,
-    TESTED,
-    Run,
-    beam_header,
-    beam_width,
-    formatted_interval,
-    group,
-    read_run,
-    scores_by_seed,
-    write_formats,
-)
+from alpha_dimt.runs import COLUMNS, TESTED, Run, beam_width, group, read_run, scores_by_seed
+from alpha_dimt.table_formats import Cell, Row, Table, cells, write_tables
+from alpha_dimt.tables import beam_header, formatted_interval
 
 WANTED = 0.3
 """BLEU; a difference that would matter: the paper's gain of alpha = 0.5 over ML is 0.23."""
+
+LARGEST = 100
+"""BLEU; no difference is larger."""
 
 MINUS = str.maketrans("-", "−")
 FIELDS = (
@@ -110,14 +104,7 @@ def write_significance(runs: Sequence[Path], *, reference: Path, out: Path) -> N
     ]
     about = systems[0][0]
     tables = [across_table(columns, about), within_table(columns, about)]
-    texts = {
-        "csv": csv_text(columns, about),
-        "json": to_json(tables),
-        "md": "\n".join(map(markdown, tables)),
-        "tex": "\n".join(map(latex, tables)),
-        "html": html("Significance", tables),
-    }
-    write_formats(texts, out)
+    write_tables(out, tables, csv=csv_text(columns, about))
 
 
 def compare_column(
@@ -290,7 +277,7 @@ def across_table(columns: Sequence[Column], about: Run) -> Table:
             f"Would other trainings show the difference on this test set? BLEU on "
             f"{about.config.data.corpus.name}, systems paired seed by seed: mean difference ± "
             "sample standard deviation, its 95 % interval and p of the paired t test, p corrected "
-            "for the number of pairs (Holm), p of the exact sign-flip test. Bold: the corrected p "
+            "for the number of pairs (Holm), p of the sign-flip test. Bold: the corrected p "
             f"is below {LEVEL:g}. {_definition(about)}"
         ),
         grouped_by="Scores",
@@ -310,13 +297,14 @@ def sensitivity_text(found: Sensitivity | None) -> str:
     """Return in words what the experiment could find."""
     if found is None:
         return (
-            "nothing can be said about other trainings, neither an interval nor a minimal "
-            "detectable difference: that takes two systems with two seeds in common, whose "
-            "differences scatter."
+            "nothing more can be said about other trainings: a minimal detectable difference takes "
+            "two seeds that all systems have, with differences that scatter."
         )
     fewest, most = found.seeds_interval
     corrected = ""
-    if found.detectable_corrected > found.detectable:
+    if found.detectable_corrected > LARGEST:
+        corrected = ", and none at the strictest level of the correction"
+    elif found.detectable_corrected > found.detectable:
         corrected = (
             f", of {found.detectable_corrected:.2f} at the strictest level of the correction"
         )
@@ -380,8 +368,23 @@ def within_table(columns: Sequence[Column], about: Run) -> Table:
         rows=rows,
         note=(
             "Significant within a seed says that these two trained models differ, not that their "
-            "objectives do: another seed is another training."
+            "objectives do: another seed is another training." + _floor_note(columns)
         ),
+    )
+
+
+def _floor_note(columns: Sequence[Column]) -> str:
+    """Return a warning where so many pairs are corrected for that none can be significant."""
+    pairs = max(
+        (n for column in columns for n in Counter(one.seed for one in column.within).values()),
+        default=0,
+    )
+    least = pairs / (TRIALS + 1)
+    if least < LEVEL:
+        return ""
+    return (
+        f" {pairs:,} pairs of a seed are more than {TRIALS:,} trials can tell apart: the least "
+        f"corrected p is {min(1.0, least):.2g}, so nothing is bold here."
     )
 
 

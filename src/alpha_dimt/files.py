@@ -139,6 +139,7 @@ def atomic_path(path: Path) -> Iterator[Path]:
             _fsync(temporary)
             temporary.chmod(0o666 & ~_umask())
             temporary.replace(path)
+            _fsync(path.parent)
         finally:
             temporary.unlink(missing_ok=True)
 

@@ -199,9 +199,14 @@ def _reinforce(scored: Scored, values: Tensor) -> Loss:
         {
             "mean_reward": scored.reward.mean(),
             "entropy": -log_p.mean(),
-            "value_spread": values.std(dim=1).mean() if values.shape[1] > 1 else values.std(),
+            "value_spread": values.std(dim=1).mean() if values.shape[1] > 1 else _spread(values),
         },
     )
+
+
+def _spread(values: Tensor) -> Tensor:
+    """Return the deviation of all values; 0 of one, which has none."""
+    return values.std(correction=min(1, values.numel() - 1))
 
 
 def on_policy_alpha(
@@ -255,14 +260,26 @@ def minimum_risk(scored: Scored, *, sharpness: float) -> Loss:
 
 
 def with_likelihood(
-    scored: Scored, *, other: Objective, ml_weight: float, other_weight: float
+    scored: Scored,
+    *,
+    other: Objective,
+    ml_weight: float,
+    other_weight: float,
+    shared: bool = False,
 ) -> Loss:
-    """Mix maximum likelihood of the reference (candidate 0) with an objective on the rest.
+    """Mix maximum likelihood of the reference (candidate 0) with another objective.
 
     With weights 0.017 and 1 and the policy gradient this is GNMT's mixture (Wu et al., 2016), the
     comparison that the paper names as future work.
+
+    Args:
+        scored: the candidates.
+        other: the other objective.
+        ml_weight: of maximum likelihood.
+        other_weight: of the other objective.
+        shared: whether the reference is a candidate of the other objective, too.
     """
     likelihood = maximum_likelihood(scored.columns(slice(0, 1)))
-    rest = other(scored.columns(slice(1, None)))
+    rest = other(scored if shared else scored.columns(slice(1, None)))
     value = ml_weight * likelihood.value + other_weight * rest.value
     return Loss(value, {**rest.diagnostics, "likelihood_loss": likelihood.value.detach()})

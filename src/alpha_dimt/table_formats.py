@@ -8,7 +8,7 @@ from itertools import groupby
 from pathlib import Path
 
 from alpha_dimt.errors import UserError
-from alpha_dimt.files import read_json
+from alpha_dimt.files import read_json, write_text
 
 MISSING = "–"
 
@@ -68,6 +68,25 @@ def cells(*texts: str) -> tuple[Cell, ...]:
 
 
 # ------------------------------------------------------------------------------------- JSON
+
+
+def write_tables(out: Path, tables: Sequence[Table], *, csv: str) -> None:
+    """Write {out}.csv, .json, .md, .tex and .html.
+
+    Args:
+        out: path without suffix.
+        tables: one or several, all of them in every file.
+        csv: the numbers behind them, in full precision.
+    """
+    texts = {
+        "csv": csv,
+        "json": to_json(tables),
+        "md": "\n".join(map(markdown, tables)),
+        "tex": "\n".join(map(latex, tables)),
+        "html": html(", ".join(table.title for table in tables), tables),
+    }
+    for suffix, text in texts.items():
+        write_text(out.with_name(f"{out.name}.{suffix}"), text)
 
 
 def to_json(tables: Sequence[Table]) -> str:

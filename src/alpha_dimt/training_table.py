@@ -8,23 +8,10 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-from alpha_dimt.config import RunConfig
 from alpha_dimt.errors import UserError
-from alpha_dimt.files import read_json, read_json_lines
-from alpha_dimt.table_formats import Row, Table, cells, html, latex, markdown, to_json
-from alpha_dimt.tables import (
-    OURS,
-    Run,
-    beam_header,
-    beam_width,
-    group,
-    read_run,
-    settings,
-    spread,
-    write_formats,
-)
-
-TITLE = "Training"
+from alpha_dimt.runs import Run, Training, beam_width, group, read_run, read_training, settings
+from alpha_dimt.table_formats import Row, Table, cells, write_tables
+from alpha_dimt.tables import OURS, beam_header, spread
 
 
 @dataclass(frozen=True)
@@ -57,7 +44,7 @@ OF_THE_LAST_EPOCH = ("ess", "ess_fraction", "reference_share", "weight_entropy",
 
 
 @dataclass(frozen=True)
-class Training:
+class Entry:
     """What the table needs of one training.
 
     Attributes:
@@ -81,61 +68,46 @@ def write_training_table(runs: Sequence[Path], *, out: Path) -> None:
     Raises:
         UserError: a folder is not a finished, scored run, or the runs do not fit together.
     """
-    trainings = {folder: read_training(folder) for folder in runs}
     systems = [
-        [trainings[run.folder] for run in same]
-        for same in group([training.run for training in trainings.values()])
+        [entry_of(read_training(run)) for run in same]
+        for same in group([read_run(folder) for folder in runs])
     ]
-    table = layout(systems, beam_width(runs[0]))
-    texts = {
-        "csv": csv_text(systems),
-        "json": to_json([table]),
-        "md": markdown(table),
-        "tex": latex(table),
-        "html": html(TITLE, [table]),
-    }
-    write_formats(texts, out)
+    write_tables(out, [layout(systems, beam_width(runs[0]))], csv=csv_text(systems))
 
 
-# ------------------------------------------------------------------------------------- read
+# ---------------------------------------------------------------------------------- figures
 
 
-def read_training(folder: Path) -> Training:
-    """Read what a finished run says of its training.
+def entry_of(training: Training) -> Entry:
+    """Return what the table says of a training.
 
     Raises:
-        UserError: a file is missing, or is not what `train` and `evaluate` write.
+        UserError: its files are not what `train` writes.
     """
-    run, about = read_run(folder), read_json(folder / "run.json")
-    records = read_json_lines(folder / "metrics.jsonl")
     try:
-        return Training(
-            run, {**run.scores, **figures(about, records)}, circumstances(run.config, about)
+        return Entry(
+            run=training.run,
+            figures={**training.run.scores, **figures(training)},
+            circumstances=circumstances(training),
         )
-    except (KeyError, IndexError) as error:
+    except KeyError as error:
         raise UserError(
-            f"{folder}: run.json or metrics.jsonl lack what `train` writes ({error}); "
+            f"{training.run.folder}: run.json or metrics.jsonl lack what `train` writes ({error}); "
             "train the run anew"
         ) from error
 
 
-def figures(about: dict[str, Any], records: Sequence[dict[str, Any]]) -> dict[str, float]:
-    """Return the figures of one training.
-
-    Args:
-        about: run.json.
-        records: of metrics.jsonl, one an epoch.
-    """
+def figures(training: Training) -> dict[str, float]:
+    """Return the figures of one training by column, without scores."""
+    about, records = training.about, training.epochs
     last = records[-1]["metrics"]
     values = {name: last[name] for name in OF_THE_LAST_EPOCH if name in last}
-    if "ess" in values:
+    if {"ess", "ess_fraction"} <= values.keys():  # a custom objective may have one of them
         values["group"] = values["ess"] / values["ess_fraction"]
+    if (peak := training.peak_memory_mb()) is not None:
+        values["peak_memory_mb"] = peak
     steps = [0, *(record["step"] for record in records)]
     timings = [record["timing"] for record in records]
-    # Runs of before it was measured do not have it.
-    peaks = [timing["peak_memory_mb"] for timing in timings if "peak_memory_mb" in timing]
-    if peaks:
-        values["peak_memory_mb"] = max(peaks)
     return {
         **values,
         "epochs": about["epochs"],
@@ -151,27 +123,27 @@ def figures(about: dict[str, Any], records: Sequence[dict[str, Any]]) -> dict[st
     }
 
 
-def circumstances(config: RunConfig, about: dict[str, Any]) -> str:
+def circumstances(training: Training) -> str:
     """Return code, machine and libraries in words."""
-    machine = about["machine"]
+    about, machine = training.about, training.about["machine"]
     return (
         f"alpha-dimt {about['code_version']}, PyTorch {about['libraries']['torch']}, "
         f"{about['precision']} products, {about['threads']} threads a training on "
         f"{machine['processor']} ({machine['cores']} cores, {machine['device']}), "
-        f"batches of {config.training.batch_size} sources"
+        f"batches of {training.config.training.batch_size} sources"
     )
 
 
 # ----------------------------------------------------------------------------------- layout
 
 
-def values_of(trainings: Sequence[Training], column: str) -> list[float]:
+def values_of(trainings: Sequence[Entry], column: str) -> list[float]:
     """Return a figure of every seed of a system; none if one of them lacks it."""
     values = [training.figures[column] for training in trainings if column in training.figures]
     return values if len(values) == len(trainings) else []
 
 
-def csv_text(systems: Sequence[Sequence[Training]]) -> str:
+def csv_text(systems: Sequence[Sequence[Entry]]) -> str:
     """Return the table for a program: full precision, one system a row."""
     fields = ["system", "objective", "alpha", "tau", "n_seeds", "seeds"]
     fields += [f"{column}_{part}" for column in COLUMNS for part in ("mean", "sd")]
@@ -198,7 +170,7 @@ def csv_text(systems: Sequence[Sequence[Training]]) -> str:
     return text.getvalue()
 
 
-def layout(systems: Sequence[Sequence[Training]], beam: int | None) -> Table:
+def layout(systems: Sequence[Sequence[Entry]], beam: int | None) -> Table:
     """Return the table for a person: mean and deviation of several seeds."""
     first = systems[0][0].run
     corpus = first.config.data.corpus.name
@@ -215,7 +187,7 @@ def layout(systems: Sequence[Sequence[Training]], beam: int | None) -> Table:
     headers = {name: column.header for name, column in COLUMNS.items()}
     headers["test_beam"] = beam_header(beam)
     return Table(
-        title=TITLE,
+        title="Training",
         label="training",
         caption=caption,
         grouped_by="Source",
@@ -228,7 +200,7 @@ def layout(systems: Sequence[Sequence[Training]], beam: int | None) -> Table:
     )
 
 
-def _row(trainings: Sequence[Training]) -> Row:
+def _row(trainings: Sequence[Entry]) -> Row:
     config = trainings[0].run.config
     seeds = ", ".join(str(training.run.config.seed) for training in trainings)
     values = settings(config)

@@ -27,7 +27,7 @@ from alpha_dimt.errors import UserError
 from alpha_dimt.evaluation.bleu import detokenise
 from alpha_dimt.evaluation.report import print_scores
 from alpha_dimt.files import read_json, read_lines
-from alpha_dimt.tables import read_run
+from alpha_dimt.runs import read_run
 from alpha_dimt.tracking.records import epoch_points, read_trained
 from alpha_dimt.vocab import SPECIALS, Vocab
 

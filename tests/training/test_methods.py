@@ -10,7 +10,6 @@ from copy_task import experiment, write_corpus
 
 from alpha_dimt.config import Experiment, parse
 from alpha_dimt.data.augment import augment_corpus
-from alpha_dimt.errors import UserError
 from alpha_dimt.files import read_json, read_lines
 from alpha_dimt.training.run import train_run
 
@@ -128,11 +127,3 @@ def test_a_start_is_recorded(config: Experiment, folder: Path) -> None:
         "valid.arrow",
         "best.safetensors",
     }
-
-
-def test_samples_do_not_mix_with_blocks(config: Experiment, folder: Path) -> None:
-    values = config.model_dump(mode="json")
-    values["proposal"]["distribution"]["substitutes"] = "block"
-    blocked = parse(Experiment, values, "blocks")
-    with pytest.raises(UserError, match="samples cannot be mixed with substitutes from a block"):
-        train(blocked, folder, "alpha-mixed")

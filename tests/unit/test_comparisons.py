@@ -104,7 +104,7 @@ def test_one_seed_says_so_in_words(tmp_path: Path, runs: list[Path], reference: 
     across = [row for row in table(out) if row["scope"] == "across seeds"]
     assert [(row["p"], row["low"]) for row in across] == [("", "")] * 2
     assert across[0]["remark"] == "one seed says nothing about others"
-    assert "nothing can be said about other trainings" in out.with_suffix(".md").read_text()
+    assert "nothing more can be said about other trainings" in out.with_suffix(".md").read_text()
 
 
 def test_one_system_has_no_pairs(tmp_path: Path, runs: list[Path], reference: Path) -> None:
@@ -169,6 +169,33 @@ def test_files_need_a_reference(tmp_path: Path, runs: list[Path], reference: Pat
         words(files[0], short, reference)
 
 
+def test_sides_with_different_references_need_one(
+    tmp_path: Path, runs: list[Path], reference: Path
+) -> None:
+    other = make_translated(tmp_path, reference, "ml", 1)
+    beside = tmp_path / "toy/data/text/test.en"
+    write_lines(beside, [line.upper() for line in read_lines(reference)])
+    with pytest.raises(UserError, match=r"ml seed 1 and raml seed 1 have different references"):
+        words(other, runs[3])
+    assert "difference" in words(other, runs[3], reference)
+    shutil.copy(reference, beside)
+    assert "difference" in words(other, runs[3])
+
+
+def test_more_pairs_than_trials_can_tell_apart_are_said(
+    tmp_path: Path, runs: list[Path], reference: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out = tmp_path / "significance"
+    write_significance(runs, reference=reference, out=out)
+    assert "can tell apart" not in out.with_suffix(".md").read_text()
+    monkeypatch.setattr("alpha_dimt.comparisons.TRIALS", 50)
+    write_significance(runs, reference=reference, out=out)
+    text = out.with_suffix(".md").read_text()
+    # Three pairs, and the least p is 1/51.
+    assert "3 pairs of a seed are more than 50 trials can tell apart" in text
+    assert "the least corrected p is 0.059, so nothing is bold here" in text
+
+
 def test_what_does_not_go_together_is_refused(
     tmp_path: Path, runs: list[Path], reference: Path
 ) -> None:
@@ -182,12 +209,12 @@ def test_no_scatter_and_one_common_seed_are_said_in_words(tmp_path: Path, runs: 
     ml = runs[0].parent
     text = words(ml, ml)
     assert "over 3 seeds: +0.00 BLEU" in text
-    assert "nothing can be said about other trainings" in text
+    assert "nothing more can be said about other trainings" in text
     few = tmp_path / "toy" / "runs" / "raml"
     shutil.copytree(runs[3], few / "seed1")
     text = words(ml, few)
     assert "over 1 seed: " in text
-    assert "nothing can be said about other trainings" in text
+    assert "nothing more can be said about other trainings" in text
 
 
 def test_a_folder_anywhere_needs_its_reference(

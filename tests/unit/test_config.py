@@ -96,6 +96,16 @@ def test_the_readme_names_every_key_and_no_other(repository: Path):
 # -------------------------------------------------------------------------------- refusals
 
 
+EDITS = {"kind": "uniform_edit"}
+NGRAM = {"kind": "ngram"}
+NGRAMS = {"kind": "mixture", "parts": [{"weight": w, "distribution": NGRAM} for w in (1, 2)]}
+REPLACING = {"kind": "edit_distance", "insert": 0, "delete": 0, "substitute": 1}
+
+
+def stepping(step: float) -> dict[str, Any]:
+    return {"kind": "increase", "start": 3.0, "step": step, "end": 1.0}
+
+
 @pytest.mark.parametrize(
     ("changes", "key"),
     [
@@ -130,6 +140,18 @@ def test_the_readme_names_every_key_and_no_other(repository: Path):
             {"systems": {"a": {"objective": "raml", "weights": "uniform", "samples": 2}}},
             "systems.a",
         ),
+        ({"proposal": {"include_reference": True, "distribution": NGRAM}}, "proposal"),
+        ({"proposal": {"include_reference": True, "distribution": NGRAMS}}, "proposal"),
+        ({"proposal": {"include_reference": True, "distribution": REPLACING}}, "proposal"),
+        (
+            {
+                "systems": {"a": {"objective": "raml", "samples": 2}},
+                "proposal": {"distribution": {**EDITS, "substitutes": "block"}},
+            },
+            "the file",
+        ),
+        ({"systems": {"a": {"objective": "raml", "tau": stepping(0)}}}, "systems.a.tau"),
+        ({"systems": {"a": {"objective": "raml", "tau": stepping(0.1)}}}, "systems.a.tau"),
         ({"seeds": []}, "seeds"),
         ({"seeds": [1, 1]}, "the file"),
     ],
@@ -140,6 +162,20 @@ def test_impossible_values_name_the_file_and_the_key(changes: dict[str, Any], ke
 
     assert str(error.value).startswith(f"test.yaml: {key}: ")
     assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize(
+    "distribution",
+    [
+        {"kind": "edit_distance"},
+        # The word that is put in may be the one that is taken out.
+        {"kind": "edit_distance", "insert": 0.1, "delete": 0.5, "substitute": 0.5},
+        {**NGRAMS, "parts": [*NGRAMS["parts"], {"weight": 1, "distribution": EDITS}]},
+    ],
+)
+def test_the_reference_may_be_among_the_candidates(distribution: dict[str, Any]):
+    proposal = {"include_reference": True, "distribution": distribution}
+    assert experiment(proposal=proposal).proposal.include_reference
 
 
 @pytest.mark.parametrize(

@@ -41,20 +41,20 @@ ALLOWED: dict[str, set[str]] = {
         *("proposals", "rewards", "runtime", "search"),
     },
     "table_formats": set(),
+    "runs": {"evaluation", "layout"},
     # Table 1 shows intervals over seeds, and what is bold is decided by a test.
-    "tables": {"evaluation", "layout", "table_formats"},
-    "comparisons": {"evaluation", "table_formats", "tables"},
-    # Reads and groups runs as Table 1 does.
-    "training_table": {"table_formats", "tables"},
+    "tables": {"evaluation", "runs", "table_formats"},
+    "comparisons": {"evaluation", "runs", "table_formats", "tables"},
+    "training_table": {"runs", "table_formats", "tables"},
     "compare": {"comparisons", "evaluation", "layout", "tables"},
     # Shows what the tables show; only reads, so needs no model.
-    "report": {"evaluation", "layout", "table_formats", "tables"},
+    "report": {"evaluation", "layout", "runs", "table_formats", "tables"},
     "examples": {"data", "decoding", "model", "report", "runtime"},
     "translate": {"data", "decoding", "evaluation", "layout", "model", "runtime", "search"},
     # Must not need PyTorch: loads `runtime` by name, where PyTorch loads.
     "doctor": {"hardware"},
     # Tags say what Table 1 says; a model is logged with what translates, and loaded by it.
-    "tracking": {"evaluation", "layout", "tables", "translate"},
+    "tracking": {"evaluation", "layout", "runs", "translate"},
     "cli": {
         *("compare", "comparisons", "data", "decoding", "devices", "doctor", "evaluation"),
         *(

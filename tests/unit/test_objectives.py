@@ -279,3 +279,11 @@ def test_mixture_is_the_weighted_sum() -> None:
     )
     assert objective(s).value.item() == pytest.approx(0.25 * 1.5 + 0.75 * 4.5)
     assert gradient(objective, s) == [[-0.125, -0.375], [-0.125, -0.375]]
+    # Minimum risk has the reference among its own candidates.
+    shared = partial(objective, shared=True)
+    assert shared(s).value.item() == pytest.approx(0.25 * 1.5 + 0.75 * 3)
+
+
+def test_one_sample_of_one_source_has_no_spread() -> None:
+    one = Scored(*(value[:1, :1] for value in vars(scored()).values()))
+    assert policy_gradient(one, tau=0.0).diagnostics["value_spread"].item() == 0

@@ -331,6 +331,22 @@ def test_a_changed_run_is_replaced(
     assert_parent(store, [new], [61.0])
 
 
+def test_what_others_uploaded_is_left_alone(store: Store, tmp_path: Path) -> None:
+    anna = make_run(tmp_path / "anna", "alpha0.5", 1)
+    ben = make_run(tmp_path / "ben", "alpha0.5", 1, bleu=61.0)
+    table = tmp_path / "tables/table1.md"
+    table.parent.mkdir()
+    for run, text in ((anna, "her table"), (ben, "his table"), (anna, "her table")):
+        table.write_text(text)
+        store.track(run, attached=(table,))
+    scores = {run.data.metrics["test_bleu_greedy"] for run in store.runs()}
+    assert (len(store.runs()), scores) == (2, {60.0, 61.0})
+    assert (len(store.runs("system")), len(store.runs("overview"))) == (2, 2)
+    for run in store.runs():
+        parent = run.data.tags["mlflow.parentRunId"]
+        assert store.client.get_run(parent).data.tags["owner"] == run.data.tags["owner"]
+
+
 def test_another_configuration_is_another_run(store: Store, tmp_path: Path) -> None:
     runs = [make_run(tmp_path, system, 1) for system in ("ml", "alpha0.5")]
     store.track(runs[0])

@@ -23,6 +23,12 @@ SYSTEMS = {
         "ml_weight": 0.3,
         "other": {"objective": "alpha", "alpha": 0.5, "tau": 0.25},
     },
+    "payoff": {
+        "objective": "raml",
+        "weights": "uniform",
+        "proposal": {"distribution": {"kind": "hamming_payoff", "tau": 0.7}},
+    },
+    "uniform": {"objective": "raml", "weights": "uniform"},
 }
 EXPERIMENT = parse(Experiment, {"corpus": {"kind": "toy"}, "systems": SYSTEMS}, "test")
 WEIGHTS = {"ess": 8.0, "ess_fraction": 0.25, "reference_share": 0.5, "weight_entropy": 2.0}
@@ -131,6 +137,15 @@ def test_a_figure_that_one_seed_lacks_is_left_out(tmp_path: Path, out: Path) -> 
     assert float(row["ess_mean"]) == 8
 
 
+def test_an_objective_that_reports_half_of_the_figures(tmp_path: Path, out: Path) -> None:
+    run = make_run(tmp_path, "moving", 1)
+    lines = (run / "metrics.jsonl").read_text().replace('"ess_fraction"', '"mine"')
+    write_text(run / "metrics.jsonl", lines)
+    write_training_table([run], out=out)
+    row = table(out)["moving"]
+    assert (float(row["ess_mean"]), row["group_mean"]) == (8, "")
+
+
 def test_settings_are_readable(tmp_path: Path, out: Path) -> None:
     write_training_table([make_run(tmp_path, name, 1) for name in SYSTEMS], out=out)
     rows = table(out)
@@ -138,6 +153,8 @@ def test_settings_are_readable(tmp_path: Path, out: Path) -> None:
         ("", ""),
         ("0 to 0.9", "3.0"),
         ("0.5", "0.25"),
+        ("0", "0.7"),
+        ("0", ""),
     ]
 
 

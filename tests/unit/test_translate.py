@@ -14,7 +14,7 @@ from alpha_dimt.data.subword import learn_codes, segment
 from alpha_dimt.errors import UserError
 from alpha_dimt.files import write_json, write_lines
 from alpha_dimt.model.seq2seq import Seq2Seq
-from alpha_dimt.model.weights import save_weights
+from alpha_dimt.model.weights import write_weights
 from alpha_dimt.translate import (
     BLOCK,
     LONG,
@@ -63,7 +63,7 @@ def make_run(root: Path, *, bpe: bool = False) -> Path:
     write_json(run / "config.json", config.model_dump(mode="json"))
     model = Seq2Seq(config.model, source_words=len(vocabs["de"]), target_words=len(vocabs["en"]))
     model.initialise(1.0, torch.Generator().manual_seed(5))
-    save_weights(model, run / "best.safetensors", config.fingerprint())
+    write_weights(model, run / "best.safetensors", config.fingerprint())
     decoding = experiment.decoding.model_copy(update={"beam": 2, "max_length": 12})
     write_json(results / "decoding" / "beam.json", decoding.model_dump(mode="json"))
     return run

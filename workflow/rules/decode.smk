@@ -32,7 +32,7 @@ rule decode:
         "results/{corpus}/benchmarks/decode.{system}.seed{seed}.{split}.{search}.tsv"
     conda:
         "../../environment.yml"
-    threads: experiment.training.threads
+    threads: lambda wildcards: run_slice(wildcards).training.threads
     resources:
         runtime=lambda wildcards: decoding_limits(wildcards.search).minutes,
         mem_mb=lambda wildcards, attempt: attempt

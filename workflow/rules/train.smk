@@ -23,7 +23,7 @@ rule train:
         "results/{corpus}/benchmarks/train.{system}.seed{seed}.tsv"
     conda:
         "../../environment.yml"
-    threads: experiment.training.threads
+    threads: lambda wildcards: run_slice(wildcards).training.threads
     # `checkpoint_seconds` is not in `params:`, where another value would train anew.
     resources:
         checkpoint_seconds=experiment.checkpoints.seconds,

@@ -38,6 +38,7 @@ from alpha_dimt.config.proposal import (
     Proposal,
     Substituting,
     UniformEdit,
+    needs_blocks,
 )
 from alpha_dimt.config.reading import load, parse
 from alpha_dimt.config.schedules import Increase, Linear, OnDecay
@@ -107,5 +108,6 @@ __all__ = [
     "fingerprint",
     "from_proposal",
     "load",
+    "needs_blocks",
     "parse",
 ]

@@ -6,10 +6,10 @@ from pydantic import Field, ValidationError, model_validator
 
 from alpha_dimt.config.data import Corpus, DownloadedCorpus, Preparation
 from alpha_dimt.config.presets import with_preset
-from alpha_dimt.config.proposal import Proposal
+from alpha_dimt.config.proposal import Proposal, needs_blocks
 from alpha_dimt.config.reading import explain
 from alpha_dimt.config.section import AnySection, Name, Section, Seed
-from alpha_dimt.config.systems import Objective, from_proposal
+from alpha_dimt.config.systems import Objective, from_proposal, mixes_samples
 from alpha_dimt.config.training import Checkpoints, Decoding, Model, Tracking, Training
 
 
@@ -87,7 +87,12 @@ class Experiment(Section):
         for system, objective in self.systems.items():
             if objective.proposal and not from_proposal(objective):
                 raise ValueError(f"system {system} takes no candidates of a proposal")
-            self.proposal_of(system)
+            proposal = self.proposal_of(system)
+            if mixes_samples(objective) and needs_blocks(proposal.distribution):
+                raise ValueError(
+                    f"system {system}: samples cannot be mixed with substitutes from a block; "
+                    "choose proposal.distribution.substitutes uniform or unigram"
+                )
             self.training_of(system)
             self._starts(system)
         return self

@@ -48,14 +48,25 @@ def _weighted(defaults: dict[str, Any], system: Any) -> Any:
     if not isinstance(system, dict):
         return system
     if system.get("objective") in OFF_POLICY:
-        return _under(defaults, system)
+        return _under(_fitting(defaults, system), system)
     other = system.get("other")
     if not isinstance(other, dict) or other.get("objective") not in OFF_POLICY:
         return system
     # What is of the system and not of its objective stands one level higher.
-    inner = {key: value for key, value in defaults.items() if key not in System.model_fields}
+    inner = {
+        key: value
+        for key, value in _fitting(defaults, other).items()
+        if key not in System.model_fields
+    }
     outer = {key: value for key, value in defaults.items() if key in System.model_fields}
     return {**_under(outer, system), "other": _under(inner, other)}
+
+
+def _fitting(defaults: dict[str, Any], objective: dict[str, Any]) -> dict[str, Any]:
+    """Return the defaults without `chunk` where whole sentences are asked for."""
+    if objective.get("samples") or objective.get("weights") == "uniform":
+        return {key: value for key, value in defaults.items() if key != "chunk"}
+    return defaults
 
 
 def _under(defaults: dict[str, Any], values: Any) -> Any:

@@ -85,6 +85,27 @@ Distribution = Annotated[
 ]
 
 
+def can_draw_reference(distribution: Distribution) -> bool:
+    """Return whether a distribution gives the reference itself a probability above 0."""
+    match distribution:
+        case Ngram():
+            return False
+        case EditDistance():
+            # Replaced by equals there is nothing: a word stays, or another one is put back.
+            stays = distribution.delete + distribution.substitute < 1
+            return stays or (distribution.delete > 0 and distribution.insert > 0)
+        case Mixture():
+            return any(can_draw_reference(part.distribution) for part in distribution.parts)
+    return True
+
+
+def needs_blocks(distribution: Distribution) -> bool:
+    """Return whether a distribution draws its new words from a block of sentences."""
+    if isinstance(distribution, Mixture):
+        return any(needs_blocks(part.distribution) for part in distribution.parts)
+    return distribution.substitutes == "block"
+
+
 class Proposal(Section):
     """The distribution q0 that candidates are drawn from, and how many are drawn."""
 
@@ -104,6 +125,6 @@ class Proposal(Section):
 
     @model_validator(mode="after")
     def _reference_has_a_probability(self) -> Self:
-        if self.include_reference and self.distribution.kind == "ngram":
+        if self.include_reference and not can_draw_reference(self.distribution):
             raise ValueError("include_reference needs a distribution that can draw the reference")
         return self

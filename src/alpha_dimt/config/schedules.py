@@ -1,8 +1,8 @@
 """How alpha and tau move while training."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import AfterValidator, Field, NonNegativeFloat
+from pydantic import AfterValidator, Field, NonNegativeFloat, model_validator
 
 from alpha_dimt.config.section import Section
 
@@ -16,22 +16,33 @@ class Linear(Section):
     epochs: Annotated[int, Field(ge=2)] = Field(description="epoch at which `end` is reached")
 
 
-class OnDecay(Section):
-    """A value that takes a step at each decay of the learning rate."""
+class Stepping(Section):
+    """What the schedules share that move step by step."""
 
-    kind: Literal["on_decay"]
     start: NonNegativeFloat
-    step: float = Field(description="added at each decay; may be negative")
+    step: float = Field(description="added each time; negative where `end` is below `start`")
     end: NonNegativeFloat = Field(description="the value never goes past this")
 
+    @model_validator(mode="after")
+    def _step_leads_to_the_end(self) -> Self:
+        if self.start != self.end and self.step * (self.end - self.start) <= 0:
+            raise ValueError(f"step {self.step:g} does not lead from start to end")
+        return self
 
-class Increase(Section):
+
+class OnDecay(Stepping):
+    """A value that takes a step after each epoch without a new best BLEU on the validation data.
+
+    The learning rate decays then, too, as long as it is above its least value.
+    """
+
+    kind: Literal["on_decay"]
+
+
+class Increase(Stepping):
     """A value that takes a step at each epoch (the authors' unused `alpha_increase`)."""
 
     kind: Literal["increase"]
-    start: NonNegativeFloat
-    step: float = Field(description="added at each epoch; may be negative")
-    end: NonNegativeFloat = Field(description="the value never goes past this")
 
 
 Schedule = Annotated[Linear | OnDecay | Increase, Field(discriminator="kind")]

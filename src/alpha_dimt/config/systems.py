@@ -195,6 +195,12 @@ Objective = Annotated[
 ]
 
 
+def mixes_samples(objective: Objective) -> bool:
+    """Return whether samples of the model are weighted together with candidates of the proposal."""
+    weighted = objective.other if isinstance(objective, Interpolated) else objective
+    return isinstance(weighted, Weighted) and weighted.samples > 0
+
+
 def from_proposal(objective: Objective) -> bool:
     """Return whether an objective trains on candidates of the proposal."""
     if isinstance(objective, Interpolated):

@@ -48,7 +48,9 @@ class Training(Section):
     precision: Literal["auto", "fp32", "bf16"] = Field(
         "auto", description="of matrix products; auto: bf16 where the processor has it"
     )
-    threads: PositiveInt = Field(2, description="CPU threads of one training; part of its identity")
+    threads: PositiveInt = Field(
+        2, description="CPU threads of one training; other numbers differ in the last digits"
+    )
 
     @model_validator(mode="after")
     def _rates(self) -> Self:

@@ -7,11 +7,11 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 
-from alpha_dimt.config import AugmentConfig, Proposal
+from alpha_dimt.config import AugmentConfig, Proposal, needs_blocks
 from alpha_dimt.data.encoded import REFERENCES, read_pairs
 from alpha_dimt.files import atomic_path
 from alpha_dimt.progress import bar
-from alpha_dimt.proposals import Block, Edits, Words, build, frame, needs_blocks
+from alpha_dimt.proposals import Block, Edits, Words, build, frame
 from alpha_dimt.ragged import Ragged
 from alpha_dimt.rewards import reward_of_edits
 from alpha_dimt.vocab import Vocab

@@ -21,8 +21,13 @@ POWER = 0.8
 Scores = Mapping[str, Mapping[int, float]]
 """Of each system, the score of each seed."""
 
-ALL_SIGNS = 13
-"""Seeds up to which the sign-flip test goes through all signs."""
+ALL_SIGNS = 20
+"""Seeds up to which the sign-flip test goes through all signs: a million of them."""
+RANDOM_SIGNS = 9_999
+"""Draws of signs beyond."""
+
+NO_SCATTER = 1e-9
+"""BLEU; smaller deviations are those of rounding."""
 
 
 @dataclass(frozen=True)
@@ -40,7 +45,7 @@ class AcrossSeeds:
         interval: 95 %, of the mean difference, by Student's t.
         p_t: of the paired t test, two-sided.
         p_holm: the same, corrected for the number of pairs.
-        p_flip: of the exact sign-flip test, two-sided.
+        p_flip: of the sign-flip test, two-sided; exact up to ALL_SIGNS seeds.
     """
 
     pair: tuple[str, str]
@@ -130,7 +135,7 @@ def _compare(scores: Scores, pair: tuple[str, str], seeds: tuple[int, ...]) -> A
 
 def paired_t(differences: Sequence[float]) -> float | None:
     """Return the two-sided p-value of mean 0; None where the differences do not scatter."""
-    if stdev(differences) == 0:
+    if stdev(differences) < NO_SCATTER:
         return None
     t = mean(differences) / stdev(differences) * math.sqrt(len(differences))
     return float(2 * special.stdtr(len(differences) - 1, -abs(t)))
@@ -139,7 +144,7 @@ def paired_t(differences: Sequence[float]) -> float | None:
 def sign_flip(differences: Sequence[float]) -> float:
     """Return the two-sided p-value of differences that are as likely of the other sign.
 
-    Exact up to ALL_SIGNS seeds, of 9,999 random sets of signs beyond.
+    Exact up to ALL_SIGNS seeds, of RANDOM_SIGNS random sets of signs beyond.
     """
     if len(differences) > ALL_SIGNS:
         return _random_sign_flip(differences)
@@ -159,14 +164,15 @@ def _random_sign_flip(differences: Sequence[float]) -> float:
         np.mean,
         permutation_type="samples",
         vectorized=True,
+        n_resamples=RANDOM_SIGNS,
         rng=np.random.default_rng(0),
     )
     return float(test.pvalue)
 
 
 def least_sign_flip(seeds: int) -> float:
-    """Return the least p-value that the exact sign-flip test can give."""
-    return 2.0 ** (1 - seeds)
+    """Return the least p-value that the sign-flip test can give."""
+    return 2.0 ** (1 - seeds) if seeds <= ALL_SIGNS else 2 / (RANDOM_SIGNS + 1)
 
 
 def best_system(scores: Scores) -> str | None:
@@ -213,7 +219,10 @@ def detectable(sd: float, seeds: int, level: float = LEVEL) -> float:
         level: of the test.
     """
     low, high = 0.0, 1.0
-    while power(high, seeds, level) < POWER:
+    # Far out the distribution is no number, and such a difference is none either.
+    while not (found := power(high, seeds, level)) >= POWER:
+        if math.isnan(found):
+            return math.inf
         low, high = high, 2 * high
     while low < (middle := (low + high) / 2) < high:
         low, high = (middle, high) if power(middle, seeds, level) < POWER else (low, middle)
@@ -232,7 +241,7 @@ def seeds_for(difference: float, sd: float, level: float = LEVEL) -> int:
 
 
 def sensitivity(scores: Scores, wanted: float) -> Sensitivity | None:
-    """Return what the experiment can find; None where no two systems have two seeds in common.
+    """Return what the experiment can find; None without two seeds of all systems, or scatter.
 
     The pooled variance of the differences is twice the residual mean square of scores by system
     and seed, with (systems - 1) (seeds - 1) degrees of freedom; taken over the seeds that all
@@ -249,9 +258,9 @@ def sensitivity(scores: Scores, wanted: float) -> Sensitivity | None:
     residuals = table - table.mean(axis=0) - table.mean(axis=1, keepdims=True) + table.mean()
     freedom = (len(scores) - 1) * (len(seeds) - 1)
     variance = 2 * float((residuals**2).sum()) / freedom
-    if variance == 0:
-        return None
     sd = math.sqrt(variance)
+    if sd < NO_SCATTER:
+        return None
     ends = special.chdtri(freedom, [LEVEL / 2, 1 - LEVEL / 2])
     low, high = (math.sqrt(variance * freedom / end) for end in ends)
     comparisons = math.comb(len(scores), 2)

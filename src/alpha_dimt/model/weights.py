@@ -10,7 +10,6 @@ from torch import nn
 
 from alpha_dimt.config import RunConfig
 from alpha_dimt.errors import UserError
-from alpha_dimt.files import atomic_path
 from alpha_dimt.model.seq2seq import Seq2Seq
 
 _TYPES = {torch.float32: "F32", torch.float64: "F64"}
@@ -30,12 +29,6 @@ def write_weights(model: nn.Module, path: Path, run_key: str) -> None:
         if found := re.search(r"os error (\d+)", str(error)):
             raise OSError(int(found[1]), str(error), str(path)) from error
         raise
-
-
-def save_weights(model: nn.Module, path: Path, run_key: str) -> None:
-    """Write the weights of a model atomically; see `write_weights`."""
-    with atomic_path(path) as temporary:
-        write_weights(model, temporary, run_key)
 
 
 def fill(model: nn.Module, path: Path, run_key: str) -> None:

@@ -1,6 +1,6 @@
 """Proposals q0: distributions over candidates, with exact log q0."""
 
-from alpha_dimt.proposals.build import Words, build, needs_blocks
+from alpha_dimt.proposals.build import Words, build
 from alpha_dimt.proposals.distribution import Distribution
 from alpha_dimt.proposals.edits import DELETED, Edits, frame, unframe
 from alpha_dimt.proposals.substitutes import Block
@@ -13,6 +13,5 @@ __all__ = [
     "Words",
     "build",
     "frame",
-    "needs_blocks",
     "unframe",
 ]

@@ -32,13 +32,6 @@ class Words:
     block: Block | None = None
 
 
-def needs_blocks(section: config.Distribution) -> bool:
-    """Tell whether any part takes its substitutes from a block."""
-    if isinstance(section, config.Mixture):
-        return any(needs_blocks(part.distribution) for part in section.parts)
-    return section.substitutes == "block"
-
-
 def build(section: config.Distribution, words: Words) -> Distribution:
     """Return the distribution that a section describes.
 

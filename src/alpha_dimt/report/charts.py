@@ -10,9 +10,10 @@ from typing import Any
 
 import altair as alt
 
+from alpha_dimt.config import RunConfig, fingerprint
 from alpha_dimt.evaluation.seeds import interval
-from alpha_dimt.report.study import Study, Training, published_curves
-from alpha_dimt.tables import TESTED, settings
+from alpha_dimt.report.study import Study, published_curves
+from alpha_dimt.runs import TESTED, Training, settings
 
 # Okabe and Ito's palette without its black, told apart by the colour-blind on both backgrounds.
 PALETTE = ["#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#8C6BB1"]
@@ -283,20 +284,23 @@ def bleu_against_alpha(study: Study) -> Chart | None:
         values = settings(trainings[0].config)
         if not _number(values["alpha"]) or values["objective"] not in ("raml", "alpha"):
             continue
-        points += _intervals(system, trainings, float(values["alpha"]))
+        points += [
+            point | {"family": _but_alpha(trainings[0].config)}
+            for point in _intervals(system, trainings, float(values["alpha"]))
+        ]
     if not points:
         return None
     for point in points:
         point["place"] = point["alpha"] + (-ASIDE if point["search"] == "greedy" else ASIDE)
     base = alt.Chart(_values(points)).encode(
-        x=alt.X("place:Q", title="α", scale=alt.Scale(domain=[-0.05, 1.0], nice=False)),
+        x=alt.X("place:Q", title="α", scale=alt.Scale(domain=[-0.05, 1.05], nice=False)),
         color=_search_colour(),
         tooltip=[alt.Tooltip("alpha:Q"), *_interval_tooltip()],
     )
     y = alt.Y("bleu:Q", title="Test BLEU", scale=alt.Scale(zero=False))
     layers: list[alt.Chart] = [
         base.mark_rule(strokeWidth=2).encode(y=alt.Y("low:Q", title="Test BLEU"), y2="high:Q"),
-        base.mark_line(strokeWidth=1, opacity=0.5).encode(y=y),
+        base.mark_line(strokeWidth=1, opacity=0.5).encode(y=y, detail="family:N"),
         base.mark_point(size=70, filled=True, opacity=1).encode(y=y),
     ]
     said = [_said(point) for point in points]
@@ -317,6 +321,14 @@ def bleu_against_alpha(study: Study) -> Chart | None:
         alt.layer(*layers),
         "Test BLEU against alpha; dashed lines are maximum likelihood. " + "; ".join(said) + ".",
     )
+
+
+def _but_alpha(config: RunConfig) -> str:
+    """Return what systems have in common that differ in alpha alone, RAML being alpha = 0."""
+    plain = config.model_copy(update={"system": "-", "seed": 0}).model_dump(mode="json")
+    for key in ("objective", "alpha", "weights"):
+        plain["objective"].pop(key, None)
+    return fingerprint(plain)
 
 
 def _search_colour() -> alt.Color:

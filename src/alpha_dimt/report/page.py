@@ -22,10 +22,11 @@ from alpha_dimt.report.charts import all_charts
 from alpha_dimt.report.differences import differences
 from alpha_dimt.report.methods import methods
 from alpha_dimt.report.provenance import Value, circumstances, provenance
-from alpha_dimt.report.study import Study, Training, read_study
+from alpha_dimt.report.study import Study, read_study
 from alpha_dimt.report.translations import read_examples
+from alpha_dimt.runs import COLUMNS, TESTED, Training, scores_by_seed
 from alpha_dimt.table_formats import MISSING, read_tables, section
-from alpha_dimt.tables import COLUMNS, TESTED, beam_header, scores_by_seed
+from alpha_dimt.tables import beam_header
 
 RUN_HEADERS = (
     *("System", "Seed", "Dev greedy", "Test greedy", "Test beam", "BP greedy", "BP beam"),

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from alpha_dimt.report.study import Study
-from alpha_dimt.tables import COLUMNS
+from alpha_dimt.runs import COLUMNS
 
 
 @dataclass(frozen=True)
@@ -91,10 +91,10 @@ def circumstances(study: Study) -> list[str]:
         ] = None
     for training in study.trainings:
         for name, digest in training.about["data"].items():
-            seed = (
-                f" of {training.system} seed {training.seed}" if name == "best.safetensors" else ""
-            )
-            lines[f"{name}{seed}: SHA-256 {digest}"] = None
+            # Weights are of one run and candidates of one proposal; the corpus is of all.
+            of_all = name in ("train.arrow", "valid.arrow")
+            whose = "" if of_all else f" of {training.system} seed {training.seed}"
+            lines[f"{name}{whose}: SHA-256 {digest}"] = None
     for column, name in COLUMNS.items():
         digest = study.trainings[0].run.references[column]
         lines[f"reference of {name}: SHA-256 {digest}"] = None

@@ -7,56 +7,10 @@ from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
 from statistics import mean
-from typing import Any
 
-from alpha_dimt.config import Decoding, RunConfig, load
-from alpha_dimt.errors import UserError
-from alpha_dimt.files import read_json, read_json_lines
+from alpha_dimt.config import Decoding, load
 from alpha_dimt.layout import beam_config_of
-from alpha_dimt.tables import Run, group, read_run
-
-
-@dataclass(frozen=True)
-class Training:
-    """One finished run.
-
-    Attributes:
-        run: configuration and scores.
-        about: run.json.
-        epochs: the records of metrics.jsonl.
-    """
-
-    run: Run
-    about: dict[str, Any]
-    epochs: list[dict[str, Any]]
-
-    @property
-    def system(self) -> str:
-        """Its name."""
-        return self.run.config.system
-
-    @property
-    def seed(self) -> int:
-        """Of its training."""
-        return self.run.config.seed
-
-    @property
-    def config(self) -> RunConfig:
-        """Its configuration."""
-        return self.run.config
-
-    def series(self, name: str) -> dict[int, float]:
-        """Return a metric by epoch; epochs without it are left out."""
-        return {
-            record["epoch"]: record["metrics"][name]
-            for record in self.epochs
-            if name in record["metrics"]
-        }
-
-    def peak_memory_mb(self) -> float | None:
-        """Return the peak of all epochs; None of runs of before it was measured."""
-        peaks = [record["timing"].get("peak_memory_mb") for record in self.epochs]
-        return None if None in peaks else max(peaks)
+from alpha_dimt.runs import Training, group, read_run, read_training
 
 
 @dataclass(frozen=True)
@@ -96,15 +50,8 @@ def read_study(runs: Sequence[Path]) -> Study:
     """
     grouped = group([read_run(folder) for folder in runs])
     search = load(Decoding, beam_config_of(runs[0]))
-    systems = {same[0].config.system: [_read(run) for run in same] for same in grouped}
+    systems = {same[0].config.system: [read_training(run) for run in same] for same in grouped}
     return Study(systems, search)
-
-
-def _read(run: Run) -> Training:
-    epochs = read_json_lines(run.folder / "metrics.jsonl")
-    if not epochs:
-        raise UserError(f"{run.folder}/metrics.jsonl: it holds no epoch; train the run anew")
-    return Training(run=run, about=read_json(run.folder / "run.json"), epochs=epochs)
 
 
 def published_curves() -> dict[str, dict[int, float]]:

@@ -16,7 +16,7 @@ class Translation:
         seed: of its training.
         text: tokens joined by spaces, subwords joined, unknown words replaced.
         tokens: T tokens as the model wrote them.
-        attention: T rows of S weights, to two decimals; each sums to 1.
+        attention: T rows of S weights that sum to 1 but for rounding to two decimals.
     """
 
     system: str

@@ -12,7 +12,7 @@ from alpha_dimt.errors import UserError
 from alpha_dimt.evaluation.bleu import detokenise
 from alpha_dimt.files import read_json, read_lines, sha256
 from alpha_dimt.layout import encoded_of, model_files, raw_test_of
-from alpha_dimt.tables import settings
+from alpha_dimt.runs import settings
 
 # Raise when something is logged in another way, so that earlier uploads are replaced.
 LAYOUT = 2

@@ -1,12 +1,15 @@
 """The way to MLflow, which can be interrupted anywhere and repeated.
 
-A run is found again by its tag `run_key`. The tag `upload_begun` is set when it is created and
-`upload_sha` when everything is there; both hold the hash of all that is uploaded. So a repeated
-call skips what is complete, finishes what is half done and replaces what has changed. Parents are
-uploaded like any run, after their children, which are then tagged with them if they are not yet.
+A run is found again by its tags `run_key` and `owner`: several people, or one with several folders
+of results, may share an experiment, and nobody's upload touches another's. The tag `upload_begun`
+is set when a run is created and `upload_sha` when everything is there; both hold the hash of all
+that is uploaded. So a repeated call skips what is complete, finishes what is half done and replaces
+what has changed. Parents are uploaded like any run, after their children, which are then tagged
+with them if they are not yet.
 """
 
 import fcntl
+import getpass
 import importlib.metadata
 import json
 import os
@@ -14,11 +17,13 @@ import tempfile
 import textwrap
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from alpha_dimt.errors import UserError
 from alpha_dimt.files import atomic_path, unwritable, write_json
+from alpha_dimt.layout import results_of
 from alpha_dimt.tracking.parents import by_system, overview_record, parent_record
 from alpha_dimt.tracking.records import Dataset, Record, read_trained
 
@@ -80,18 +85,15 @@ def track_runs(
             if database:
                 _create_database(database)
             client = MlflowClient(uri)
-            experiment_id = _experiment(client, experiment, database)
-            logged = {
-                folder: _upload(client, experiment_id, run.record)
-                for folder, run in trained.items()
-            }
+            place = Place(client, _experiment(client, experiment, database), owner_of(runs[0]))
+            logged = {folder: _upload(place, run.record) for folder, run in trained.items()}
             parents = {}
             for seeds in systems:
-                parent = _upload(client, experiment_id, parent_record(seeds))
+                parent = _upload(place, parent_record(seeds))
                 children = {logged[str(run.folder)] for run in seeds}
-                _adopt(client, experiment_id, parent, seeds[0].system_key, children)
+                _adopt(place, parent, seeds[0].system_key, children)
                 parents[seeds[0].system] = parent
-            shown = _upload(client, experiment_id, overview) if overview else None
+            shown = _upload(place, overview) if overview else None
         except (MlflowException, SQLAlchemyError, OSError) as error:
             # The first line: the others are SQL.
             reason = str(error).partition("\n")[0].rstrip(".")
@@ -110,6 +112,35 @@ def track_runs(
             "overview": shown,
         },
     )
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where runs are uploaded to.
+
+    Attributes:
+        client: of the server or database.
+        experiment_id: in MLflow.
+        owner: whose runs are looked at; those of others are left alone.
+    """
+
+    client: "MlflowClient"
+    experiment_id: str
+    owner: str
+
+    def find(self, tag: str, value: str) -> list[Any]:
+        """Return the owner's runs with a tag."""
+        found = self.client.search_runs([self.experiment_id], f"tags.{tag} = '{value}'")
+        return [run for run in found if run.data.tags.get("owner") == self.owner]
+
+
+def owner_of(run: Path) -> str:
+    """Return user and folder of results: whose uploads replace each other."""
+    try:
+        user = getpass.getuser()
+    except (KeyError, OSError):  # a number that has no name, as in a container
+        user = str(os.getuid())
+    return f"{user}:{results_of(run.absolute())}"
 
 
 def _database(uri: str) -> Path | None:
@@ -168,55 +199,50 @@ def _experiment(client: "MlflowClient", name: str, database: Path | None) -> str
     return str(found.experiment_id)
 
 
-def _upload(client: "MlflowClient", experiment_id: str, record: Record) -> str:
+def _upload(place: Place, record: Record) -> str:
     """Bring one run to MLflow, unless it is there; return its id in MLflow."""
-    run = _only_run(client, experiment_id, record)
+    run = _only_run(place, record)
     if run is None:
-        client.create_run(
-            experiment_id,
+        identity = {"run_key": record.key, "owner": place.owner, "upload_begun": record.sha}
+        place.client.create_run(
+            place.experiment_id,
             start_time=record.start_ms,
             run_name=record.name,
-            tags={**record.tags, "run_key": record.key, "upload_begun": record.sha},
+            tags=record.tags | identity,
         )
         # Looked up, for when the answer is lost on its way the client asks again: two are made.
-        run = _only_run(client, experiment_id, record)
+        run = _only_run(place, record)
     if run is None:  # whatever answers there, it is no MLflow
         raise UserError(
             f"MLflow does not have the run {record.name} that it was just given; check that the "
             "address (tracking.uri) is that of an MLflow server"
         )
     if run.data.tags.get("upload_sha") != record.sha:
-        _fill(client, run.info.run_id, record)
+        _fill(place.client, run.info.run_id, record)
     return str(run.info.run_id)
 
 
-def _only_run(client: "MlflowClient", experiment_id: str, record: Record) -> Any:
-    """Return the run with this key and content, None if there is none; delete all others."""
-    found = client.search_runs([experiment_id], f"tags.run_key = '{record.key}'")
+def _only_run(place: Place, record: Record) -> Any:
+    """Return the run with this key and content, or None; delete the owner's others of this key."""
+    found = place.find("run_key", record.key)
     same = [run for run in found if run.data.tags.get("upload_begun") == record.sha]
     # The complete one first; sorting keeps the order of the rest.
     same.sort(key=lambda run: run.data.tags.get("upload_sha") != record.sha)
     for run in found:
         if run not in same[:1]:
-            client.delete_run(run.info.run_id)
+            place.client.delete_run(run.info.run_id)
     return same[0] if same else None
 
 
-def _adopt(
-    client: "MlflowClient",
-    experiment_id: str,
-    parent: str,
-    system_key: str,
-    children: Collection[str],
-) -> None:
+def _adopt(place: Place, parent: str, system_key: str, children: Collection[str]) -> None:
     """Make a run the parent of the seeds that it is the mean of, and of no others."""
-    for run in client.search_runs([experiment_id], f"tags.system_key = '{system_key}'"):
+    for run in place.find("system_key", system_key):
         found = run.data.tags.get(_PARENT)
         if run.info.run_id in children:
             if found != parent:
-                client.set_tag(run.info.run_id, _PARENT, parent)
+                place.client.set_tag(run.info.run_id, _PARENT, parent)
         elif found is not None:
-            client.delete_tag(run.info.run_id, _PARENT)
+            place.client.delete_tag(run.info.run_id, _PARENT)
 
 
 def _fill(client: "MlflowClient", run_id: str, record: Record) -> None:

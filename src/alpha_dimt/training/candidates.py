@@ -39,7 +39,8 @@ class Sampler:
     def extend(self, model: Seq2Seq, encoded: Encoded, batch: Batch) -> Batch:
         """Return the batch with the samples as further candidates of each source.
 
-        Samples are drawn without dropout and cut after 1.5 |x| + 5 tokens (Shen et al., 2016).
+        Samples are drawn without dropout and cut after 1.5 |x| + 5 tokens (Shen et al., 2016), |x|
+        being the length of the longest source of the batch.
         """
         b, device = len(batch.rows), encoded.keys.device
         training = model.training

@@ -16,6 +16,7 @@ import fcntl
 import json
 import os
 import platform
+import re
 import shutil
 import time
 from collections.abc import Iterator
@@ -102,7 +103,7 @@ class Checkpoints:
         """
         for leftover in self.folder.glob(".*.tmp"):  # of a process that was killed
             shutil.rmtree(leftover) if leftover.is_dir() else leftover.unlink()
-        found = sorted(path for path in self.folder.iterdir() if path.is_dir())
+        found = self._found()
         self._last = found[-1] if found else None
         while found:
             try:
@@ -116,6 +117,10 @@ class Checkpoints:
                 self._write_metrics(state)
                 return state
         return None
+
+    def _found(self) -> list[Path]:
+        """Return the checkpoints, the newest last; a person's folders beside them are no such."""
+        return sorted(path for path in self.folder.iterdir() if re.fullmatch(r"\d{8}", path.name))
 
     def _read(self, path: Path, model: nn.Module) -> State:
         try:
@@ -173,8 +178,8 @@ class Checkpoints:
             (temporary / SUMS).write_text(lines, encoding="utf-8")
         self._last = path
         self._kept = [*self._kept, path][-keep:]
-        for old in self.folder.iterdir():
-            if old.is_dir() and old not in self._kept:
+        for old in self._found():
+            if old not in self._kept:
                 shutil.rmtree(old)
 
     def _write_metrics(self, state: State) -> None:
@@ -194,6 +199,8 @@ class Checkpoints:
 
     def publish(self, state: State, out: Path) -> None:
         """Write best.safetensors and metrics.jsonl into the folder of the run."""
+        for leftover in out.glob(f".{BEST}.*.tmp"):  # of a process that was killed
+            leftover.unlink()
         with atomic_path(out / BEST) as temporary:
             self._copy_best(temporary)
         write_text(out / METRICS, metrics_text(state))

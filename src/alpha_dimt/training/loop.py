@@ -1,7 +1,7 @@
 """The training loop: one for every objective."""
 
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from itertools import islice
 
@@ -13,6 +13,7 @@ from alpha_dimt.config import Training
 from alpha_dimt.data.batching import Batch
 from alpha_dimt.errors import Stopped, UserError
 from alpha_dimt.model.seq2seq import Seq2Seq
+from alpha_dimt.objectives import Loss
 from alpha_dimt.progress import EpochBar
 from alpha_dimt.runtime import peak_memory_mb
 from alpha_dimt.training.candidates import Sampler, gold_probability, score
@@ -93,6 +94,17 @@ def update(
     return norm, diverged | ~norm.isfinite()
 
 
+def mean_figures(losses: Sequence[Loss]) -> dict[str, Tensor]:
+    """Return the figures of an update: those of its loss, or their means over its chunks."""
+    first, *others = losses
+    if not others:
+        return first.diagnostics
+    return {
+        name: torch.stack([loss.diagnostics[name] for loss in losses]).mean()
+        for name in first.diagnostics
+    }
+
+
 def train_epoch(
     model: Seq2Seq,
     task: Task,
@@ -135,12 +147,12 @@ def train_epoch(
             clip_norm=task.recipe.clip_norm,
         )
         figures = {
+            **mean_figures(losses),
             "updates": torch.ones_like(norm),
             "tokens": torch.stack([part.lengths.sum() for part in parts]).sum(),
             "log_p": torch.stack([part.log_p.detach().sum() for part in parts]).sum(),
             "train_loss": loss.detach(),
             "gradient_norm": norm,
-            **losses[0].diagnostics,
         }
         state.sums.add(figures, unless=diverged)
         if number % LOOK_EVERY[device.type] == 0:

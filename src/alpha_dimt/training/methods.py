@@ -130,6 +130,7 @@ def _interpolated(config: c.Interpolated) -> Method:
             other=other.objective(epoch, decays),
             ml_weight=config.ml_weight,
             other_weight=1 - config.ml_weight,
+            shared=other.reference,
         ),
         reference=True,
         proposal=other.proposal,

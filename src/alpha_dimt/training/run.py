@@ -34,7 +34,7 @@ from alpha_dimt.layout import state_name
 from alpha_dimt.model.seq2seq import Seq2Seq
 from alpha_dimt.model.weights import fill
 from alpha_dimt.progress import EpochBar
-from alpha_dimt.proposals import Words, build, needs_blocks
+from alpha_dimt.proposals import Words, build
 from alpha_dimt.runtime import choose_device, choose_dtype, machine, use_threads
 from alpha_dimt.training.candidates import Sampler, score
 from alpha_dimt.training.checkpoints import Checkpoints
@@ -82,23 +82,13 @@ def epoch_batches(
 
 
 def choose_sampler(config: RunConfig, method: Method, pairs: Pairs, words: int) -> Sampler | None:
-    """Return what draws candidates from the model, or None if the method wants none.
-
-    Raises:
-        UserError: candidates of the model are mixed with a proposal that depends on blocks.
-    """
+    """Return what draws candidates from the model, or None if the method wants none."""
     if not method.samples:
         return None
     proposal = None
     if config.proposal is not None:
-        section = config.proposal.distribution
-        if needs_blocks(section):
-            raise UserError(
-                f"system {config.system}: samples cannot be mixed with substitutes from a block; "
-                "choose proposal.distribution.substitutes uniform or unigram"
-            )
         counts = np.bincount(pairs.target.values, minlength=words)
-        proposal = build(section, Words(vocab_size=words, counts=counts))
+        proposal = build(config.proposal.distribution, Words(vocab_size=words, counts=counts))
     reward = method.reward or (config.proposal.reward if config.proposal else "hamming")
     stored = config.proposal.candidates if config.proposal else 0
     return Sampler(method.samples, reward, pairs.target, stored, proposal)
@@ -264,7 +254,8 @@ def report(progress: State) -> None:
     if collapsed(record["metrics"]):
         print(
             f"warning: epoch {record['epoch']}: the weights have collapsed, a group is worth "
-            f"{record['metrics']['ess']:.2f} candidates; raise tau, or try another alpha",
+            f"{record['metrics']['ess']:.2f} candidates; make weights more even (a higher "
+            "tau, a lower sharpness) or try another alpha",
             flush=True,
         )
 
@@ -272,7 +263,7 @@ def report(progress: State) -> None:
 def collapsed(metrics: Metrics) -> bool:
     """Return whether one of several candidates has all the weight of a group."""
     several = metrics.get("ess_fraction", 1.0) < 1
-    return several and metrics["ess"] < COLLAPSED
+    return several and metrics.get("ess", math.inf) < COLLAPSED
 
 
 def _now_ms() -> int:
@@ -292,15 +283,16 @@ def _line(record: dict[str, Any]) -> str:
 
 def code_version() -> str:
     """Return the package version, with the commit (and "dirty") when run from a checkout."""
-    here = Path(__file__).parent
-    try:
-        described = subprocess.run(
-            ["git", "describe", "--always", "--dirty", "--abbrev=12"],
-            cwd=here,
-            capture_output=True,
-            text=True,
-            check=True,
+    here = Path(__file__)
+
+    def git(*arguments: str) -> str:
+        answer = subprocess.run(
+            ["git", *arguments], cwd=here.parent, capture_output=True, text=True, check=True
         )
+        return answer.stdout.strip()
+
+    try:
+        git("ls-files", "--error-unmatch", here.name)  # a copy in another project is no checkout
+        return f"{__version__}+g{git('describe', '--always', '--dirty', '--abbrev=12')}"
     except (OSError, subprocess.CalledProcessError):
         return __version__
-    return f"{__version__}+g{described.stdout.strip()}"

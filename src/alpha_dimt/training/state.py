@@ -30,9 +30,11 @@ class Sums:
 
     def add(self, figures: dict[str, Tensor], *, unless: Tensor) -> None:
         """Add figures (scalars, the same names in each call), or nothing if `unless` is true."""
-        row = torch.stack(tuple(figures.values())).double().masked_fill(unless, 0.0)
         if not self._names:
-            self._names, self._totals = tuple(figures), torch.zeros_like(row)
+            self._names = tuple(figures)
+            self._totals = torch.zeros(len(figures), dtype=torch.float64)
+        row = torch.stack([figures[name] for name in self._names]).double()
+        row = row.masked_fill(unless, 0.0)
         self._totals = self._totals.to(row.device) + row
 
     def read(self) -> dict[str, float]:

@@ -60,6 +60,20 @@ def test_the_objective_inside_an_interpolated_one_has_the_preset_too():
     assert mixed.training == {"batches": "fixed"}
 
 
+@pytest.mark.parametrize("whole", [{"samples": 2}, {"weights": "uniform"}])
+def test_a_preset_asks_for_no_chunks_of_whole_sentences(whole: dict[str, Any]):
+    raml = {"objective": "raml", **whole}
+    mixed = {"objective": "interpolated", "ml_weight": 0.5, "other": raml}
+    config = experiment(preset="reference", systems={"a": raml, "b": mixed})
+
+    a, b = config.systems.values()
+    assert isinstance(b, Interpolated)
+    assert (a.chunk, a.log_p, b.other.chunk, b.other.log_p) == (
+        *(None, "padded_mean"),
+        *(None, "padded_mean"),
+    )
+
+
 @pytest.mark.parametrize(
     ("changes", "key"),
     [

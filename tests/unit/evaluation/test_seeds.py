@@ -1,3 +1,4 @@
+import math
 from itertools import product
 from statistics import mean, stdev
 
@@ -78,6 +79,20 @@ def test_differences_that_do_not_scatter() -> None:
     assert (pair.value, pair.sd, pair.p_t, pair.p_holm) == (0, 0, None, None)
     assert pair.p_flip == 1
     assert sensitivity({"a": {1: 1.0, 2: 2.0}, "b": {1: 1.0, 2: 2.0}}, 0.3) is None
+
+
+def test_rounding_is_no_scatter() -> None:
+    rng = np.random.default_rng(0)
+    for _ in range(50):
+        a = {seed: float(score) for seed, score in enumerate(rng.normal(40, 1, 3))}
+        scores = {"a": a, "b": {seed: score + 0.3 for seed, score in a.items()}}
+        [pair] = compare_pairs(scores)
+        assert (pair.p_t, sensitivity(scores, 0.3)) == (None, None)
+
+
+def test_what_no_test_of_this_size_can_find() -> None:
+    # 19,900 comparisons of two seeds are beyond what the distribution can say.
+    assert detectable(0.5, 2, 0.05 / 19_900) == math.inf
 
 
 def test_sign_flip_counts_all_signs() -> None:
@@ -179,7 +194,7 @@ def test_the_figures_are_those_of_scipy_stats(seeds: int, level: float) -> None:
     assert detectable(2, seeds, level) == pytest.approx(2 * found, rel=1e-11)
 
 
-@pytest.mark.parametrize("seeds", [2, 3, 8, 13, 14])
+@pytest.mark.parametrize("seeds", [2, 3, 8, 14, 20])
 @pytest.mark.parametrize("digits", [1, 6])
 def test_the_sign_flip_test_is_that_of_scipy_stats(seeds: int, digits: int) -> None:
     # Differences of one digit make sums that are equal but for the last digits.
@@ -189,9 +204,14 @@ def test_the_sign_flip_test_is_that_of_scipy_stats(seeds: int, digits: int) -> N
         np.mean,
         permutation_type="samples",
         vectorized=True,
-        rng=np.random.default_rng(0),
+        n_resamples=np.inf,
     )
     assert sign_flip(drawn.tolist()) == pytest.approx(test.pvalue, **SAME)
+
+
+def test_beyond_all_signs_the_least_p_is_that_of_the_draws() -> None:
+    assert sign_flip([1.0 + i / 10 for i in range(21)]) == least_sign_flip(21) == 2e-4
+    assert least_sign_flip(20) < 2e-6
 
 
 def test_the_interval_of_the_spread_is_that_of_scipy_stats() -> None:

@@ -11,7 +11,7 @@ from safetensors.torch import save_file
 from torch import nn
 
 from alpha_dimt.errors import UserError
-from alpha_dimt.model.weights import fill, save_weights
+from alpha_dimt.model.weights import fill, write_weights
 
 
 def tensors() -> dict[str, torch.Tensor]:
@@ -30,7 +30,7 @@ def refused(path: Path, match: str) -> None:
 
 def test_round_trip(tmp_path: Path) -> None:
     linear, other = nn.Linear(3, 2), nn.Linear(3, 2)
-    save_weights(linear, tmp_path / "w", "key")
+    write_weights(linear, tmp_path / "w", "key")
     fill(other, tmp_path / "w", "key")
     assert torch.equal(linear.weight, other.weight)
     assert torch.equal(linear.bias, other.bias)

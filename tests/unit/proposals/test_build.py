@@ -3,7 +3,7 @@ import pytest
 from pydantic import TypeAdapter
 
 from alpha_dimt import config
-from alpha_dimt.proposals import Block, Words, build, needs_blocks
+from alpha_dimt.proposals import Block, Words, build
 from alpha_dimt.ragged import Ragged
 
 SECTION: TypeAdapter[config.Distribution] = TypeAdapter(config.Distribution)
@@ -30,7 +30,7 @@ def test_every_kind_draws_and_knows_its_probability(kind: str, substitutes: str)
         }
     )
     for chosen in (section, mixture):
-        assert needs_blocks(chosen) == (substitutes == "block")
+        assert config.needs_blocks(chosen) == (substitutes == "block")
         distribution = build(chosen, WORDS)
         edits = distribution.draw(TARGETS, np.random.default_rng(1))
         found = distribution.log_prob(TARGETS, edits.apply(TARGETS))

@@ -206,6 +206,16 @@ def test_what_a_killed_process_left_is_removed(tmp_path: Path) -> None:
     assert not list(tmp_path.glob(".*"))
 
 
+def test_folders_of_a_person_are_left_alone(tmp_path: Path) -> None:
+    write_four(tmp_path)
+    shutil.copytree(tmp_path / "00000004", tmp_path / "00000004.bak")
+    checkpoints = open_checkpoints(tmp_path)
+    restored = checkpoints.restore(model(0))
+    assert restored is not None
+    checkpoints.save(restored, model(5))
+    assert folders(tmp_path) == ["00000004", "00000004.bak", "00000005"]
+
+
 def test_a_checkpoint_is_due_by_the_clock(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     now = 100.0
     monkeypatch.setattr(checkpoints.time, "monotonic", lambda: now)

@@ -26,6 +26,13 @@ def test_sums_are_the_same_however_often_they_are_read_and_restored() -> None:
     assert whole.read()["updates"] == 100
 
 
+def test_sums_go_by_name() -> None:
+    sums = Sums()
+    sums.add({"a": torch.tensor(1.0), "b": torch.tensor(10.0)}, unless=GOOD)
+    sums.add({"b": torch.tensor(10.0), "a": torch.tensor(1.0)}, unless=GOOD)
+    assert sums.read() == {"a": 2, "b": 20}
+
+
 def test_sums_leave_out_what_was_bad() -> None:
     sums = Sums()
     sums.add(figures(1), unless=GOOD)
