@@ -20,14 +20,14 @@ import torch
 
 from alpha_dimt.config import Experiment, load
 from alpha_dimt.data.encoded import AugmentedCorpus, read_pairs
-from alpha_dimt.model.weights import load_model
-from alpha_dimt.runtime import choose_device, choose_dtype, machine, use_threads
+from alpha_dimt.decoding import load_trained
+from alpha_dimt.layout import model_files
+from alpha_dimt.runtime import choose_device, machine, use_threads
 from alpha_dimt.training.loop import Task, train_epoch
 from alpha_dimt.training.methods import method
 from alpha_dimt.training.run import choose_sampler, epoch_batches
 from alpha_dimt.training.schedule import DevDecay
 from alpha_dimt.training.state import State
-from alpha_dimt.vocab import Vocab
 
 START = "ml"
 
@@ -36,28 +36,21 @@ def updates(experiment: Experiment, system: str, results: Path) -> Callable[[int
     """Return what makes n updates of a system in a round, and returns seconds an update."""
     config = experiment.run_config(system, experiment.seeds[0])
     start = experiment.run_config(START, config.seed)
-    corpus, encoded = config.data.corpus, results / "data/encoded"
-    source = Vocab.load(encoded / f"vocab.{corpus.source}.txt")
-    target = Vocab.load(encoded / f"vocab.{corpus.target}.txt")
-    device = choose_device(config.training.device)
-    model = load_model(
-        results / f"runs/{START}/seed{config.seed}/best.safetensors",
-        start,
-        source_words=len(source),
-        target_words=len(target),
-    ).to(device)
-    model.compute_dtype = choose_dtype(config.training.precision, device)
+    encoded = results / "data/encoded"
+    run = results / f"runs/{START}/seed{config.seed}"
+    trained = load_trained(start, model_files(start, run=run, encoded=encoded))
+    model, device, words = trained.model, trained.device, len(trained.target)
     pairs, candidates = read_pairs(encoded, "train"), None
     if config.proposal:
         folder = results / "augmented" / config.proposal.fingerprint()
         candidates = AugmentedCorpus(
             folder / f"seed{config.seed}.arrow",
             targets=pairs.target,
-            words=len(target),
+            words=words,
             each=config.proposal.candidates,
         )
     chosen = method(config.objective)
-    sampler = choose_sampler(config, chosen, pairs, len(target))
+    sampler = choose_sampler(config, chosen, pairs, words)
 
     def make(round_: int, number: int) -> float:
         batches = list(

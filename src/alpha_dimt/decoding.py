@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 import torch
@@ -10,13 +11,48 @@ from alpha_dimt.config import Bpe, Decoding, Preparation, RunConfig, load
 from alpha_dimt.data.batching import source_batches
 from alpha_dimt.data.encoded import Pairs, read_pairs
 from alpha_dimt.files import write_lines
+from alpha_dimt.layout import ModelFiles, model_files
 from alpha_dimt.model.seq2seq import Seq2Seq
-from alpha_dimt.model.weights import load_model
+from alpha_dimt.model.weights import fill
 from alpha_dimt.progress import bar
 from alpha_dimt.ragged import Ragged
 from alpha_dimt.runtime import choose_device, choose_dtype, use_threads
 from alpha_dimt.search import Hypothesis, beam_search, greedy_search
 from alpha_dimt.vocab import PAD, UNK, Vocab
+
+
+@dataclass(frozen=True)
+class Trained:
+    """A trained run, ready to search.
+
+    Attributes:
+        config: of the run.
+        model: with its best weights, on `device`.
+        device: where it searches.
+        source: vocabulary.
+        target: vocabulary.
+    """
+
+    config: RunConfig
+    model: Seq2Seq
+    device: torch.device
+    source: Vocab
+    target: Vocab
+
+
+def load_trained(config: RunConfig, files: ModelFiles) -> Trained:
+    """Load the model of a run.
+
+    Raises:
+        UserError: a file is missing, or they do not belong together.
+    """
+    source, target = Vocab.load(files.source), Vocab.load(files.target)
+    device = choose_device(config.training.device)
+    model = Seq2Seq(config.model, source_words=len(source), target_words=len(target))
+    fill(model, files.weights, config.fingerprint())
+    model.to(device)
+    model.compute_dtype = choose_dtype(config.training.precision, device)
+    return Trained(config, model, device, source, target)
 
 
 def join_subwords(text: str, preparation: Preparation) -> str:
@@ -116,27 +152,19 @@ def decode_split(
     """Translate a split with the best weights of a run and write one hypothesis a line."""
     use_threads(threads)
     run_config = load(RunConfig, run / "config.json")
-    corpus = run_config.data.corpus
-    device = choose_device(run_config.training.device)
-    vocab = Vocab.load(encoded / f"vocab.{corpus.target}.txt")
-    source_vocab = Vocab.load(encoded / f"vocab.{corpus.source}.txt")
+    trained = load_trained(run_config, model_files(run_config, run=run, encoded=encoded))
     pairs = read_pairs(encoded, split)
-    pairs.check_vocabularies(encoded / f"{split}.arrow", source=source_vocab, target=vocab)
-    model = load_model(
-        run / "best.safetensors",
-        run_config,
-        source_words=len(source_vocab),
-        target_words=len(vocab),
-    ).to(device)
-    model.compute_dtype = choose_dtype(run_config.training.precision, device)
+    pairs.check_vocabularies(
+        encoded / f"{split}.arrow", source=trained.source, target=trained.target
+    )
     with bar(len(pairs), f"decoding {split}", "sentences") as shown:
         lines = translate_pairs(
-            model,
+            trained.model,
             pairs,
-            vocab,
+            trained.target,
             preparation=run_config.data.preparation,
             decoding=config,
-            device=device,
+            device=trained.device,
             found_some=shown.update,
         )
     write_lines(out, lines)

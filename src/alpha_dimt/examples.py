@@ -9,13 +9,13 @@ import torch
 
 from alpha_dimt.config import Decoding, RunConfig, load
 from alpha_dimt.data.encoded import Pairs, read_pairs
-from alpha_dimt.decoding import hypothesis_text, join_subwords, search_all
+from alpha_dimt.decoding import hypothesis_text, join_subwords, load_trained, search_all
 from alpha_dimt.files import write_json
+from alpha_dimt.layout import model_files
 from alpha_dimt.model.seq2seq import Seq2Seq
-from alpha_dimt.model.weights import load_model
 from alpha_dimt.report.translations import Example, Translation
-from alpha_dimt.runtime import choose_device, choose_dtype, use_threads
-from alpha_dimt.vocab import BOS, Vocab
+from alpha_dimt.runtime import use_threads
+from alpha_dimt.vocab import BOS
 
 SENTENCES = 8
 
@@ -72,27 +72,21 @@ def write_examples(
 def translate_few(run: Path, pairs: Pairs, search: Decoding, encoded: Path) -> list[Translation]:
     """Return the translations of a run."""
     config = load(RunConfig, run / "config.json")
-    corpus, preparation = config.data.corpus, config.data.preparation
-    vocab = Vocab.load(encoded / f"vocab.{corpus.target}.txt")
-    source_vocab = Vocab.load(encoded / f"vocab.{corpus.source}.txt")
-    pairs.check_vocabularies(encoded / "test.arrow", source=source_vocab, target=vocab)
-    device = choose_device(config.training.device)
-    model = load_model(
-        run / "best.safetensors", config, source_words=len(source_vocab), target_words=len(vocab)
-    ).to(device)
-    model.compute_dtype = choose_dtype(config.training.precision, device)
-    found = search_all(model, pairs.source, search, device)
+    trained = load_trained(config, model_files(config, run=run, encoded=encoded))
+    vocab = trained.target
+    pairs.check_vocabularies(encoded / "test.arrow", source=trained.source, target=vocab)
+    found = search_all(trained.model, pairs.source, search, trained.device)
     translations = []
     for row, hypothesis in enumerate(found):
         words = pairs.source_text[row].split(" ")
         text = hypothesis_text(hypothesis, words, vocab, replace_unknown=search.replace_unknown)
-        ids = torch.from_numpy(pairs.source.row(row).astype(np.int64)).to(device)
-        weights = attention(model, ids, hypothesis.tokens)
+        ids = torch.from_numpy(pairs.source.row(row).astype(np.int64)).to(trained.device)
+        weights = attention(trained.model, ids, hypothesis.tokens)
         translations.append(
             Translation(
                 system=config.system,
                 seed=config.seed,
-                text=join_subwords(text, preparation),
+                text=join_subwords(text, config.data.preparation),
                 tokens=vocab.decode(hypothesis.tokens),
                 attention=[[round(weight, 2) for weight in step] for step in weights.tolist()],
             )

@@ -7,22 +7,24 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
-import torch
-
 from alpha_dimt.config import Decoding, RunConfig, load
 from alpha_dimt.data.subword import segment
 from alpha_dimt.data.tokenise import tokenise
-from alpha_dimt.decoding import hypothesis_text, join_subwords, search_all
+from alpha_dimt.decoding import (
+    Trained,
+    hypothesis_text,
+    join_subwords,
+    load_trained,
+    search_all,
+)
 from alpha_dimt.errors import UserError
 from alpha_dimt.evaluation.bleu import detokenise
 from alpha_dimt.files import read_lines
 from alpha_dimt.layout import ModelFiles, beam_config_of, encoded_of, model_files
-from alpha_dimt.model.seq2seq import Seq2Seq
-from alpha_dimt.model.weights import load_model
 from alpha_dimt.ragged import Ragged
-from alpha_dimt.runtime import choose_device, choose_dtype, use_threads
+from alpha_dimt.runtime import use_threads
 from alpha_dimt.search import Hypothesis
-from alpha_dimt.vocab import UNK, Vocab
+from alpha_dimt.vocab import UNK
 
 LONG = 200
 """Tokens from which a line is translated alone: others would be padded to its length."""
@@ -58,31 +60,34 @@ class Translation(NamedTuple):
 
 @dataclass(frozen=True)
 class Translator:
-    """A trained run, ready to translate."""
+    """A trained run, ready to translate.
 
-    config: RunConfig
+    Attributes:
+        trained: the run.
+        decoding: configuration of the search.
+        codes: BPE of the source; none at word level.
+    """
+
+    trained: Trained
     decoding: Decoding
-    model: Seq2Seq
-    device: torch.device
-    source: Vocab
-    target: Vocab
     codes: list[str]
 
     def translate(self, lines: Sequence[str]) -> list[Translation]:
         """Translate raw lines, each by itself; of a blank one nothing is left."""
-        preparation, corpus = self.config.data.preparation, self.config.data.corpus
+        data, target = self.trained.config.data, self.trained.target
+        preparation, corpus = data.preparation, data.corpus
         prepared = tokenise(lines, corpus.source, preparation)
         if self.codes:
             prepared = segment(prepared, self.codes)
         words = [line.split(" ") if line else [] for line in prepared]
         filled = [i for i, tokens in enumerate(words) if tokens]
         read = [words[i][:LONGEST] for i in filled]
-        ids = [self.source.encode(tokens) for tokens in read]
+        ids = [self.trained.source.encode(tokens) for tokens in read]
         found = self._search(ids)
         said = [
             join_subwords(
                 hypothesis_text(
-                    hypothesis, tokens, self.target, replace_unknown=self.decoding.replace_unknown
+                    hypothesis, tokens, target, replace_unknown=self.decoding.replace_unknown
                 ),
                 preparation,
             )
@@ -109,7 +114,7 @@ class Translator:
             (alone, [i for i, row in enumerate(ids) if len(row) >= LONG]),
         ):
             sources = Ragged.from_rows([ids[i] for i in rows])
-            hypotheses = search_all(self.model, sources, decoding, self.device)
+            hypotheses = search_all(self.trained.model, sources, decoding, self.trained.device)
             found.update(zip(rows, hypotheses, strict=True))
         return [found[i] for i in range(len(ids))]
 
@@ -120,20 +125,9 @@ def load_translator(files: ModelFiles) -> Translator:
     Raises:
         UserError: a file is missing, or they do not belong together.
     """
-    config = load(RunConfig, files.config)
-    source, target = Vocab.load(files.source), Vocab.load(files.target)
-    device = choose_device(config.training.device)
-    model = load_model(
-        files.weights, config, source_words=len(source), target_words=len(target)
-    ).to(device)
-    model.compute_dtype = choose_dtype(config.training.precision, device)
     return Translator(
-        config=config,
+        trained=load_trained(load(RunConfig, files.config), files),
         decoding=load(Decoding, files.decoding) if files.decoding else Decoding(),
-        model=model,
-        device=device,
-        source=source,
-        target=target,
         codes=read_lines(files.codes) if files.codes else [],
     )
 

@@ -35,7 +35,7 @@ ALLOWED: dict[str, set[str]] = {
     "rewards": {"proposals"},
     "data": {"progress", "proposals", "rewards"},
     "model": {"kernels", "search"},
-    "decoding": {"data", "model", "progress", "runtime", "search"},
+    "decoding": {"data", "layout", "model", "progress", "runtime", "search"},
     "training": {
         *("data", "decoding", "evaluation", "layout", "model", "objectives", "progress"),
         *("proposals", "rewards", "runtime", "search"),
@@ -49,8 +49,8 @@ ALLOWED: dict[str, set[str]] = {
     "compare": {"comparisons", "evaluation", "layout", "tables"},
     # Shows what the tables show; only reads, so needs no model.
     "report": {"evaluation", "layout", "runs", "table_formats", "tables"},
-    "examples": {"data", "decoding", "model", "report", "runtime"},
-    "translate": {"data", "decoding", "evaluation", "layout", "model", "runtime", "search"},
+    "examples": {"data", "decoding", "layout", "model", "report", "runtime"},
+    "translate": {"data", "decoding", "evaluation", "layout", "runtime", "search"},
     # Must not need PyTorch: loads `runtime` by name, where PyTorch loads.
     "doctor": {"hardware"},
     # Tags say what Table 1 says; a model is logged with what translates, and loaded by it.
@@ -76,7 +76,7 @@ LIBRARIES = {
     "mlflow": {"tracking"},
     "torch": {
         *("decoding", "kernels", "model", "objectives", "runtime", "search", "training"),
-        *("examples", "translate"),
+        "examples",
     },
     "snakemake": set(),
 }

@@ -8,9 +8,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import nn
 
-from alpha_dimt.config import RunConfig
 from alpha_dimt.errors import UserError
-from alpha_dimt.model.seq2seq import Seq2Seq
 
 _TYPES = {torch.float32: "F32", torch.float64: "F64"}
 """Names of the types of parameters in safetensors."""
@@ -70,10 +68,3 @@ def fill(model: nn.Module, path: Path, run_key: str) -> None:
         raise UserError(
             f"{path}: these weights are damaged ({error}); train the run again"
         ) from error
-
-
-def load_model(path: Path, config: RunConfig, *, source_words: int, target_words: int) -> Seq2Seq:
-    """Build the model of a run and fill in its weights; errors as in `fill`."""
-    model = Seq2Seq(config.model, source_words=source_words, target_words=target_words)
-    fill(model, path, config.fingerprint())
-    return model

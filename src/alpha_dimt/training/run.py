@@ -5,6 +5,7 @@ import math
 import subprocess
 import time
 from collections.abc import Iterator
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -155,19 +156,9 @@ def train_run(
     version = code_version()  # of the code that trains, whatever the checkout holds at the end
     use_threads(threads)
     device = choose_device(config.training.device)
-    corpus = config.data.corpus
-    vocab = Vocab.load(encoded / f"vocab.{corpus.target}.txt")
-    source_vocab = Vocab.load(encoded / f"vocab.{corpus.source}.txt")
-    train, valid = read_pairs(encoded, "train"), read_pairs(encoded, "valid")
-    for split, pairs in (("train", train), ("valid", valid)):
-        path = encoded / f"{split}.arrow"
-        pairs.check_vocabularies(path, source=source_vocab, target=vocab)
-    candidates = None
-    if augmented and config.proposal:
-        each = config.proposal.candidates
-        candidates = AugmentedCorpus(augmented, targets=train.target, words=len(vocab), each=each)
-
-    model = Seq2Seq(config.model, source_words=len(source_vocab), target_words=len(vocab))
+    inputs = read_inputs(config, encoded, augmented)
+    words = len(inputs.vocab)
+    model = Seq2Seq(config.model, source_words=inputs.source_words, target_words=words)
     model.compute_dtype = choose_dtype(config.training.precision, device)
     precision = str(model.compute_dtype).removeprefix("torch.")
     arithmetic = f"{device.type}, {precision}, {threads} threads"
@@ -183,68 +174,120 @@ def train_run(
         seconds=checkpoint_seconds,
     )
     with StopRequest().heard() as stop, checkpoints.held():
-        progress = checkpoints.restore(model)
-        if progress is None:
-            progress = State(DevDecay(config.training.learning_rate), _now_ms(), arithmetic)
-            if start is None or config.start is None:
-                model.initialise(config.model.init, torch.Generator().manual_seed(config.seed))
-            else:
-                fill(model, start, config.start.fingerprint())
-        else:
-            print(f"resuming after epoch {progress.schedule.epoch}, batch {progress.updates}")
-            if progress.arithmetic != arithmetic:
-                print(
-                    f"warning: it was computed with {progress.arithmetic} so far; the result will "
-                    "differ in the last digits from that of an uninterrupted run"
-                )
+        progress = resume_or_start(model, config, start, checkpoints, arithmetic)
         model.to(device)
+        task = Task(
+            method=method,
+            sampler=choose_sampler(config, method, inputs.train, words),
+            batches=partial(epoch_batches, config, method, inputs.train, inputs.candidates),
+            validate=partial(
+                validate, pairs=inputs.valid, vocab=inputs.vocab, config=config, device=device
+            ),
+            recipe=config.training,
+            seed=config.seed,
+        )
+        updates = math.ceil(len(inputs.train) / config.training.batch_size)
         reason = fit(
             model,
-            Task(
-                method=method,
-                sampler=choose_sampler(config, method, train, len(vocab)),
-                batches=partial(epoch_batches, config, method, train, candidates),
-                validate=partial(validate, pairs=valid, vocab=vocab, config=config, device=device),
-                recipe=config.training,
-                seed=config.seed,
-            ),
+            task,
             progress,
             device=device,
             checkpoints=checkpoints,
             stop=stop,
-            bar=EpochBar(
-                math.ceil(len(train) / config.training.batch_size),
-                tokens_known=method.samples == 0,
-            ),
+            bar=EpochBar(updates, tokens_known=method.samples == 0),
             after_epoch=report,
         )
         checkpoints.publish(progress, out)
-        write_json(
-            out / "run.json",
-            {
-                "run_key": config.fingerprint(),
-                "system": config.system,
-                "seed": config.seed,
-                "corpus": corpus.name,
-                "code_version": version,
-                "data": data,
-                "machine": machine(device),
-                "libraries": {name: importlib.metadata.version(name) for name in LIBRARIES},
-                "threads": threads,
-                "precision": precision,
-                "parameters": sum(p.numel() for p in model.parameters()),
-                "best": {
-                    "epoch": progress.schedule.best_epoch,
-                    "valid_bleu_greedy": progress.schedule.best,
-                },
-                "epochs": progress.schedule.epoch,
-                "stopped": reason,
-                "started_ms": progress.started_ms,
-                "ended_ms": _now_ms(),
-                "wall_seconds": progress.seconds,
-            },
-        )
+        about = {
+            "run_key": config.fingerprint(),
+            "system": config.system,
+            "seed": config.seed,
+            "corpus": config.data.corpus.name,
+            "code_version": version,
+            "data": data,
+            "machine": machine(device),
+            "libraries": {name: importlib.metadata.version(name) for name in LIBRARIES},
+            "threads": threads,
+            "precision": precision,
+            "parameters": sum(p.numel() for p in model.parameters()),
+            "stopped": reason,
+        }
+        write_json(out / "run.json", about | outcome(progress))
         checkpoints.finish(progress, out)
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """What a training reads.
+
+    Attributes:
+        train: pairs.
+        valid: pairs.
+        source_words: size of the vocabulary of the source.
+        vocab: of the target.
+        candidates: of the proposal; None for objectives without it.
+    """
+
+    train: Pairs
+    valid: Pairs
+    source_words: int
+    vocab: Vocab
+    candidates: AugmentedCorpus | None
+
+
+def read_inputs(config: RunConfig, encoded: Path, augmented: Path | None) -> Inputs:
+    """Read the data of a run.
+
+    Raises:
+        UserError: a file is missing, or they do not belong together.
+    """
+    corpus = config.data.corpus
+    vocab = Vocab.load(encoded / f"vocab.{corpus.target}.txt")
+    source = Vocab.load(encoded / f"vocab.{corpus.source}.txt")
+    train, valid = read_pairs(encoded, "train"), read_pairs(encoded, "valid")
+    for split, pairs in (("train", train), ("valid", valid)):
+        pairs.check_vocabularies(encoded / f"{split}.arrow", source=source, target=vocab)
+    candidates = None
+    if augmented and config.proposal:
+        each = config.proposal.candidates
+        candidates = AugmentedCorpus(augmented, targets=train.target, words=len(vocab), each=each)
+    return Inputs(train, valid, len(source), vocab, candidates)
+
+
+def resume_or_start(
+    model: Seq2Seq,
+    config: RunConfig,
+    start: Path | None,
+    checkpoints: Checkpoints,
+    arithmetic: str,
+) -> State:
+    """Return where the run stands, the model filled: its last checkpoint, or the beginning."""
+    progress = checkpoints.restore(model)
+    if progress is None:
+        if start is None or config.start is None:
+            model.initialise(config.model.init, torch.Generator().manual_seed(config.seed))
+        else:
+            fill(model, start, config.start.fingerprint())
+        return State(DevDecay(config.training.learning_rate), _now_ms(), arithmetic)
+    print(f"resuming after epoch {progress.schedule.epoch}, batch {progress.updates}")
+    if progress.arithmetic != arithmetic:
+        print(
+            f"warning: it was computed with {progress.arithmetic} so far; the result will differ "
+            "in the last digits from that of an uninterrupted run"
+        )
+    return progress
+
+
+def outcome(progress: State) -> dict[str, Any]:
+    """Return what run.json says of a training that is over."""
+    schedule = progress.schedule
+    return {
+        "best": {"epoch": schedule.best_epoch, "valid_bleu_greedy": schedule.best},
+        "epochs": schedule.epoch,
+        "started_ms": progress.started_ms,
+        "ended_ms": _now_ms(),
+        "wall_seconds": progress.seconds,
+    }
 
 
 def report(progress: State) -> None:
