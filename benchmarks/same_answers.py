@@ -1,15 +1,17 @@
-"""Whether fast training learns what plain PyTorch learns: curves of both, three seeds each.
+"""Whether fast training learns what plain PyTorch learns: runs of both, seed by seed.
 
-    python -m benchmarks.same_answers RESULTS/multi30k/data/encoded CONFIG.json OUT.json
+    python -m benchmarks.same_answers train --encoded ENCODED --epochs 8 --out OUT RUN [RUN ...]
+    python -m benchmarks.same_answers table --fast RUN [RUN ...] --plain OUT/seed1 [OUT/seed2 ...]
 
-Plain is the same model by `nn.LSTM` on packed sequences, a loop over `nn.LSTMCell` and
-`F.cross_entropy`, multiplied in fp32 by autograd. Batches, initial weights, learning rates and
-validation are those of `alpha-dimt train` for both.
+`train` takes finished runs of maximum likelihood and trains each anew with the same configuration,
+seed and threads, but in fp32 and with the same model in plain PyTorch: `nn.LSTM` on packed
+sequences, a loop over `nn.LSTMCell` and `F.cross_entropy`, differentiated by autograd. Batches,
+initial weights, learning rates and validation are those of `alpha-dimt train`. `table` prints both
+as Markdown.
 """
 
-import json
-import sys
-import tempfile
+import argparse
+from collections.abc import Sequence
 from pathlib import Path
 from unittest import mock
 
@@ -17,10 +19,14 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from alpha_dimt.config import Experiment, load
-from alpha_dimt.files import write_json
+from alpha_dimt.config import RunConfig, load
+from alpha_dimt.evaluation.seeds import compare_pairs
+from alpha_dimt.files import read_json_lines, write_json
 from alpha_dimt.model.seq2seq import Encoded, Seq2Seq
+from alpha_dimt.tables import formatted, formatted_interval
 from alpha_dimt.training import run as training
+
+METRICS = {"valid_bleu_greedy": "dev BLEU", "valid_nll_per_token": "dev NLL a token"}
 
 
 class Plain(Seq2Seq):
@@ -51,41 +57,85 @@ class Plain(Seq2Seq):
         return -nll.sum(dim=1)
 
 
-def curve(encoded: Path, config: Path, seed: int, *, plain: bool) -> list[dict[str, float]]:
-    """Train maximum likelihood; return the metrics of each epoch."""
-    run = load(Experiment, config).run_config("ml", seed)
-    if plain:
-        run = run.model_copy(
-            update={"training": run.training.model_copy(update={"precision": "fp32"})}
-        )
-    model = Plain if plain else Seq2Seq
-    with mock.patch.object(training, "Seq2Seq", model), tempfile.TemporaryDirectory() as folder:
-        out = Path(folder) / "run"
-        out.mkdir()
+def plainly(config: RunConfig, epochs: int) -> RunConfig:
+    """Return the configuration of the plain run beside a fast one."""
+    changes = {"precision": "fp32", "max_epochs": epochs}
+    recipe = config.training.model_copy(update=changes)
+    return config.model_copy(update={"system": "plain", "training": recipe})
+
+
+def train(run: Path, *, encoded: Path, epochs: int, out: Path) -> None:
+    """Train the plain run beside a fast one; it goes on where it was interrupted.
+
+    Raises:
+        UserError: the folder is no run, or its data is not here.
+    """
+    config = plainly(load(RunConfig, run / "config.json"), epochs)
+    folder = out / f"seed{config.seed}"
+    write_json(folder / "config.json", config.model_dump(mode="json"))
+    with mock.patch.object(training, "Seq2Seq", Plain):
         training.train_run(
-            run,
+            config,
             encoded=encoded,
             augmented=None,
             start=None,
-            state=Path(folder) / "state",
-            out=out,
-            threads=run.training.threads,
+            state=out / "state",
+            out=folder,
+            threads=config.training.threads,
         )
-        lines = (out / "metrics.jsonl").read_text(encoding="utf-8").split("\n")
-    return [json.loads(line)["metrics"] for line in lines if line]
+
+
+def table(fast: Sequence[Path], plain: Sequence[Path]) -> str:
+    """Return both at each epoch, mean and deviation over seeds, and their difference.
+
+    The difference is plain less fast, paired by seed, with its 95 % interval by Student's t.
+    """
+    runs = {
+        name: {load(RunConfig, run / "config.json").seed: _metrics(run) for run in folders}
+        for name, folders in (("fast", fast), ("plain", plain))
+    }
+    epochs = min(len(metrics) for side in runs.values() for metrics in side.values())
+    lines = ["| epoch |", "|---:|"]
+    for title in METRICS.values():
+        lines[0] += f" {title}, fast | plain | difference | 95 % interval |"
+        lines[1] += "---:|" * 4
+    for epoch in range(epochs):
+        line = f"| {epoch + 1} |"
+        for name in METRICS:
+            scores = {
+                side: {seed: metrics[epoch][name] for seed, metrics in seeds.items()}
+                for side, seeds in runs.items()
+            }
+            [pair] = compare_pairs(scores)
+            cells = [formatted(list(scores[side].values())) for side in ("fast", "plain")]
+            cells += [f"{pair.value:+.2f}", formatted_interval(pair.interval, "+")]
+            line += "".join(f" {cell} |" for cell in cells)
+        lines.append(line)
+    return "\n".join(lines)
+
+
+def _metrics(run: Path) -> list[dict[str, float]]:
+    return [record["metrics"] for record in read_json_lines(run / "metrics.jsonl")]
 
 
 def main() -> None:
-    """Write the curves of the seeds of the configuration."""
-    encoded, config, out = map(Path, sys.argv[1:])
-    seeds = load(Experiment, config).seeds
-    write_json(
-        out,
-        {
-            name: {str(seed): curve(encoded, config, seed, plain=plain) for seed in seeds}
-            for name, plain in (("fast", False), ("plain", True))
-        },
-    )
+    """See above."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    commands = parser.add_subparsers(required=True)
+    command = commands.add_parser("train")
+    command.add_argument("--encoded", type=Path, required=True)
+    command.add_argument("--epochs", type=int, required=True)
+    command.add_argument("--out", type=Path, required=True)
+    command.add_argument("run", type=Path, nargs="+")
+    command = commands.add_parser("table")
+    command.add_argument("--fast", type=Path, nargs="+", required=True)
+    command.add_argument("--plain", type=Path, nargs="+", required=True)
+    given = parser.parse_args()
+    if "run" not in given:
+        print(table(given.fast, given.plain))
+        return
+    for run in given.run:
+        train(run, encoded=given.encoded, epochs=given.epochs, out=given.out)
 
 
 if __name__ == "__main__":
