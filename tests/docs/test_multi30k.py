@@ -1,0 +1,182 @@
+"""docs/results/multi30k.md: its numbers are those of the files that are kept beside it."""
+
+import gzip
+import os
+import re
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import pytest
+from pages import Cells, tables
+
+from alpha_dimt.comparisons import write_significance
+from alpha_dimt.config import Experiment, RunConfig, load
+from alpha_dimt.data.tokenise import tokenise
+from alpha_dimt.files import read_json, sha256, write_lines
+from alpha_dimt.report.page import write_report
+from alpha_dimt.table_formats import read_tables
+from alpha_dimt.tables import write_table1
+from alpha_dimt.training_table import write_training_table
+
+ROOT = Path(__file__).parents[2]
+RESULTS = ROOT / "docs/results"
+STUDIES = ["multi30k", "multi30k-bpe", "multi30k-quirks"]
+FORMATS = (".json", ".md")
+
+
+@pytest.fixture(scope="module")
+def page() -> str:
+    return (RESULTS / "multi30k.md").read_text(encoding="utf-8")
+
+
+def experiment(study: str) -> Experiment:
+    return load(Experiment, ROOT / f"config/{study}.yaml")
+
+
+def runs_of(study: str) -> list[Path]:
+    """Return the folders of all runs of a configuration, in the order of its systems."""
+    given = experiment(study)
+    return [
+        RESULTS / study / f"runs/{system}/seed{seed}"
+        for system in given.systems
+        for seed in given.seeds
+    ]
+
+
+@pytest.mark.parametrize("study", STUDIES)
+def test_every_run_of_the_configuration_is_kept_whole(study: str) -> None:
+    given, folders = experiment(study), runs_of(study)
+    assert {path.parent for path in (RESULTS / study).glob("runs/*/*/run.json")} == set(folders)
+    for folder in folders:
+        config = load(RunConfig, folder / "config.json")
+        assert config == given.run_config(config.system, config.seed)
+        assert read_json(folder / "run.json")["run_key"] == config.fingerprint()
+        kept = {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()}
+        assert kept == {
+            *("config.json", "run.json", "metrics.jsonl"),
+            *(f"scores/{name}.json" for name in ("valid.greedy", "test.greedy", "test.beam")),
+            *(f"hypotheses/{name}.txt" for name in ("test.greedy", "test.beam")),
+        }
+
+
+@pytest.mark.parametrize("study", STUDIES)
+@pytest.mark.parametrize(
+    ("name", "write"), [("table1", write_table1), ("training", write_training_table)]
+)
+def test_the_tables_are_made_from_the_kept_files(
+    study: str, name: str, write: Callable[..., None], tmp_path: Path
+) -> None:
+    write(runs_of(study), out=tmp_path / name)
+    for suffix in FORMATS:
+        kept = RESULTS / study / f"tables/{name}{suffix}"
+        assert (tmp_path / f"{name}{suffix}").read_bytes() == kept.read_bytes()
+
+
+def reference(out: Path) -> Path:
+    """Write the tokenised test set as upstream's file gives it."""
+    folder = os.environ.get("ALPHA_DIMT_TEST_DATA")
+    if not folder:
+        pytest.skip("ALPHA_DIMT_TEST_DATA does not name a folder of real data")
+    packed = Path(folder, "multi30k/test_2016_flickr.en.gz").read_bytes()
+    lines = gzip.decompress(packed).decode().split("\n")[:-1]
+    write_lines(out, tokenise(lines, "en", experiment("multi30k").preparation))
+    return out
+
+
+@pytest.mark.parametrize("study", STUDIES)
+def test_significance_is_made_from_the_kept_translations(study: str, tmp_path: Path) -> None:
+    test = reference(tmp_path / "test.en")
+    for run in runs_of(study):
+        for name in ("test.greedy", "test.beam"):
+            scores = read_json(run / f"scores/{name}.json")
+            assert scores["references"]["tokenised"]["sha256"] == sha256(test)
+            assert scores["hypotheses"]["sha256"] == sha256(run / f"hypotheses/{name}.txt")
+    # Scores that are not those of the translations are refused here.
+    write_significance(runs_of(study), reference=test, out=tmp_path / "significance")
+    for suffix in FORMATS:
+        kept = RESULTS / study / f"tables/significance{suffix}"
+        assert (tmp_path / f"significance{suffix}").read_bytes() == kept.read_bytes()
+
+
+@pytest.mark.parametrize("study", STUDIES)
+def test_the_report_is_made_from_the_kept_files(study: str, tmp_path: Path) -> None:
+    folder = RESULTS / study
+    out = tmp_path / "report.html"
+    write_report(
+        runs_of(study), tables=folder / "tables", examples=folder / "examples.json", out=out
+    )
+    text = out.read_text(encoding="utf-8")
+    for run in runs_of(study):
+        value = read_json(run / "scores/test.beam.json")["scores"]["multi_bleu"]["value"]
+        assert f"{value:.2f}" in text
+
+
+# ---------------------------------------------------------------------------------- the page
+
+
+def section(page: str, title: str) -> str:
+    [found] = re.findall(rf"^## {title}\n(.*?)(?=^## |\Z)", page, flags=re.MULTILINE | re.DOTALL)
+    return str(found)
+
+
+def kept(study: str, name: str, first: str) -> dict[tuple[str, ...], Cells]:
+    """Return the rows of a kept table by what stands before the numbers."""
+    text = (RESULTS / study / f"tables/{name}.md").read_text(encoding="utf-8")
+    [rows] = tables(text, first)[:1]
+    names = ("Source", "Scores", "System", "Difference of")
+    return {tuple(row[key] for key in names if key in row): row for row in rows}
+
+
+def assert_shown(shown: Sequence[Cells], made: dict[tuple[str, ...], Cells], *before: str) -> None:
+    """Compare the rows of a table of the page with those that were made."""
+    for row in shown:
+        name = next(iter(row.values()))
+        whole = made[(*before, name)]
+        assert {header: whole[header] for header in row} == row
+
+
+SECTIONS = {
+    "Five systems, three seeds": "multi30k",
+    "Words and word pieces": "multi30k-bpe",
+    "The authors' quirks": "multi30k-quirks",
+}
+
+
+@pytest.mark.parametrize("title", SECTIONS)
+def test_the_page_shows_the_kept_tables(page: str, title: str) -> None:
+    study, text = SECTIONS[title], section(page, title)
+    source = f"this run ({study})"
+    [scores] = tables(text, "System")[:1]
+    assert_shown(scores, kept(study, "table1", "Source"), source)
+    assert [row["System"] for row in scores] == list(experiment(study).systems)
+    for other in tables(text, "System")[1:]:
+        assert_shown(other, kept(study, "training", "Source"), source)
+
+
+@pytest.mark.parametrize("title", list(SECTIONS)[:2])
+def test_the_page_shows_every_comparison_over_seeds(page: str, title: str) -> None:
+    study, text = SECTIONS[title], section(page, title)
+    made = kept(study, "significance", "Scores")
+    shown = tables(text, "Scores")
+    [rows] = shown
+    assert rows == list(made.values())
+    across, _ = read_tables(RESULTS / study / "tables/significance.json")
+    flat = " ".join(text.split())
+    assert across.note in flat
+
+
+def test_the_page_names_the_code_of_every_run(page: str) -> None:
+    versions = {
+        read_json(run / "run.json")["code_version"] for study in STUDIES for run in runs_of(study)
+    }
+    assert versions
+    for version in versions:
+        assert version.split("+g")[1] in page
+
+
+def test_nothing_is_bold(page: str) -> None:
+    """The page says in words that nothing is significant; if that changes, so must the words."""
+    for study in STUDIES:
+        for name in ("table1", "significance"):
+            for table in read_tables(RESULTS / study / f"tables/{name}.json"):
+                assert not any(cell.bold for row in table.rows for cell in row.cells), table.title
