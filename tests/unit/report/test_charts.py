@@ -30,6 +30,18 @@ def test_bleu_against_alpha_is_mean_and_interval_of_the_seeds(tmp_path: Path) ->
     assert "ml, beam: 38.45" in chart.to_dict()["description"]
 
 
+def test_a_line_joins_what_differs_in_alpha_alone(tmp_path: Path) -> None:
+    systems = {
+        "raml": {"objective": "raml"},
+        "half": {"objective": "alpha", "alpha": 0.5},
+        "cold": {"objective": "alpha", "alpha": 0.5, "tau": 0.1},
+    }
+    runs = [make_run(tmp_path, name, seed, 40.0, systems) for name in systems for seed in (1, 2)]
+    chart = bleu_against_alpha(read_study(runs))
+    family = {row["system"]: row["family"] for row in values(chart) if "family" in row}
+    assert family["raml"] == family["half"] != family["cold"]
+
+
 def test_no_alpha_no_chart_of_it_and_ml_alone_has_no_weights(tmp_path: Path) -> None:
     systems = {"ml": {"objective": "ml"}, "gnmt": {"objective": "gnmt_mixture"}}
     study = read_study([make_run(tmp_path, "ml", 1, 30.0, systems)])
