@@ -3,11 +3,13 @@
 Shapes: B sentences, W hypotheses of each (beam width), R rows, S source steps, V words.
 """
 
+import math
 from dataclasses import dataclass
 from typing import Protocol, TypeVar
 
 import torch
 from torch import Tensor
+from torch.nn import functional as F
 
 from alpha_dimt.vocab import BOS, EOS, PAD
 
@@ -83,16 +85,28 @@ def best_words(logits: Tensor, count: int) -> tuple[Tensor, Tensor]:
     blocks = logits[:, :whole].view(rows, -1, BLOCK)
     peaks = blocks.amax(dim=2)
     picked = peaks.topk(min(count, peaks.shape[1]), dim=1).indices.sort(dim=1).values
-    inside = torch.arange(BLOCK, device=logits.device)
-    columns = (picked[:, :, None] * BLOCK + inside).flatten(1)
-    rest = torch.arange(whole, words, device=logits.device).expand(rows, -1)
-    columns = torch.cat((columns, rest), dim=1)
-    values = logits.gather(1, columns)
+    row = torch.arange(rows, device=logits.device)[:, None]
+    values = torch.cat((blocks[row, picked].flatten(1), logits[:, whole:]), dim=1)
     if count == 1:
         best, places = values.max(dim=1, keepdim=True)
     else:
         best, places = values.topk(count, dim=1)
-    return best, columns.gather(1, places)
+    # Where the blocks start; the words after the last whole block stand behind those picked.
+    starts = F.pad(picked * BLOCK, (0, 1), value=whole)
+    block = (places // BLOCK).clamp(max=picked.shape[1])
+    return best, starts.gather(1, block) + places - block * BLOCK
+
+
+def log_sum(logits: Tensor, best: Tensor) -> Tensor:
+    """Return log sum exp of each row [R, V], given its highest entry [R, 1]; overwrites the logits.
+
+    Only rows near the ends of the exponential's range are shifted by their highest entry.
+    """
+    far = best.abs() > math.log(torch.finfo(logits.dtype).max) / 2
+    shift = best.where(far, 0)
+    if far.any():
+        logits.sub_(shift)
+    return logits.exp_().sum(dim=1, keepdim=True).float().log() + shift.float()
 
 
 def greedy_search(
@@ -192,22 +206,18 @@ def beam_search(
     """
     results: list[Hypothesis | None] = [None] * sentences
     alive = list(range(sentences))
-    state = stepper.select(state, torch.arange(sentences, device=device).repeat_interleave(width))
-    previous = torch.full((sentences * width,), BOS, device=device)
-    scores = torch.full((sentences, width), -torch.inf, device=device)
-    scores[:, 0] = 0
-    ended = torch.zeros((sentences, width), dtype=torch.bool, device=device)
-    lengths = torch.zeros((sentences, width), dtype=torch.int64, device=device)
-    tokens = torch.empty((sentences, width, 0), dtype=torch.int64, device=device)
-    attended = torch.empty((sentences, width, 0), dtype=torch.int64, device=device)
+    previous = torch.full((sentences,), BOS, device=device)
+    scores = torch.zeros((sentences, 1), device=device)  # of one hypothesis each, the empty one
+    ended = torch.zeros((sentences, 1), dtype=torch.bool, device=device)
+    lengths = torch.zeros((sentences, 1), dtype=torch.int64, device=device)
+    tokens = torch.empty((sentences, 1, 0), dtype=torch.int64, device=device)
+    attended = torch.empty((sentences, 1, 0), dtype=torch.int64, device=device)
     for t in range(max_length):
-        b = len(alive)
+        b, held = scores.shape
         logits, attention, state = stepper.step(state, previous)
         best, words = best_words(_next_logits(logits), min(width, logits.shape[1] - 2))
-        others = logits.sub_(best[:, :1]).exp_().sum(dim=1, keepdim=True)
-        best = best.float()
-        log_p = (best - best[:, :1] - others.float().log()).view(b, width, -1)
-        words = words.view(b, width, -1)
+        log_p = (best.float() - log_sum(logits, best[:, :1])).view(b, held, -1)
+        words = words.view(b, held, -1)
         # An ended hypothesis has one continuation: itself.
         log_p = log_p.masked_fill(ended[:, :, None], -torch.inf)
         log_p[:, :, 0].masked_fill_(ended, 0)
@@ -218,11 +228,11 @@ def beam_search(
         if length_penalty:
             norm = new_lengths.to(grown.dtype) ** length_penalty
             ranked = grown / norm.repeat_interleave(log_p.shape[2], dim=1)
-        _, picks = ranked.topk(width, dim=1)
+        _, picks = ranked.topk(min(width, ranked.shape[1]), dim=1)
         scores = grown.gather(1, picks)
         parents = picks // log_p.shape[2]
         chosen = words.flatten(1).gather(1, picks)
-        where = attention.argmax(dim=1).view(b, width)
+        where = attention.argmax(dim=1).view(b, held)
 
         history = parents[:, :, None].expand(-1, -1, t)
         tokens = torch.cat((tokens.gather(1, history), chosen[:, :, None]), dim=2)
@@ -242,6 +252,6 @@ def beam_search(
         alive = [sentence for i, sentence in enumerate(alive) if not done[i]]
         scores, ended, lengths = scores[keep], ended[keep], lengths[keep]
         tokens, attended = tokens[keep], attended[keep]
-        rows = (torch.arange(b, device=device)[:, None] * width + parents)[keep].flatten()
+        rows = (torch.arange(b, device=device)[:, None] * held + parents)[keep].flatten()
         state, previous = stepper.select(state, rows, keep), chosen[keep].flatten()
     return [result for result in results if result is not None]

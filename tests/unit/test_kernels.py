@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from alpha_dimt.kernels import token_log_probs
+from alpha_dimt.kernels import output_layer, token_log_probs, word_products
 
 
 def inputs(dtype: torch.dtype, scale: float) -> tuple[torch.Tensor, ...]:
@@ -41,8 +41,12 @@ def test_gradient_does_not_vanish_where_bf16_rounds_p_to_one() -> None:
     assert gradient.item() == pytest.approx(7 * 9.11e-4, rel=0.01)
 
 
+@pytest.mark.parametrize("look", [True, False])  # False: as on a GPU
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
-def test_an_impossible_token_is_finite(dtype: torch.dtype) -> None:
+def test_an_impossible_token_is_finite(
+    dtype: torch.dtype, look: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(output_layer.LOOK, "cpu", look)
     x = torch.ones(1, 1, requires_grad=True)
     weight = torch.tensor([[300.0], [0.0], [-2.0]], requires_grad=True)
     log_p = token_log_probs(x, weight, torch.zeros(3), torch.tensor([1]), dtype=dtype)
@@ -89,3 +93,11 @@ def test_a_second_backward_pass_is_refused() -> None:
     torch.autograd.grad(loss, x, retain_graph=True)
     with pytest.raises(RuntimeError, match="once only"):
         torch.autograd.grad(loss, x)
+
+
+@pytest.mark.parametrize("rows", [1, 63, 64, 65])
+def test_word_products_have_the_rows_asked_for(rows: int) -> None:
+    generator = torch.Generator().manual_seed(rows)
+    x = torch.randn(rows, 6, generator=generator, dtype=torch.float64)
+    weight = torch.randn(6, 300, generator=generator, dtype=torch.float64)
+    torch.testing.assert_close(word_products(x, weight), x @ weight)

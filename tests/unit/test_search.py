@@ -6,7 +6,14 @@ import pytest
 import torch
 from torch import Tensor
 
-from alpha_dimt.search import Hypothesis, beam_search, best_words, draw_words, greedy_search
+from alpha_dimt.search import (
+    Hypothesis,
+    beam_search,
+    best_words,
+    draw_words,
+    greedy_search,
+    log_sum,
+)
 from alpha_dimt.vocab import BOS, EOS, PAD
 
 CPU = torch.device("cpu")
@@ -83,6 +90,16 @@ def test_of_equal_words_the_first_is_best() -> None:
     logits = torch.zeros(2, 1000)
     logits[1, [999, 400, 700]] = 1.0
     assert best_words(logits, 1)[1].tolist() == [[0], [400]]
+
+
+def test_log_sums_of_rows_as_high_or_low_as_can_be() -> None:
+    logits = torch.randn(4, 50, generator=torch.Generator().manual_seed(0))
+    logits += torch.tensor([[0.0], [300.0], [-300.0], [20.0]])
+    expected = logits.logsumexp(dim=1, keepdim=True)
+    best = logits.amax(dim=1, keepdim=True)
+    torch.testing.assert_close(log_sum(logits.clone(), best), expected)
+    # A row's sum does not depend on the rows beside it.
+    assert torch.equal(log_sum(logits[3:].clone(), best[3:])[0], log_sum(logits, best)[3])
 
 
 def test_words_are_drawn_with_their_probabilities() -> None:

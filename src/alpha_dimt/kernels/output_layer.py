@@ -10,11 +10,16 @@ from torch.autograd.function import once_differentiable
 
 from alpha_dimt.kernels.products import with_bias, with_one
 
-BLOCK = 512
-"""Rows computed at once: their logits stay in the cache."""
+PIECE = 2048
+"""Words computed at once: the library brings their weights into the order of the processor's matrix
+unit once only, and their logits are still in the cache when the exponential reads them."""
 
 ROOM = 23.0
 """Of the range of the exponential, what is kept for products with weights and sums over words."""
+
+LOOK = {"cpu": True, "cuda": False}
+"""Whether odds beyond the range are looked for: only a model gone astray has them, and a look is
+cheaper than to cut them always; but a GPU would have to wait for it."""
 
 
 class _Spare:
@@ -38,6 +43,29 @@ class _Spare:
         return array
 
 
+def _fill(
+    odds: Tensor, low: Tensor, w: Tensor, at_targets: Tensor, ceiling: float | None
+) -> Tensor:
+    """Fill in odds [N, V], 0 at the targets, and return their sums [N].
+
+    Args:
+        odds: of every word against the target, on return.
+        low: [N, H + 2].
+        w: [V, H + 2], so that low w^T are the logits less those of the targets.
+        at_targets: [N] where the targets are among all N * V odds.
+        ceiling: higher differences of logits are cut, if not None.
+    """
+    for start in range(0, len(w), PIECE):
+        words = slice(start, start + PIECE)
+        piece = odds[:, words]
+        torch.mm(low, w[words].t(), out=piece)
+        if ceiling is not None:
+            piece.clamp_(max=ceiling)
+        piece.exp_()
+    odds.view(-1).index_fill_(0, at_targets, 0)
+    return odds.sum(dim=1)
+
+
 class _TokenLogProbs(Function):
     """Odds against the target: exp(logit - target's logit) of every word, computed in place.
 
@@ -59,15 +87,13 @@ class _TokenLogProbs(Function):
         low[:, -1] = -shift
         ctx.array = _Spare.take(rows * words, dtype, x.device)
         odds = ctx.array[: rows * words].view(rows, words)
+        at_targets = torch.arange(rows, device=x.device) * words + targets
         ceiling = math.log(torch.finfo(dtype).max / words) - ROOM
-        columns = torch.arange(rows, device=x.device) * words + targets
-        others = x.new_empty(rows)
-        for start in range(0, rows, BLOCK):
-            block = slice(start, start + BLOCK)
-            torch.mm(low[block], w.t(), out=odds[block])
-            odds[block].clamp_(max=ceiling).exp_()
-            ctx.array.index_fill_(0, columns[block], 0)
-            others[block] = odds[block].sum(dim=1)
+        look = LOOK[x.device.type]
+        others = _fill(odds, low, w, at_targets, None if look else ceiling)
+        if look and not others.max() < math.exp(ceiling):
+            others = _fill(odds, low, w, at_targets, ceiling)
+        others = others.to(x.dtype)
         # The shift is the target's logit as rounded; this is what the rounding took away.
         at_target = (target_logit - shift).exp()
         ctx.save_for_backward(low, w, targets, others, at_target)

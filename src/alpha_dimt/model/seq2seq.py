@@ -21,6 +21,7 @@ from alpha_dimt.kernels import (
     token_log_probs,
     with_bias,
     with_one,
+    word_products,
 )
 
 ROWS = 128
@@ -53,7 +54,7 @@ class StepWeights:
     Attributes:
         gates: [4H, E + 2H + 2] of (word, hidden state, feed, 1, 0); rows as `cell_order` has them.
         combine: [H, 2H] of (context, hidden state).
-        output: [V, H + 2] of (attentional output, 1, 0).
+        output: [H + 2, V] of (attentional output, 1, 0).
     """
 
     gates: Tensor
@@ -261,7 +262,7 @@ class Seq2Seq(nn.Module):
         weights = StepWeights(
             gates=with_bias(cell_order(gates), cell_order(bias), self._dtype),
             combine=self.combine.weight.to(self._dtype),
-            output=with_bias(self.output.weight, self.output.bias, self._dtype),
+            output=with_bias(self.output.weight, self.output.bias, self._dtype).t().contiguous(),
         )
         feed = torch.zeros_like(encoded.hidden)
         return DecoderState(weights, encoded, encoded.hidden, encoded.cell, feed)
@@ -289,7 +290,7 @@ class Seq2Seq(nn.Module):
         context = torch.bmm(attention, source.values).view_as(hidden)
         both = torch.cat((context, hidden), dim=1).to(self._dtype)
         feed = tanh_(torch.mm(both, weights.combine.t()).to(word.dtype))
-        logits = torch.mm(with_one(feed, self._dtype), weights.output.t())
+        logits = word_products(with_one(feed, self._dtype), weights.output)
         after = replace(state, hidden=hidden, cell=cell, feed=feed)
         return logits, attention.flatten(0, 1), after
 

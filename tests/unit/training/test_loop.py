@@ -7,6 +7,7 @@ import torch
 
 from alpha_dimt.config import Model, Training
 from alpha_dimt.data.batching import Batch
+from alpha_dimt.kernels import output_layer
 from alpha_dimt.model.seq2seq import Seq2Seq
 from alpha_dimt.objectives import Loss, Objective, Scored, maximum_likelihood
 from alpha_dimt.training import loop
@@ -111,7 +112,8 @@ def test_a_bad_update_is_never_made(
 def test_nothing_waits_for_a_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
     """No value of a tensor is asked for between two looks."""
     monkeypatch.setattr(loop, "LOOK_EVERY", {"cpu": 100})
-    # As on a GPU, where it asks for nothing.
+    # As on a GPU, where they ask for nothing.
+    monkeypatch.setitem(output_layer.LOOK, "cpu", False)
     monkeypatch.setattr(loop, "clipped_sgd", lambda *args, **options: torch.ones(()))
     asked: list[str] = []
     for name in ("item", "tolist", "__bool__", "__float__", "__int__"):
