@@ -253,5 +253,6 @@ def beam_search(
         scores, ended, lengths = scores[keep], ended[keep], lengths[keep]
         tokens, attended = tokens[keep], attended[keep]
         rows = (torch.arange(b, device=device)[:, None] * held + parents)[keep].flatten()
-        state, previous = stepper.select(state, rows, keep), chosen[keep].flatten()
+        sources = None if len(keep) == b else keep  # to copy all sources would cost time
+        state, previous = stepper.select(state, rows, sources), chosen[keep].flatten()
     return [result for result in results if result is not None]
