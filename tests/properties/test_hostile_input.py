@@ -28,7 +28,7 @@ from alpha_dimt.evaluation.bleu import detokenise
 from alpha_dimt.evaluation.report import print_scores
 from alpha_dimt.files import read_json, read_lines
 from alpha_dimt.runs import read_run
-from alpha_dimt.tracking.records import epoch_points, read_trained
+from alpha_dimt.tracking.records import epoch_points, read_run_record
 from alpha_dimt.vocab import SPECIALS, Vocab
 
 # The folder of a test is used by all of its examples, one after the other.
@@ -228,7 +228,7 @@ def test_runs_with_anything_in_their_files(
     else:
         whole = value
     (run / name).write_text(json.dumps(whole) + "\n")
-    one_sentence(read_trained, run, None)
+    one_sentence(read_run_record, run, None)
     one_sentence(read_run, run)
     (run / name).write_bytes(before)
 

@@ -20,7 +20,7 @@ from alpha_dimt.tracking.records import (
     Point,
     epoch_points,
     flatten,
-    read_trained,
+    read_run_record,
     translations,
     without_seed,
 )
@@ -432,9 +432,9 @@ def test_schedules_are_tags_that_can_be_read(tmp_path: Path) -> None:
         "test",
     )
     run = make_run(tmp_path, "moving", 1, experiment=experiment)
-    tags = read_trained(run, None).record.tags
+    tags = read_run_record(run, None).record.tags
     assert (tags["alpha"], tags["tau"], tags["preset"]) == ("0 to 0.5", "3.0", "none")
-    tags = read_trained(make_run(tmp_path, "raml", 1), None).record.tags
+    tags = read_run_record(make_run(tmp_path, "raml", 1), None).record.tags
     assert (tags["objective"], tags["alpha"]) == ("raml", "0")
 
 
@@ -467,10 +467,10 @@ def test_translations_stand_side_by_side(tmp_path: Path) -> None:
 
 def test_large_weights_are_not_logged_as_a_model(tmp_path: Path) -> None:
     run = make_run(tmp_path, "ml", 1)
-    small = read_trained(run, None).record
+    small = read_run_record(run, None).record
     with (run / "best.safetensors").open("r+b") as file:
         file.truncate(LARGEST_WEIGHTS + 1)
-    large = read_trained(run, None).record
+    large = read_run_record(run, None).record
     assert small.model["weights"] == run / "best.safetensors"
     assert large.model == {}
     assert small.sha != large.sha
@@ -569,7 +569,7 @@ def test_a_folder_that_is_no_run_of_ours(
     run = make_run(tmp_path, "ml", 1)
     (run / file).write_text(content)
     with pytest.raises(UserError, match=message) as caught:
-        read_trained(run, None)
+        read_run_record(run, None)
     assert "\n" not in str(caught.value)
 
 

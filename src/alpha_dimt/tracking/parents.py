@@ -6,7 +6,7 @@ from statistics import mean, stdev
 from typing import TypeVar
 
 from alpha_dimt.files import sha256
-from alpha_dimt.tracking.records import LAYOUT, Point, Record, Trained, hash_of
+from alpha_dimt.tracking.records import LAYOUT, Point, Record, RunRecord, hash_of
 
 Key = TypeVar("Key", bound=Hashable)
 
@@ -16,15 +16,15 @@ _SCORES = ("valid_", "test_")
 _OWN = {"folder", "seed", "system_key", "weights_sha256"}
 
 
-def by_system(runs: Iterable[Trained]) -> list[list[Trained]]:
+def by_system(runs: Iterable[RunRecord]) -> list[list[RunRecord]]:
     """Return the runs of each system, systems in the order given, each by seed."""
-    systems: dict[str, list[Trained]] = {}
+    systems: dict[str, list[RunRecord]] = {}
     for run in runs:
         systems.setdefault(run.system_key, []).append(run)
     return [sorted(seeds, key=lambda run: run.seed) for seeds in systems.values()]
 
 
-def parent_record(seeds: Sequence[Trained]) -> Record:
+def parent_record(seeds: Sequence[RunRecord]) -> Record:
     """Return what is logged of a system: the means over its seeds.
 
     Every metric has the name that it has in a run, so that both stand in one column and one
@@ -47,7 +47,7 @@ def parent_record(seeds: Sequence[Trained]) -> Record:
     )
 
 
-def overview_record(runs: Sequence[Trained], attached: Sequence[Path]) -> Record:
+def overview_record(runs: Sequence[RunRecord], attached: Sequence[Path]) -> Record:
     """Return what is logged of all systems together: tables and figures, by their folders."""
     records = [run.record for run in runs]
     sums = [(str(path), sha256(path)) for path in attached]

@@ -2,7 +2,8 @@
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -93,7 +94,7 @@ class Record:
 
 
 @dataclass(frozen=True)
-class Trained:
+class RunRecord:
     """A trained run and the system that it is a seed of.
 
     Attributes:
@@ -113,7 +114,7 @@ class Trained:
     parameters: dict[str, str]
 
 
-def read_trained(folder: Path, preset: str | None) -> Trained:
+def read_run_record(folder: Path, preset: str | None) -> RunRecord:
     """Read the folder of a finished run and what the workflow has beside it.
 
     Args:
@@ -135,7 +136,7 @@ def read_trained(folder: Path, preset: str | None) -> Trained:
     corpus = configured.data.corpus
     raw = [raw_test_of(folder, language) for language in (corpus.source, corpus.target)]
     shared = without_seed(config)
-    try:
+    with _errors_of(folder):
         if run["run_key"] != configured.fingerprint():
             raise UserError(f"{folder}: run.json is of another configuration; train the run anew")
         sums = {str(path.relative_to(folder)): sha256(path) for path in files}
@@ -170,6 +171,21 @@ def read_trained(folder: Path, preset: str | None) -> Trained:
             datasets=_datasets(folder, run),
             model=model if model["weights"].stat().st_size <= LARGEST_WEIGHTS else {},
         )
+    return RunRecord(
+        folder=folder,
+        record=record,
+        system=configured.system,
+        system_key=fingerprint(shared),
+        seed=configured.seed,
+        parameters=flatten(shared),
+    )
+
+
+@contextmanager
+def _errors_of(folder: Path) -> Iterator[None]:
+    """Turn what broken files of a run raise into one sentence."""
+    try:
+        yield
     except FileNotFoundError as error:
         raise UserError(
             f"{error.filename}: there is no such file; the workflow makes it"
@@ -183,14 +199,6 @@ def read_trained(folder: Path, preset: str | None) -> Trained:
             f"{folder}: config.json, run.json or scores/ are not what a run writes ({error}); "
             "make the run anew"
         ) from error
-    return Trained(
-        folder=folder,
-        record=record,
-        system=configured.system,
-        system_key=fingerprint(shared),
-        seed=configured.seed,
-        parameters=flatten(shared),
-    )
 
 
 def hash_of(values: Any) -> str:

@@ -25,7 +25,7 @@ from alpha_dimt.errors import UserError
 from alpha_dimt.files import atomic_path, unwritable, write_json
 from alpha_dimt.layout import results_of
 from alpha_dimt.tracking.parents import by_system, overview_record, parent_record
-from alpha_dimt.tracking.records import Dataset, Record, read_trained
+from alpha_dimt.tracking.records import Dataset, Record, read_run_record
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -67,7 +67,7 @@ def track_runs(
         UserError: a folder is not a finished run, or MLflow cannot be used. What was logged
             until then stays, and the next call goes on there.
     """
-    trained = {str(folder): read_trained(folder, preset) for folder in runs}
+    trained = {str(folder): read_run_record(folder, preset) for folder in runs}
     systems = by_system(trained.values())
     overview = overview_record(list(trained.values()), attached) if attached else None
     # Read by mlflow when it is imported or first used. A server that is down must not block.
