@@ -4,8 +4,8 @@ Shapes: B sentences, W hypotheses of each (beam width), R rows, S source steps, 
 """
 
 import math
-from dataclasses import dataclass
-from typing import Protocol, TypeVar
+from dataclasses import dataclass, replace
+from typing import Protocol, Self, TypeVar
 
 import torch
 from torch import Tensor
@@ -179,6 +179,78 @@ def _cut(tokens: list[int], attended: list[int]) -> Hypothesis:
     return Hypothesis(tokens[:end], attended[:end])
 
 
+@dataclass(frozen=True)
+class _Beam:
+    """The hypotheses of B sentences, W of each, the best first.
+
+    Attributes:
+        scores: [B, W] sums of log-probabilities.
+        ended: [B, W] whether it ended in </s>.
+        lengths: [B, W] tokens, </s> included.
+        tokens: [B, W, T] so far; after </s>, padding.
+        attended: [B, W, T] the source position with the highest attention.
+    """
+
+    scores: Tensor
+    ended: Tensor
+    lengths: Tensor
+    tokens: Tensor
+    attended: Tensor
+
+    @classmethod
+    def empty(cls, sentences: int, device: torch.device) -> Self:
+        """Return one hypothesis of each sentence, without tokens."""
+        scores = torch.zeros((sentences, 1), device=device)
+        lengths = torch.zeros_like(scores, dtype=torch.int64)
+        tokens = lengths[:, :, None][:, :, :0]
+        return cls(scores, torch.zeros_like(scores, dtype=torch.bool), lengths, tokens, tokens)
+
+    def grow(
+        self, log_p: Tensor, words: Tensor, where: Tensor, *, width: int, length_penalty: float
+    ) -> tuple[Self, Tensor]:
+        """Return the best hypotheses one token longer, and [B, width] what they continue.
+
+        Args:
+            log_p: [B, W, C] log-probabilities of continuations, the highest first.
+            words: [B, W, C] their words.
+            where: [B, W] the source position with the highest attention.
+            width: how many are kept.
+            length_penalty: see `beam_search`.
+        """
+        # An ended hypothesis has one continuation: itself.
+        log_p = log_p.masked_fill(self.ended[:, :, None], -torch.inf)
+        log_p[:, :, 0].masked_fill_(self.ended, 0)
+        words = words.masked_fill(self.ended[:, :, None], PAD)
+        scores = (self.scores[:, :, None] + log_p).flatten(1)
+        lengths = self.lengths + ~self.ended
+        ranked = scores
+        if length_penalty:
+            norm = lengths.to(scores.dtype) ** length_penalty
+            ranked = scores / norm.repeat_interleave(log_p.shape[2], dim=1)
+        _, picks = ranked.topk(min(width, ranked.shape[1]), dim=1)
+        parents = picks // log_p.shape[2]
+        chosen = words.flatten(1).gather(1, picks)
+        history = parents[:, :, None].expand(-1, -1, self.tokens.shape[2])
+        at = where.gather(1, parents)[:, :, None]
+        grown = replace(
+            self,
+            scores=scores.gather(1, picks),
+            ended=self.ended.gather(1, parents) | (chosen == EOS),
+            lengths=lengths.gather(1, parents),
+            tokens=torch.cat((self.tokens.gather(1, history), chosen[:, :, None]), dim=2),
+            attended=torch.cat((self.attended.gather(1, history), at), dim=2),
+        )
+        return grown, parents
+
+    def select(self, sentences: Tensor) -> Self:
+        """Return the hypotheses of some sentences."""
+        return replace(self, **{name: value[sentences] for name, value in vars(self).items()})
+
+    def best(self, sentence: int) -> Hypothesis:
+        """Return the best hypothesis of a sentence."""
+        return _cut(self.tokens[sentence, 0].tolist(), self.attended[sentence, 0].tolist())
+
+
 def beam_search(
     stepper: Stepper[State],
     state: State,
@@ -206,53 +278,30 @@ def beam_search(
     """
     results: list[Hypothesis | None] = [None] * sentences
     alive = list(range(sentences))
+    beam = _Beam.empty(sentences, device)
     previous = torch.full((sentences,), BOS, device=device)
-    scores = torch.zeros((sentences, 1), device=device)  # of one hypothesis each, the empty one
-    ended = torch.zeros((sentences, 1), dtype=torch.bool, device=device)
-    lengths = torch.zeros((sentences, 1), dtype=torch.int64, device=device)
-    tokens = torch.empty((sentences, 1, 0), dtype=torch.int64, device=device)
-    attended = torch.empty((sentences, 1, 0), dtype=torch.int64, device=device)
     for t in range(max_length):
-        b, held = scores.shape
+        b, held = beam.scores.shape
         logits, attention, state = stepper.step(state, previous)
         best, words = best_words(_next_logits(logits), min(width, logits.shape[1] - 2))
-        log_p = (best.float() - log_sum(logits, best[:, :1])).view(b, held, -1)
-        words = words.view(b, held, -1)
-        # An ended hypothesis has one continuation: itself.
-        log_p = log_p.masked_fill(ended[:, :, None], -torch.inf)
-        log_p[:, :, 0].masked_fill_(ended, 0)
-        words = words.masked_fill(ended[:, :, None], PAD)
-        grown = (scores[:, :, None] + log_p).flatten(1)
-        new_lengths = lengths + ~ended
-        ranked = grown
-        if length_penalty:
-            norm = new_lengths.to(grown.dtype) ** length_penalty
-            ranked = grown / norm.repeat_interleave(log_p.shape[2], dim=1)
-        _, picks = ranked.topk(min(width, ranked.shape[1]), dim=1)
-        scores = grown.gather(1, picks)
-        parents = picks // log_p.shape[2]
-        chosen = words.flatten(1).gather(1, picks)
-        where = attention.argmax(dim=1).view(b, held)
-
-        history = parents[:, :, None].expand(-1, -1, t)
-        tokens = torch.cat((tokens.gather(1, history), chosen[:, :, None]), dim=2)
-        attended = torch.cat(
-            (attended.gather(1, history), where.gather(1, parents)[:, :, None]), dim=2
+        log_p = best.float() - log_sum(logits, best[:, :1])
+        beam, parents = beam.grow(
+            log_p.view(b, held, -1),
+            words.view(b, held, -1),
+            attention.argmax(dim=1).view(b, held),
+            width=width,
+            length_penalty=length_penalty,
         )
-        ended = ended.gather(1, parents) | (chosen == EOS)
-        lengths = new_lengths.gather(1, parents)
-
-        done = ended[:, 0].tolist() if t + 1 < max_length else [True] * b
+        done = beam.ended[:, 0].tolist() if t + 1 < max_length else [True] * b
         for i, sentence in enumerate(alive):
             if done[i]:
-                results[sentence] = _cut(tokens[i, 0].tolist(), attended[i, 0].tolist())
+                results[sentence] = beam.best(i)
         keep = torch.tensor([i for i in range(b) if not done[i]], device=device, dtype=torch.int64)
         if not len(keep):
             break
         alive = [sentence for i, sentence in enumerate(alive) if not done[i]]
-        scores, ended, lengths = scores[keep], ended[keep], lengths[keep]
-        tokens, attended = tokens[keep], attended[keep]
+        beam = beam.select(keep)
         rows = (torch.arange(b, device=device)[:, None] * held + parents)[keep].flatten()
         sources = None if len(keep) == b else keep  # to copy all sources would cost time
-        state, previous = stepper.select(state, rows, sources), chosen[keep].flatten()
+        state, previous = stepper.select(state, rows, sources), beam.tokens[:, :, -1].flatten()
     return [result for result in results if result is not None]
