@@ -5,9 +5,11 @@ import os
 import re
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from statistics import mean
 
 import pytest
 from pages import Cells, tables
+from scipy.stats import ttest_ind
 
 from alpha_dimt.comparisons import write_significance
 from alpha_dimt.config import Experiment, RunConfig, load
@@ -21,7 +23,7 @@ from alpha_dimt.training_table import write_training_table
 
 ROOT = Path(__file__).parents[2]
 RESULTS = ROOT / "docs/results"
-STUDIES = ["multi30k"]
+STUDIES = ["multi30k", "multi30k-bpe"]
 FORMATS = (".json", ".md")
 
 
@@ -138,6 +140,7 @@ def assert_shown(shown: Sequence[Cells], made: dict[tuple[str, ...], Cells], *be
 
 SECTIONS = {
     "Five systems, three seeds": "multi30k",
+    "Words and word pieces": "multi30k-bpe",
 }
 
 
@@ -201,3 +204,25 @@ def test_two_sentences_loop_in_the_third_seed(page: str, tmp_path: Path) -> None
         f"differences are {on_the_others(raml) - rest:.2f} and {on_the_others(alpha) - rest:.2f}"
     )
     assert said in " ".join(page.split())
+
+
+def test_words_and_word_pieces_are_compared_by_welchs_test(page: str) -> None:
+    flat = " ".join(section(page, "Words and word pieces").split())
+    for system in ("ml", "alpha0.5"):
+        for name in ("test.greedy", "test.beam"):
+            words, pieces = (
+                [
+                    read_json(RESULTS / f"{study}/runs/{system}/seed{seed}/scores/{name}.json")[
+                        "scores"
+                    ]["multi_bleu"]["value"]
+                    for seed in (1, 2, 3)
+                ]
+                for study in ("multi30k", "multi30k-bpe")
+            )
+            welch = ttest_ind(pieces, words, equal_var=False)
+            low, high = welch.confidence_interval()
+            said = (
+                f"{mean(pieces) - mean(words):+.2f} ({low:.2f} to {high:.2f}, "
+                f"p = {welch.pvalue:.2f})"
+            )
+            assert said in flat
