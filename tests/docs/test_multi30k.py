@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from statistics import mean
+from typing import Any
 
 import pytest
 from pages import Cells, tables
@@ -216,17 +217,19 @@ def test_two_sentences_loop_in_the_third_seed(page: str, tmp_path: Path) -> None
     assert said in " ".join(page.split())
 
 
+def scored(study: str, system: str, seed: int, name: str) -> dict[str, Any]:
+    """Return the BLEU of a run's translations, with what it is made of."""
+    report = read_json(RESULTS / f"{study}/runs/{system}/seed{seed}/scores/{name}.json")
+    bleu: dict[str, Any] = report["scores"]["multi_bleu"]
+    return bleu
+
+
 def test_words_and_word_pieces_are_compared_by_welchs_test(page: str) -> None:
     flat = " ".join(section(page, "Words and word pieces").split())
     for system in ("ml", "alpha0.5"):
         for name in ("test.greedy", "test.beam"):
             words, pieces = (
-                [
-                    read_json(RESULTS / f"{study}/runs/{system}/seed{seed}/scores/{name}.json")[
-                        "scores"
-                    ]["multi_bleu"]["value"]
-                    for seed in (1, 2, 3)
-                ]
+                [scored(study, system, seed, name)["value"] for seed in (1, 2, 3)]
                 for study in ("multi30k", "multi30k-bpe")
             )
             welch = ttest_ind(pieces, words, equal_var=False)
@@ -240,12 +243,10 @@ def test_words_and_word_pieces_are_compared_by_welchs_test(page: str) -> None:
 
 def bleu_of(study: str, system: str, seed: int) -> tuple[str, str]:
     """Return test BLEU by greedy and by beam search, as the page prints it."""
-    run = RESULTS / f"{study}/runs/{system}/seed{seed}/scores"
-    values = [
-        read_json(run / f"{name}.json")["scores"]["multi_bleu"]["value"]
-        for name in ("test.greedy", "test.beam")
-    ]
-    return f"{values[0]:.2f}", f"{values[1]:.2f}"
+    greedy, beam = (
+        scored(study, system, seed, name)["value"] for name in ("test.greedy", "test.beam")
+    )
+    return f"{greedy:.2f}", f"{beam:.2f}"
 
 
 def test_the_default_of_the_quirks_is_a_training_over_again(page: str) -> None:
@@ -283,15 +284,11 @@ def test_one_sentence_of_the_default_loops(page: str, tmp_path: Path) -> None:
 
 
 def test_translations_of_fixed_batches_are_too_long(page: str) -> None:
-    ratios = {
-        (system, name): read_json(
-            RESULTS / f"multi30k-quirks/runs/{system}/seed1/scores/{name}.json"
-        )["scores"]["multi_bleu"]["ratio"]
-        for system in ("fixed-batches", "reference", "default")
-        for name in ("test.greedy", "test.beam")
-    }
     greedy, beam = (
-        [ratios[system, name] for system in ("fixed-batches", "reference", "default")]
+        [
+            scored("multi30k-quirks", system, 1, name)["ratio"]
+            for system in ("fixed-batches", "reference", "default")
+        ]
         for name in ("test.greedy", "test.beam")
     )
     flat = " ".join(page.split())
