@@ -74,21 +74,24 @@ def greedy(table: Table, sentences: list[int], max_length: int = 12) -> list[Hyp
     )
 
 
-@pytest.mark.parametrize("words", [3, 255, 256, 257, 700, 5000])
+@pytest.mark.parametrize("words", [3, 127, 128, 129, 700, 5000])
 @pytest.mark.parametrize("count", [1, 3])
 def test_best_words_are_those_of_the_whole_row(words: int, count: int) -> None:
     generator = torch.Generator().manual_seed(words)
     for dtype in (torch.float32, torch.bfloat16):
-        logits = torch.randn(50, words, generator=generator).to(dtype)
-        values, columns = best_words(logits, count)
-        assert torch.equal(values, logits.topk(count, dim=1).values)
-        assert torch.equal(values, logits.gather(1, columns))
-        assert all(len(set(row)) == count for row in columns.tolist())
+        for shift in (0, -1, -30):  # most blocks have a word above 0, some have one, none has
+            logits = (torch.randn(50, words, generator=generator) + shift).to(dtype)
+            values, columns = best_words(logits, count)
+            assert torch.equal(values, logits.topk(count, dim=1).values)
+            assert torch.equal(values, logits.gather(1, columns))
+            assert all(len(set(row)) == count for row in columns.tolist())
 
 
-def test_of_equal_words_the_first_is_best() -> None:
-    logits = torch.zeros(2, 1000)
-    logits[1, [999, 400, 700]] = 1.0
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+@pytest.mark.parametrize("shift", [-3, 0, 3])
+def test_of_equal_words_the_first_is_best(dtype: torch.dtype, shift: int) -> None:
+    logits = torch.full((2, 1000), shift, dtype=dtype)
+    logits[1, [999, 400, 700]] += 1.0
     assert best_words(logits, 1)[1].tolist() == [[0], [400]]
 
 
