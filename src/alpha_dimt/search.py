@@ -30,8 +30,8 @@ class Stepper(Protocol[State]):
             previous: [R] the token before.
 
         Returns:
-            [R, V] unnormalised log-probabilities, which the caller may overwrite, [R, S]
-            attention, and the state after.
+            [R, V] unnormalised log-probabilities, which the caller may overwrite, and the next
+            step too; [R, S] attention; and the state after.
         """
         ...
 
@@ -77,7 +77,7 @@ def _highest(values: Tensor, count: int) -> tuple[Tensor, Tensor]:
 
 
 def _best_blocks(blocks: Tensor, count: int) -> Tensor:
-    """Return which blocks of each row [R, N, BLOCK] have the highest peaks; [R, count], in order."""
+    """Tell which blocks of each row [R, N, BLOCK] have the highest peaks, in order; [R, count]."""
     if blocks.dtype == torch.bfloat16 and not blocks.is_cuda:
         # Above 0, numbers are ordered as their bits are, and integers compare four times as fast.
         peaks, picked = _highest(blocks.view(torch.int16).amax(dim=2), count)
@@ -115,16 +115,22 @@ def best_words(logits: Tensor, count: int) -> tuple[Tensor, Tensor]:
     return best, starts.gather(1, block) + places - block * BLOCK
 
 
-def log_sum(logits: Tensor, best: Tensor) -> Tensor:
-    """Return log sum exp of each row [R, V], given its highest entry [R, 1]; overwrites the logits.
+def _exponentials(logits: Tensor, best: Tensor) -> tuple[Tensor, Tensor]:
+    """Return the exponentials of logits [R, V], in their place, and what they were shifted by.
 
-    Only rows near the ends of the exponential's range are shifted by their highest entry.
+    Only rows near the ends of the exponential's range are shifted, by their highest entry [R, 1].
     """
     far = best.abs() > math.log(torch.finfo(logits.dtype).max) / 2
     shift = best.where(far, 0)
-    if far.any():
+    if logits.is_cuda or far.any():  # for a GPU it is cheaper than to wait for the answer
         logits.sub_(shift)
-    return logits.exp_().sum(dim=1, keepdim=True).float().log() + shift.float()
+    return logits.exp_(), shift.float()
+
+
+def log_sum(logits: Tensor, best: Tensor) -> Tensor:
+    """Return log sum exp of logits [R, V], given the best of each row [R, 1]; overwrites them."""
+    odds, shift = _exponentials(logits, best)
+    return odds.sum(dim=1, keepdim=True).float().log() + shift
 
 
 def greedy_search(
@@ -146,7 +152,6 @@ def greedy_search(
     for t in range(max_length):
         logits, attention, state = stepper.step(state, previous)
         previous = best_words(_next_logits(logits), 1)[1][:, 0]
-        del logits  # see `beam_search`
         chosen = previous.cpu()
         tokens[alive, t] = chosen
         attended[alive, t] = attention.argmax(dim=1).cpu()
@@ -186,10 +191,32 @@ def sample(
 
 
 def draw_words(logits: Tensor) -> Tensor:
-    """Draw one column of each row [R, V] from the softmax; [R]."""
-    summed = logits.float().softmax(dim=1).cumsum(dim=1)
-    level = torch.rand(len(summed), 1, device=logits.device) * summed[:, -1:]
-    return torch.searchsorted(summed, level, right=True)[:, 0].clamp(max=logits.shape[1] - 1)
+    """Draw one column of each row [R, V] from the softmax; [R]. Overwrites the logits.
+
+    First a block of words is drawn, then one of its words, so that only short sums are running.
+    Of logits that are not finite, any column is returned.
+    """
+    rows, words = logits.shape
+    whole = words // BLOCK * BLOCK
+    odds, _ = _exponentials(logits, best_words(logits, 1)[0])
+    blocks = odds[:, :whole].view(rows, -1, BLOCK)
+    # Each word after the last whole block stands for itself.
+    drawn = _draw(torch.cat((blocks.sum(dim=2), odds[:, whole:]), dim=1))
+    inside = drawn < blocks.shape[1]
+    first = torch.where(inside, drawn * BLOCK, drawn - blocks.shape[1] + whole)
+    columns = first[:, None] + torch.arange(BLOCK, device=logits.device)
+    word = _draw(odds.gather(1, columns.clamp(max=words - 1)))
+    return first + word * inside
+
+
+def _draw(odds: Tensor) -> Tensor:
+    """Draw one column of each row [R, N] with probabilities proportional to the entries; [R]."""
+    summed = odds.float().cumsum(dim=1)
+    total = summed[:, -1:]
+    level = torch.rand_like(total) * total
+    # Rounded, it may be the total itself, beyond which there is nothing.
+    level = level.minimum(total.nextafter(torch.zeros_like(total)))
+    return torch.searchsorted(summed, level, right=True)[:, 0].clamp(max=odds.shape[1] - 1)
 
 
 def _cut(tokens: list[int], attended: list[int]) -> Hypothesis:
@@ -304,8 +331,6 @@ def beam_search(
         logits, attention, state = stepper.step(state, previous)
         best, words = best_words(_next_logits(logits), min(width, logits.shape[1] - 2))
         log_p = best.float() - log_sum(logits, best[:, :1])
-        # The next ones take their place, which is still in the cache: a quarter faster.
-        del logits
         beam, parents = beam.grow(
             log_p.view(b, held, -1),
             words.view(b, held, -1),

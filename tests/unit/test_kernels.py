@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from alpha_dimt.kernels import output_layer, token_log_probs, word_products
+from alpha_dimt.kernels import Spare, output_layer, token_log_probs, word_products
 
 
 def inputs(dtype: torch.dtype, scale: float) -> tuple[torch.Tensor, ...]:
@@ -95,9 +95,23 @@ def test_a_second_backward_pass_is_refused() -> None:
         torch.autograd.grad(loss, x)
 
 
-@pytest.mark.parametrize("rows", [1, 63, 64, 65])
-def test_word_products_have_the_rows_asked_for(rows: int) -> None:
-    generator = torch.Generator().manual_seed(rows)
-    x = torch.randn(rows, 6, generator=generator, dtype=torch.float64)
+def test_word_products_have_the_rows_asked_for() -> None:
+    generator = torch.Generator().manual_seed(0)
     weight = torch.randn(6, 300, generator=generator, dtype=torch.float64)
-    torch.testing.assert_close(word_products(x, weight), x @ weight)
+    spare = Spare()
+    for rows in (63, 64, 65, 1):  # in an array that fits, that is too small, that is too large
+        x = torch.randn(rows, 6, generator=generator, dtype=torch.float64)
+        torch.testing.assert_close(word_products(x, weight, spare), x @ weight)
+
+
+def test_a_spare_array_is_used_again_if_it_fits() -> None:
+    spare, cpu = Spare(), torch.device("cpu")
+    first = spare.take(10, torch.float32, cpu)
+    spare.give(first)
+    assert spare.take(8, torch.float32, cpu) is first
+    assert spare.take(8, torch.float32, cpu) is not first, "it was not given back"
+    for size, dtype in ((11, torch.float32), (10, torch.bfloat16)):
+        spare.give(first)
+        other = spare.take(size, dtype, cpu)
+        assert len(other) >= size
+        assert other.dtype == dtype

@@ -9,6 +9,7 @@ from torch.autograd import Function
 from torch.autograd.function import once_differentiable
 
 from alpha_dimt.kernels.products import with_bias, with_one
+from alpha_dimt.kernels.spare import Spare
 
 PIECE = 2048
 """Words computed at once: the library brings their weights into the order of the processor's matrix
@@ -22,25 +23,8 @@ LOOK = {"cpu": True, "cuda": False}
 cheaper than to cut them always; but a GPU would have to wait for it."""
 
 
-class _Spare:
-    """One large array that is used again at the next step.
-
-    Getting 150 MB from the system at every step, page by page, costs more than the arithmetic on
-    them. A forward pass takes the array and its backward pass hands it back; where there is no
-    backward pass, it is freed like any other.
-    """
-
-    array: Tensor | None = None
-
-    @classmethod
-    def take(cls, size: int, dtype: torch.dtype, device: torch.device) -> Tensor:
-        """Return [size] uninitialised elements, or more."""
-        array, cls.array = cls.array, None
-        fits = array is not None and len(array) >= size
-        if array is None or not fits or (array.dtype, array.device) != (dtype, device):
-            del array  # before the new one, so that both never stand side by side
-            return torch.empty(size, dtype=dtype, device=device)
-        return array
+_SPARE = Spare()
+"""A forward pass takes the array, and its backward pass gives it back."""
 
 
 def _fill(
@@ -85,7 +69,7 @@ class _TokenLogProbs(Function):
         target_logit = (low[:, :-1].to(x.dtype) * w[targets, :-1]).sum(dim=1)
         shift = target_logit.to(dtype)
         low[:, -1] = -shift
-        ctx.array = _Spare.take(rows * words, dtype, x.device)
+        ctx.array = _SPARE.take(rows * words, dtype, x.device)
         odds = ctx.array[: rows * words].view(rows, words)
         at_targets = torch.arange(rows, device=x.device) * words + targets
         ceiling = math.log(torch.finfo(dtype).max / words) - ROOM
@@ -116,7 +100,8 @@ class _TokenLogProbs(Function):
         grad_weight, grad_bias = grad_w[:, :-2].to(grad.dtype), grad_w[:, -2].to(grad.dtype)
         grad_weight.index_add_(0, targets, low[:, :-2] * at_target[:, None])
         grad_bias.index_add_(0, targets, at_target)
-        _Spare.array, ctx.array = ctx.array, None
+        _SPARE.give(ctx.array)
+        ctx.array = None
         return grad_x, grad_weight, grad_bias, None, None
 
 

@@ -8,6 +8,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from alpha_dimt.kernels.spare import Spare
+
 ROWS = 64
 """Products with a weight of many words have a multiple of so many rows."""
 
@@ -30,7 +32,7 @@ def with_one(x: Tensor, dtype: torch.dtype) -> Tensor:
     return wide
 
 
-def word_products(x: Tensor, weight: Tensor) -> Tensor:
+def word_products(x: Tensor, weight: Tensor, spare: Spare) -> Tensor:
     """Return x weight, [N, V], without gradient.
 
     With AMX-bf16 the library takes up to five times as long for a weight [V, M], or for a number of
@@ -39,6 +41,12 @@ def word_products(x: Tensor, weight: Tensor) -> Tensor:
     Args:
         x: [N, M].
         weight: [M, V].
+        spare: where the products are; whoever takes from it next overwrites them.
     """
-    rows = len(x)
-    return torch.mm(F.pad(x, (0, 0, 0, -rows % ROWS)), weight)[:rows]
+    rows, words = len(x), weight.shape[1]
+    x = F.pad(x, (0, 0, 0, -rows % ROWS))
+    array = spare.take(len(x) * words, weight.dtype, weight.device)
+    products = array[: len(x) * words].view(-1, words)
+    torch.mm(x, weight, out=products)
+    spare.give(array)
+    return products[:rows]

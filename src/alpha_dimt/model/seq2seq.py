@@ -13,6 +13,7 @@ from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
 from alpha_dimt.config import Model
 from alpha_dimt.kernels import (
+    Spare,
     cell_order,
     cell_step,
     decoder_scan,
@@ -55,11 +56,13 @@ class StepWeights:
         gates: [4H, E + 2H + 2] of (word, hidden state, feed, 1, 0); rows as `cell_order` has them.
         combine: [H, 2H] of (context, hidden state).
         output: [H + 2, V] of (attentional output, 1, 0).
+        logits: where every step writes them.
     """
 
     gates: Tensor
     combine: Tensor
     output: Tensor
+    logits: Spare
 
 
 @dataclass(frozen=True)
@@ -263,6 +266,7 @@ class Seq2Seq(nn.Module):
             gates=with_bias(cell_order(gates), cell_order(bias), self._dtype),
             combine=self.combine.weight.to(self._dtype),
             output=with_bias(self.output.weight, self.output.bias, self._dtype).t().contiguous(),
+            logits=Spare(),
         )
         feed = torch.zeros_like(encoded.hidden)
         return DecoderState(weights, encoded, encoded.hidden, encoded.cell, feed)
@@ -276,7 +280,8 @@ class Seq2Seq(nn.Module):
             previous: [R] the token before.
 
         Returns:
-            [R, V] unnormalised log-probabilities, [R, S] attention, and the state after.
+            [R, V] unnormalised log-probabilities, which the next step overwrites; [R, S]
+            attention; and the state after.
         """
         weights, source = state.weights, state.source
         word = F.embedding(previous, self.target_embedding.weight)
@@ -290,7 +295,7 @@ class Seq2Seq(nn.Module):
         context = torch.bmm(attention, source.values).view_as(hidden)
         both = torch.cat((context, hidden), dim=1).to(self._dtype)
         feed = tanh_(torch.mm(both, weights.combine.t()).to(word.dtype))
-        logits = word_products(with_one(feed, self._dtype), weights.output)
+        logits = word_products(with_one(feed, self._dtype), weights.output, weights.logits)
         after = replace(state, hidden=hidden, cell=cell, feed=feed)
         return logits, attention.flatten(0, 1), after
 
