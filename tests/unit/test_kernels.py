@@ -2,6 +2,7 @@ import pytest
 import torch
 
 from alpha_dimt.kernels import Spare, output_layer, token_log_probs, word_products
+from alpha_dimt.kernels.spare import as_table
 
 
 def inputs(dtype: torch.dtype, scale: float) -> tuple[torch.Tensor, ...]:
@@ -106,12 +107,12 @@ def test_word_products_have_the_rows_asked_for() -> None:
 
 def test_a_spare_array_is_used_again_if_it_fits() -> None:
     spare, cpu = Spare(), torch.device("cpu")
-    first = spare.take(10, torch.float32, cpu)
+    first = spare.take(10, 33, torch.float32, cpu)
     spare.give(first)
-    assert spare.take(8, torch.float32, cpu) is first
-    assert spare.take(8, torch.float32, cpu) is not first, "it was not given back"
-    for size, dtype in ((11, torch.float32), (10, torch.bfloat16)):
+    assert spare.take(8, 33, torch.float32, cpu) is first
+    assert spare.take(8, 33, torch.float32, cpu) is not first, "it was not given back"
+    for rows, dtype in ((11, torch.float32), (10, torch.bfloat16)):
         spare.give(first)
-        other = spare.take(size, dtype, cpu)
-        assert len(other) >= size
+        other = spare.take(rows, 33, dtype, cpu)
         assert other.dtype == dtype
+        assert as_table(other, rows, 33).shape == (rows, 33)

@@ -9,7 +9,7 @@ from torch.autograd import Function
 from torch.autograd.function import once_differentiable
 
 from alpha_dimt.kernels.products import with_bias, with_one
-from alpha_dimt.kernels.spare import Spare
+from alpha_dimt.kernels.spare import Spare, as_table
 
 PIECE = 2048
 """Words computed at once: the library brings their weights into the order of the processor's matrix
@@ -27,16 +27,14 @@ _SPARE = Spare()
 """A forward pass takes the array, and its backward pass gives it back."""
 
 
-def _fill(
-    odds: Tensor, low: Tensor, w: Tensor, at_targets: Tensor, ceiling: float | None
-) -> Tensor:
+def _fill(odds: Tensor, low: Tensor, w: Tensor, targets: Tensor, ceiling: float | None) -> Tensor:
     """Fill in odds [N, V], 0 at the targets, and return their sums [N].
 
     Args:
         odds: of every word against the target, on return.
         low: [N, H + 2].
         w: [V, H + 2], so that low w^T are the logits less those of the targets.
-        at_targets: [N] where the targets are among all N * V odds.
+        targets: [N].
         ceiling: higher differences of logits are cut, if not None.
     """
     for start in range(0, len(w), PIECE):
@@ -46,7 +44,7 @@ def _fill(
         if ceiling is not None:
             piece.clamp_(max=ceiling)
         piece.exp_()
-    odds.view(-1).index_fill_(0, at_targets, 0)
+    odds[torch.arange(len(odds), device=odds.device), targets] = 0
     return odds.sum(dim=1)
 
 
@@ -69,14 +67,13 @@ class _TokenLogProbs(Function):
         target_logit = (low[:, :-1].to(x.dtype) * w[targets, :-1]).sum(dim=1)
         shift = target_logit.to(dtype)
         low[:, -1] = -shift
-        ctx.array = _SPARE.take(rows * words, dtype, x.device)
-        odds = ctx.array[: rows * words].view(rows, words)
-        at_targets = torch.arange(rows, device=x.device) * words + targets
+        ctx.array = _SPARE.take(rows, words, dtype, x.device)
+        odds = as_table(ctx.array, rows, words)
         ceiling = math.log(torch.finfo(dtype).max / words) - ROOM
         look = LOOK[x.device.type]
-        others = _fill(odds, low, w, at_targets, None if look else ceiling)
+        others = _fill(odds, low, w, targets, None if look else ceiling)
         if look and not others.max() < math.exp(ceiling):
-            others = _fill(odds, low, w, at_targets, ceiling)
+            others = _fill(odds, low, w, targets, ceiling)
         others = others.to(x.dtype)
         # The shift is the target's logit as rounded; this is what the rounding took away.
         at_target = (target_logit - shift).exp()
@@ -89,7 +86,7 @@ class _TokenLogProbs(Function):
         low, w, targets, others, at_target = ctx.saved_tensors
         if ctx.array is None:
             raise RuntimeError("token_log_probs can be differentiated once only")
-        odds = ctx.array[: len(low) * len(w)].view(len(low), len(w))
+        odds = as_table(ctx.array, len(low), len(w))
         # d log p / d logits = onehot - p: (1 - p) at the target, -odds / total elsewhere.
         total = others + at_target
         scale = -grad / total

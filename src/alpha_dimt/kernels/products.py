@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from alpha_dimt.kernels.spare import Spare
+from alpha_dimt.kernels.spare import Spare, as_table
 
 ROWS = 64
 """Products with a weight of many words have a multiple of so many rows."""
@@ -45,8 +45,8 @@ def word_products(x: Tensor, weight: Tensor, spare: Spare) -> Tensor:
     """
     rows, words = len(x), weight.shape[1]
     x = F.pad(x, (0, 0, 0, -rows % ROWS))
-    array = spare.take(len(x) * words, weight.dtype, weight.device)
-    products = array[: len(x) * words].view(-1, words)
+    array = spare.take(len(x), words, weight.dtype, weight.device)
+    products = as_table(array, len(x), words)
     torch.mm(x, weight, out=products)
     spare.give(array)
     return products[:rows]

