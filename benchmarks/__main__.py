@@ -74,7 +74,7 @@ def run(sizes: Sizes, axes: tuple[Axis, ...], *, peers: Path, out: Path, work: P
             running[name] = stack.enter_context(start(module, sizes, {}, python=python, name=name))
         turns = {"gemm_fp32": (running["gemm"], "fp32"), "gemm_bf16": (running["gemm"], "bf16")}
         turns |= {name: (running[name], "train") for name in running if name != "gemm"}
-        training = take_turns(turns, repeats=sizes.repeats)
+        training = take_turns(turns, repeats=sizes.repeats, warm_up=sizes.warm_up)
         machine = running["ml"].about
 
         say("decoding")

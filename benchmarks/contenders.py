@@ -134,13 +134,13 @@ class Contender(AbstractContextManager["Contender"]):
 
 
 def take_turns(
-    contenders: Mapping[str, tuple[Contender, str]], *, repeats: int
+    contenders: Mapping[str, tuple[Contender, str]], *, repeats: int, warm_up: int = 1
 ) -> dict[str, Measured]:
-    """Let each do its round in turn, `repeats` times over, after one round each to warm up."""
+    """Let each do its round in turn, `repeats` times over, after some rounds to warm up."""
     rounds: dict[str, list[Round]] = {key: [] for key in contenders}
-    for repeat in range(repeats + 1):
+    for repeat in range(warm_up + repeats):
         for key, (contender, name) in contenders.items():
             one = contender.measure(name)
-            if repeat:
+            if repeat >= warm_up:
                 rounds[key].append(one)
     return {key: Measured(tuple(several)) for key, several in rounds.items()}

@@ -129,8 +129,8 @@ def markdown(results: Results) -> str:
         f"({machine['instructions']}), with PyTorch {machine['torch']} and {sizes.threads} "
         f"threads; this project multiplied in {machine['dtype']}. Everything was measured in "
         f"one run: the contenders took turns, and each figure is the median of {sizes.repeats} "
-        "rounds after one to warm up; the spread is the largest minus the smallest rate, relative "
-        "to the median. "
+        f"rounds after one to warm up ({sizes.warm_up} in training); the spread is the largest "
+        "minus the smallest rate, relative to the median. "
         "Each contender is a process of its own. How: `benchmarks/README.md`.",
         "## Training",
         f"{sizes.source_words:,} source and {sizes.target_words:,} target words, {sizes.units} "

@@ -15,6 +15,7 @@ class Sizes:
         threads: CPU threads of training and decoding.
         pairs: sentence pairs that batches are dealt from.
         updates: timed in one round of training; the batches are the same in every round.
+        warm_up: rounds of training before those that count.
         repeats: rounds of each contender.
         decode_batch: sentences that the peers decode at once.
         steps: target tokens of every decoded sentence.
@@ -34,6 +35,7 @@ class Sizes:
     threads: int
     pairs: int
     updates: int
+    warm_up: int
     repeats: int
     decode_batch: int
     steps: int
@@ -54,6 +56,7 @@ PAPER = Sizes(
     threads=2,
     pairs=12_800,  # the pool that training sorts by length
     updates=4,
+    warm_up=8,
     repeats=5,
     decode_batch=50,
     steps=24,
@@ -74,6 +77,7 @@ QUICK = Sizes(
     threads=1,
     pairs=160,
     updates=2,
+    warm_up=2,
     repeats=2,
     decode_batch=5,
     steps=4,

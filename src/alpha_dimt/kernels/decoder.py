@@ -40,9 +40,9 @@ class _DecoderScan(Function):
         attention = hidden.new_empty(steps, sources, rows // sources, keys.shape[1])
         # Context, hidden state and feed side by side: (context, hidden) goes into the output of a
         # step, (hidden, feed) into the gates of the next.
-        states = hidden.new_empty(steps + 1, rows, 3 * units, dtype=dtype)
+        # Zeros, since products may read beyond the columns asked for; see `as_table`.
+        states = hidden.new_zeros(steps + 1, rows, 3 * units, dtype=dtype)
         states[0, :, units : 2 * units] = hidden
-        states[0, :, 2 * units :] = 0
         cells[0] = cell
         out = attended if keep is None else torch.empty_like(attended)
         for t in range(steps):

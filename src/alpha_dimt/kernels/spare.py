@@ -12,9 +12,15 @@ def _pitch(columns: int) -> int:
 
 
 def as_table(array: Tensor, rows: int, columns: int) -> Tensor:
-    """Return a view [rows, columns] of an array."""
+    """Return a view [rows, columns] of an array, with zeros between its rows.
+
+    With AMX the library's products of bf16 read beyond rows, to a multiple of 32 columns, and
+    multiply what is there by 0: it must not be NaN.
+    """
     pitch = _pitch(columns)
-    return array[: rows * pitch].view(rows, pitch)[:, :columns]
+    table = array[: rows * pitch].view(rows, pitch)
+    table[:, columns:] = 0
+    return table[:, :columns]
 
 
 class Spare:

@@ -3,6 +3,7 @@ import torch
 from plain_model import plain_log_probs
 
 from alpha_dimt.config import Model
+from alpha_dimt.kernels import Spare, output_layer
 from alpha_dimt.model.seq2seq import Seq2Seq, dropout_factors
 
 K = 2
@@ -77,6 +78,34 @@ def test_bf16_gradients_stay_near_float32(batch: dict[str, torch.Tensor]) -> Non
         gradients.append([parameter.grad.to_dense() for parameter in model.parameters()])
     for wide, low in zip(*gradients, strict=True):
         assert (low - wide).norm() < 0.03 * wide.norm()
+
+
+def test_what_memory_held_before_changes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """With AMX, products read beyond rows that are neither contiguous nor of a multiple of 32."""
+    sizes = Model(embedding=50, hidden=50, dropout=0.0)
+    model = Seq2Seq(sizes, source_words=100, target_words=100)
+    model.initialise(0.5, torch.Generator().manual_seed(3))
+    model.compute_dtype = torch.bfloat16
+    lengths = torch.full((40,), 9)
+    words = torch.randint(4, 100, (40, 10), generator=torch.Generator().manual_seed(4))
+    results = []
+    for filled in (False, True):
+        monkeypatch.setattr(output_layer, "_SPARE", Spare())
+        torch.use_deterministic_algorithms(filled)  # which fills new arrays with NaN
+        try:
+            model.zero_grad()
+            log_p = model.log_probs(model.encode(words[:, :9], lengths), words, lengths)
+            log_p.sum().backward()
+            gradients = [parameter.grad.to_dense() for parameter in model.parameters()]
+            state = model.start(model.encode(words[:, :9], lengths))
+            for _ in range(2):
+                logits, attention, state = model.step(state, words[:, 0])
+            results.append([log_p.detach(), *gradients, logits, attention])
+        finally:
+            torch.use_deterministic_algorithms(False)
+    for before, after in zip(*results, strict=True):
+        assert before.isfinite().all()
+        assert torch.equal(before, after)
 
 
 def test_the_encoder_of_a_gpu_is_that_of_the_processor(batch: dict[str, torch.Tensor]) -> None:
