@@ -75,7 +75,7 @@ class _DecoderScan(Function):
         dtype, wide = x.dtype, grad_out.dtype
         steps, rows, units = attended.shape
         sources = len(keys)
-        slopes = CellSlopes(gates, cells[:-1], squashed, time=0, dtype=dtype)
+        slopes = CellSlopes(gates, cells[:-1], squashed, hiddens, time=0, dtype=dtype)
         slope_out = 1 - attended * attended
         if keep is not None:
             slope_out *= keep

@@ -53,7 +53,14 @@ class CellSlopes:
     """
 
     def __init__(
-        self, gates: Tensor, cells: Tensor, squashed: Tensor, *, time: int, dtype: torch.dtype
+        self,
+        gates: Tensor,
+        cells: Tensor,
+        squashed: Tensor,
+        hidden: Tensor,
+        *,
+        time: int,
+        dtype: torch.dtype,
     ) -> None:
         """Compute the slopes.
 
@@ -61,17 +68,21 @@ class CellSlopes:
             gates: activated gates of all steps.
             cells: cells before each step.
             squashed: tanh of the cells after each step.
+            hidden: states after each step.
             time: the dimension of the steps.
             dtype: of the matrix products.
         """
         g, i, f, o = gates.chunk(4, dim=-1)
         slopes = torch.empty_like(gates)
         by_g, by_i, by_f, by_o = slopes.chunk(4, dim=-1)
-        torch.mul(i, 1 - g * g, out=by_g).mul_(0.5)
-        torch.mul(g * i, 1 - i, out=by_i)
-        torch.mul(cells * f, 1 - f, out=by_f)
-        torch.mul(squashed * o, 1 - o, out=by_o)
-        through = torch.mul(o, 1 - squashed * squashed)
+        # a b (1 - b) is c - c b with c = a b: few passes over large arrays, and one to hold c.
+        part = torch.mul(g, i)
+        torch.addcmul(i, part, g, value=-1, out=by_g).mul_(0.5)
+        torch.addcmul(part, part, i, value=-1, out=by_i)
+        torch.mul(cells, f, out=part)
+        torch.addcmul(part, part, f, value=-1, out=by_f)
+        torch.addcmul(hidden, hidden, o, value=-1, out=by_o)
+        through = torch.addcmul(o, hidden, squashed, value=-1)
         units = cells.shape[-1]
         self.grad_gates = torch.empty_like(gates, dtype=dtype)
         self.grad_cell = torch.zeros_like(cells.select(time, 0))
@@ -118,7 +129,7 @@ class _LstmScan(Function):
     ) -> tuple[Tensor, Tensor, Tensor, Tensor, None]:
         x, w_x, recurrent, gates, squashed, cells, hidden = ctx.saved_tensors
         dtype, wide = x.dtype, grad_hidden.dtype
-        slopes = CellSlopes(gates, cells[:, :-1], squashed, time=1, dtype=dtype)
+        slopes = CellSlopes(gates, cells[:, :-1], squashed, hidden[:, 1:], time=1, dtype=dtype)
         from_hidden = torch.zeros_like(cells[:, 0])
         for t in reversed(range(gates.shape[1])):
             slopes.grad_cell += grad_cells[:, t]

@@ -11,7 +11,7 @@ from torch.autograd.function import once_differentiable
 from alpha_dimt.kernels.products import with_bias, with_one
 from alpha_dimt.kernels.spare import Spare, as_table
 
-PIECE = 2048
+PIECE = 3072
 """Words computed at once: the library brings their weights into the order of the processor's matrix
 unit once only, and their logits are still in the cache when the exponential reads them."""
 
