@@ -39,7 +39,8 @@ lint: $(INSTALLED)
 	$(BIN)/mypy
 	$(BIN)/snakemake --lint
 
-# About 12 minutes, alone on the machine; peers take part once `make bench-peers` has installed them.
+# 7 minutes with AMX, longer without; alone on the machine. Peers take part once `make bench-peers`
+# has installed them.
 bench: $(INSTALLED)
 	$(BIN)/python -m benchmarks
 
