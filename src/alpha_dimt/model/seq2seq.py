@@ -159,8 +159,9 @@ class Seq2Seq(nn.Module):
         hidden = hiddens.gather(1, last)[:, 0].transpose(0, 1).flatten(1)
         cell = cells.gather(1, last)[:, 0].transpose(0, 1).flatten(1)
         batch = hiddens.permute(2, 1, 0, 3)  # [B, S, 2, H / 2]
-        back = flip[:, :, None].expand(-1, -1, batch.shape[-1])
-        return torch.cat((batch[:, :, 0], batch[:, :, 1].gather(1, back)), dim=-1), hidden, cell
+        place = flip + torch.arange(len(flip))[:, None] * source.shape[1]
+        backward = batch[:, :, 1].flatten(0, 1).index_select(0, place.flatten())
+        return torch.cat((batch[:, :, 0], backward.view_as(batch[:, :, 0])), dim=-1), hidden, cell
 
     def _encode_packed(self, source: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Return the same by PyTorch's LSTM, which is cuDNN's on a GPU."""
@@ -242,7 +243,8 @@ class Seq2Seq(nn.Module):
         padded = F.pad(places, (0, 0, 0, -len(places) % ROWS)).to(target.device, non_blocking=True)
         step, row = padded.unbind(1)
         tokens = token_log_probs(
-            out[step, row],
+            # The gradient of `index_select` is a sum of rows; that of an index, of elements.
+            out.flatten(0, 1).index_select(0, step * rows + row),
             self.output.weight,
             self.output.bias,
             target[row, step + 1],
