@@ -11,7 +11,7 @@ H units, V words.
 from alpha_dimt.kernels.decoder import decoder_scan
 from alpha_dimt.kernels.lstm import cell_order, cell_step, lstm_scan, tanh_
 from alpha_dimt.kernels.output_layer import token_log_probs
-from alpha_dimt.kernels.products import with_bias, with_one, word_products
+from alpha_dimt.kernels.products import with_bias, with_one, word_products, word_weights
 from alpha_dimt.kernels.spare import Spare
 
 __all__ = [
@@ -25,4 +25,5 @@ __all__ = [
     "with_bias",
     "with_one",
     "word_products",
+    "word_weights",
 ]

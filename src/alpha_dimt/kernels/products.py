@@ -14,12 +14,12 @@ ROWS = 64
 """Products with a weight of many words have a multiple of so many rows."""
 
 
-def with_bias(weight: Tensor, bias: Tensor, dtype: torch.dtype, *, last: float = 0.0) -> Tensor:
-    """Return [..., N, M + 2], weight [..., N, M] followed by bias [..., N] and a constant."""
+def with_bias(weight: Tensor, bias: Tensor, dtype: torch.dtype) -> Tensor:
+    """Return [..., N, M + 2], weight [..., N, M] followed by bias [..., N] and 0."""
     wide = weight.new_empty(*weight.shape[:-1], weight.shape[-1] + 2, dtype=dtype)
     wide[..., :-2] = weight
     wide[..., -2] = bias
-    wide[..., -1] = last
+    wide[..., -1] = 0
     return wide
 
 
@@ -29,6 +29,16 @@ def with_one(x: Tensor, dtype: torch.dtype) -> Tensor:
     wide[..., :-2] = x
     wide[..., -2] = 1
     wide[..., -1] = 0
+    return wide
+
+
+def word_weights(weight: Tensor, bias: Tensor, dtype: torch.dtype, *, last: float) -> Tensor:
+    """Return [H + 2, V], the transpose of weight [V, H] followed by bias [V] and a constant."""
+    words, units = weight.shape
+    wide = weight.new_empty(units + 2, words, dtype=dtype)
+    wide[:-2] = weight.t()
+    wide[-2] = bias
+    wide[-1] = last
     return wide
 
 

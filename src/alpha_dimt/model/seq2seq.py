@@ -23,6 +23,7 @@ from alpha_dimt.kernels import (
     with_bias,
     with_one,
     word_products,
+    word_weights,
 )
 
 ROWS = 128
@@ -99,13 +100,17 @@ class Seq2Seq(nn.Module):
         self.attention = nn.Linear(units, units, bias=False)
         self.combine = nn.Linear(2 * units, units, bias=False)
         self.output = nn.Linear(units, target_words)
+        # [V, H] in the order of [H, V], as the fast products of so many words want it.
+        self.output.weight = nn.Parameter(torch.empty(units, target_words).t())
         self.compute_dtype = torch.float32
 
     def initialise(self, bound: float, generator: torch.Generator) -> None:
         """Fill all parameters uniformly from [-bound, bound]."""
         with torch.no_grad():
             for parameter in self.parameters():
-                parameter.uniform_(-bound, bound, generator=generator)
+                # Row by row, in whatever order a parameter is kept.
+                values = torch.empty_like(parameter, memory_format=torch.contiguous_format)
+                parameter.copy_(values.uniform_(-bound, bound, generator=generator))
 
     @property
     def _dtype(self) -> torch.dtype:
@@ -267,7 +272,7 @@ class Seq2Seq(nn.Module):
         weights = StepWeights(
             gates=with_bias(cell_order(gates), cell_order(bias), self._dtype),
             combine=self.combine.weight.to(self._dtype),
-            output=with_bias(self.output.weight, self.output.bias, self._dtype).t().contiguous(),
+            output=word_weights(self.output.weight, self.output.bias, self._dtype, last=0.0),
             logits=Spare(),
         )
         feed = torch.zeros_like(encoded.hidden)

@@ -20,7 +20,7 @@ def write_weights(model: nn.Module, path: Path, run_key: str) -> None:
     Raises:
         OSError: the disk refuses.
     """
-    weights = {name: value.cpu() for name, value in model.state_dict().items()}
+    weights = {name: value.cpu().contiguous() for name, value in model.state_dict().items()}
     try:
         save_file(weights, path, metadata={"run_key": run_key})
     except SafetensorError as error:
