@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from alpha_dimt.kernels import Spare, output_layer, token_log_probs, word_products
+from alpha_dimt.kernels import Spare, output_layer, token_log_probs, word_products, word_weights
 from alpha_dimt.kernels.spare import as_table
 
 
@@ -98,11 +98,12 @@ def test_a_second_backward_pass_is_refused() -> None:
 
 def test_word_products_have_the_rows_asked_for() -> None:
     generator = torch.Generator().manual_seed(0)
-    weight = torch.randn(6, 300, generator=generator, dtype=torch.float64)
-    spare = Spare()
+    weight = torch.randn(300, 6, generator=generator, dtype=torch.float64)
+    bias = torch.randn(300, generator=generator, dtype=torch.float64)
+    weights, spare = word_weights(weight, bias, torch.float64), Spare()
     for rows in (63, 64, 65, 1):  # in an array that fits, that is too small, that is too large
         x = torch.randn(rows, 6, generator=generator, dtype=torch.float64)
-        torch.testing.assert_close(word_products(x, weight, spare), x @ weight)
+        torch.testing.assert_close(word_products(x, weights, spare), x @ weight.t() + bias)
 
 
 def test_a_spare_array_is_used_again_if_it_fits() -> None:

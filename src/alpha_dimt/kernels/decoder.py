@@ -7,7 +7,7 @@ from torch import Tensor
 from torch.autograd import Function
 from torch.autograd.function import once_differentiable
 
-from alpha_dimt.kernels.lstm import CellSlopes, cell_step, tanh_
+from alpha_dimt.kernels.lstm import CellSlopes, cell_step
 from alpha_dimt.kernels.products import with_bias, with_one
 
 
@@ -31,12 +31,16 @@ class _DecoderScan(Function):
         steps, rows, units = len(embedded), *hidden.shape
         sources = len(keys)
         x, w_x = with_one(embedded, dtype), with_bias(w_ih, bias, dtype)
-        w_recurrent, w_out = w_recurrent.to(dtype), w_out.to(dtype)
+        # tanh(x) = 1 - 2 sigmoid(-2 x), as in the cell.
+        w_recurrent, w_out = w_recurrent.to(dtype), (-2 * w_out).to(dtype)
+        if keep is None:
+            keep = hidden.new_ones(()).expand(steps, rows, units)
         gates = torch.mm(x.flatten(0, 1), w_x.t()).to(hidden.dtype).view(steps, rows, -1)
         squashed = hidden.new_empty(steps, rows, units)
         cells = hidden.new_empty(steps + 1, rows, units)
         hiddens = hidden.new_empty(steps, rows, units)
-        attended = hidden.new_empty(steps, rows, units)
+        combined = hidden.new_empty(steps, rows, units)
+        out = torch.empty_like(combined)
         attention = hidden.new_empty(steps, sources, rows // sources, keys.shape[1])
         # Context, hidden state and feed side by side: (context, hidden) goes into the output of a
         # step, (hidden, feed) into the gates of the next.
@@ -44,7 +48,6 @@ class _DecoderScan(Function):
         states = hidden.new_zeros(steps + 1, rows, 3 * units, dtype=dtype)
         states[0, :, units : 2 * units] = hidden
         cells[0] = cell
-        out = attended if keep is None else torch.empty_like(attended)
         for t in range(steps):
             gates[t] += torch.mm(states[t, :, units:], w_recurrent.t())
             cell_step(gates[t], cells[t], cells[t + 1], squashed[t], hiddens[t])
@@ -54,14 +57,12 @@ class _DecoderScan(Function):
             new = states[t + 1]
             new[:, :units] = torch.bmm(attention[t], values).view(rows, units)
             new[:, units : 2 * units] = hiddens[t]
-            attended[t] = torch.mm(new[:, : 2 * units], w_out.t())
-            tanh_(attended[t])
-            if keep is not None:
-                torch.mul(attended[t], keep[t], out=out[t])
+            combined[t] = torch.mm(new[:, : 2 * units], w_out.t())
+            torch.addcmul(keep[t], keep[t], combined[t].sigmoid_(), value=-2, out=out[t])
             new[:, 2 * units :] = out[t]
         ctx.save_for_backward(
             x, w_x, w_recurrent, w_out, keys, values, keep,
-            gates, squashed, cells, hiddens, attended, attention, states,
+            gates, squashed, cells, hiddens, combined, attention, states,
         )  # fmt: skip
         return out
 
@@ -70,17 +71,15 @@ class _DecoderScan(Function):
     def backward(ctx: Any, grad_out: Tensor) -> tuple[Tensor | None, ...]:
         (
             x, w_x, w_recurrent, w_out, keys, values, keep,
-            gates, squashed, cells, hiddens, attended, attention, states,
+            gates, squashed, cells, hiddens, combined, attention, states,
         ) = ctx.saved_tensors  # fmt: skip
         dtype, wide = x.dtype, grad_out.dtype
-        steps, rows, units = attended.shape
+        steps, rows, units = combined.shape
         sources = len(keys)
         slopes = CellSlopes(gates, cells[:-1], squashed, hiddens, time=0, dtype=dtype)
-        slope_out = 1 - attended * attended
-        if keep is not None:
-            slope_out *= keep
-        grad_pre = torch.empty_like(attended, dtype=dtype)
-        grad_context = torch.empty_like(attended)
+        slope_out = torch.addcmul(combined, combined, combined, value=-1).mul_(keep).mul_(-2)
+        grad_pre = torch.empty_like(combined, dtype=dtype)
+        grad_context = torch.empty_like(combined)
         grad_scores = torch.empty_like(attention)
         from_hidden = grad_out.new_zeros(rows, units)
         from_feed = torch.zeros_like(from_hidden)
@@ -105,7 +104,8 @@ class _DecoderScan(Function):
             grad_w_x[:, :-2],
             grad_w_x[:, -2],
             torch.mm(flat.t(), states[:-1].flatten(0, 1)[:, units:]).to(wide),
-            torch.mm(grad_pre.flatten(0, 1).t(), states[1:].flatten(0, 1)[:, : 2 * units]).to(wide),
+            torch.mm(grad_pre.flatten(0, 1).t(), states[1:].flatten(0, 1)[:, : 2 * units]).to(wide)
+            * -2,
             _over_steps(grad_scores, hiddens),
             _over_steps(attention, grad_context),
             None,

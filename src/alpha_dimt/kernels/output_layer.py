@@ -8,7 +8,7 @@ from torch import Tensor
 from torch.autograd import Function
 from torch.autograd.function import once_differentiable
 
-from alpha_dimt.kernels.products import with_one, word_weights
+from alpha_dimt.kernels.products import word_operand, word_weights
 from alpha_dimt.kernels.spare import Spare, as_table
 
 PIECE = 3072
@@ -26,20 +26,18 @@ _SPARE = Spare()
 """A forward pass takes the array, and its backward pass gives it back."""
 
 
-def _fill(
-    odds: Tensor, low: Tensor, w: Tensor, targets: Tensor, ceiling: float | None
-) -> tuple[Tensor, Tensor]:
-    """Fill in odds [N, V] against the target, 0 at the targets, and sum over words.
+def _fill(odds: Tensor, low: Tensor, w: Tensor, targets: Tensor, ceiling: float | None) -> Tensor:
+    """Fill in odds [N, V] against the target, 0 at the targets, and sum them times w over words.
 
     Args:
         odds: on return, odds of every word.
-        low: [N, H + 2].
-        w: [H + 2, V], its last row 1, so that low w are the logits less those of the targets.
+        low: [N, M].
+        w: [M, V], so that low w are the logits less those of the targets.
         targets: [N].
         ceiling: higher differences of logits are cut, if not None.
 
     Returns:
-        [N, H] odds times weights, and [N] odds, both in the type of the products.
+        [N, M] odds times w.
     """
     torch.mm(low, w, out=odds)
     for start in range(0, odds.shape[1], PIECE):
@@ -48,8 +46,7 @@ def _fill(
             piece.clamp_(max=ceiling)
         piece.exp_()
     odds[torch.arange(len(odds), device=odds.device), targets] = 0
-    sums = torch.mm(odds, w.t())
-    return sums[:, :-2], sums[:, -1]
+    return torch.mm(odds, w.t())
 
 
 class _TokenLogProbs(Function):
@@ -64,25 +61,26 @@ class _TokenLogProbs(Function):
     def forward(
         ctx: Any, x: Tensor, weight: Tensor, bias: Tensor, targets: Tensor, dtype: torch.dtype
     ) -> Tensor:
-        rows, words = len(x), len(weight)
-        # The shift is a column too: x' = [x, 1, -shift], W' = [W, b, 1].
+        rows, units, words = *x.shape, len(weight)
+        # The shift is a column too: x' = [x, 1, -shift, 0], W' = [W, b, 1, 0].
         w = word_weights(weight, bias, dtype, last=1.0)
-        low = with_one(x, dtype)
+        low = word_operand(x, w, rows=rows)
         at_target = w.t()[targets]
-        target_logit = (low[:, :-1].to(x.dtype) * at_target[:, :-1]).sum(dim=1)
+        target_logit = (low.to(x.dtype) * at_target).sum(dim=1)
         shift = target_logit.to(dtype)
-        low[:, -1] = -shift
+        low[:, units + 1] = -shift
         ctx.array = _SPARE.take(rows, words, dtype, x.device)
         odds = as_table(ctx.array, rows, words)
         ceiling = math.log(torch.finfo(dtype).max / words) - ROOM
         look = LOOK[x.device.type]
-        weighted, others = _fill(odds, low, w, targets, None if look else ceiling)
-        if look and not others.max() < math.exp(ceiling):
-            weighted, others = _fill(odds, low, w, targets, ceiling)
-        # d log p / d logits = onehot - p, which is -odds / total with -others at the target.
+        sums = _fill(odds, low, w, targets, None if look else ceiling)
+        if look and not sums[:, units + 1].max() < math.exp(ceiling):
+            sums = _fill(odds, low, w, targets, ceiling)
+        others = sums[:, units + 1]
+        # d log p / d logits = onehot - p: over `total`, others at the target and -odds elsewhere.
         odds[torch.arange(rows, device=odds.device), targets] = -others
         others = others.to(x.dtype)
-        weighted = weighted - at_target[:, :-2] * others[:, None]
+        weighted = sums[:, :units] - at_target[:, :units] * others[:, None]
         # The shift is the target's logit as rounded; this is what the rounding took away.
         rest = (target_logit - shift).exp()
         ctx.words = words
@@ -97,12 +95,13 @@ class _TokenLogProbs(Function):
             raise RuntimeError("token_log_probs can be differentiated once only")
         odds = as_table(ctx.array, len(low), ctx.words)
         scale = -grad / total
-        # [H + 2, V], for the array in the order of its memory is read twice as fast.
-        grad_w = torch.mm((low * scale.to(low.dtype)[:, None]).t().contiguous(), odds)
-        grad_w = grad_w[:-1].to(grad.dtype)
+        units = weighted.shape[1]
+        scaled = low[:, : units + 1] * scale.to(low.dtype)[:, None]
+        # Of [W, b], [H + 1, V]: the array of odds is read twice as fast in the order it has.
+        grad_w = torch.mm(scaled.t().contiguous(), odds).to(grad.dtype)
         _SPARE.give(ctx.array)
         ctx.array = None
-        return weighted * scale[:, None], grad_w[:-1].t(), grad_w[-1], None, None
+        return weighted * scale[:, None], grad_w[:units].t(), grad_w[units], None, None
 
 
 def token_log_probs(

@@ -56,7 +56,7 @@ class StepWeights:
     Attributes:
         gates: [4H, E + 2H + 2] of (word, hidden state, feed, 1, 0); rows as `cell_order` has them.
         combine: [H, 2H] of (context, hidden state).
-        output: [H + 2, V] of (attentional output, 1, 0).
+        output: [M, V] of the attentional output; see `word_weights`.
         logits: where every step writes them.
     """
 
@@ -272,7 +272,7 @@ class Seq2Seq(nn.Module):
         weights = StepWeights(
             gates=with_bias(cell_order(gates), cell_order(bias), self._dtype),
             combine=self.combine.weight.to(self._dtype),
-            output=word_weights(self.output.weight, self.output.bias, self._dtype, last=0.0),
+            output=word_weights(self.output.weight, self.output.bias, self._dtype),
             logits=Spare(),
         )
         feed = torch.zeros_like(encoded.hidden)
@@ -302,7 +302,7 @@ class Seq2Seq(nn.Module):
         context = torch.bmm(attention, source.values).view_as(hidden)
         both = torch.cat((context, hidden), dim=1).to(self._dtype)
         feed = tanh_(torch.mm(both, weights.combine.t()).to(word.dtype))
-        logits = word_products(with_one(feed, self._dtype), weights.output, weights.logits)
+        logits = word_products(feed, weights.output, weights.logits)
         after = replace(state, hidden=hidden, cell=cell, feed=feed)
         return logits, attention.flatten(0, 1), after
 
