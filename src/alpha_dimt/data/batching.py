@@ -55,8 +55,7 @@ def deal(
     batches = []
     for start in range(0, len(order), batch_size * POOL):
         pool = order[start : start + batch_size * POOL]
-        pool = pool[np.lexsort((target_lengths[pool], source_lengths[pool]))]
-        batches += [pool[i : i + batch_size] for i in range(0, len(pool), batch_size)]
+        batches += _cut(pool, source_lengths, target_lengths, batch_size)
     return [batches[i] for i in rng.permutation(len(batches))]
 
 
@@ -64,8 +63,17 @@ def in_order_of_length(
     source_lengths: Ints, target_lengths: Ints, *, batch_size: int
 ) -> list[Ints]:
     """Deal sentences into batches from short to long sources, as the first epoch wants them."""
-    order = np.lexsort((target_lengths, source_lengths))
-    return [order[i : i + batch_size] for i in range(0, len(order), batch_size)]
+    return _cut(np.arange(len(source_lengths)), source_lengths, target_lengths, batch_size)
+
+
+def _cut(rows: Ints, source_lengths: Ints, target_lengths: Ints, batch_size: int) -> list[Ints]:
+    """Cut sentences into batches from short to long; in a batch the longest target comes first.
+
+    So sentences that have ended are the last ones of a batch, and the decoder leaves them out.
+    """
+    rows = rows[np.lexsort((target_lengths[rows], source_lengths[rows]))]
+    batches = (rows[i : i + batch_size] for i in range(0, len(rows), batch_size))
+    return [batch[np.argsort(-target_lengths[batch], kind="stable")] for batch in batches]
 
 
 def reference_batch(pairs: Pairs, rows: Ints, *, reward: float = 0.0) -> Batch:

@@ -43,64 +43,40 @@ def cell_step(gates: Tensor, cell: Tensor, new: Tensor, squashed: Tensor, hidden
     torch.addcmul(o, o, squashed, value=-2, out=hidden)
 
 
-class CellSlopes:
-    """The backward pass of the cell, all slopes of all steps computed at once.
+def cell_step_backward(
+    gates: Tensor,
+    cell: Tensor,
+    squashed: Tensor,
+    hidden: Tensor,
+    *,
+    grad_hidden: Tensor,
+    grad_cell: Tensor,
+    grad_gates: Tensor,
+) -> None:
+    """Take `cell_step` back.
 
-    Attributes:
-        grad_gates: [..., 4H] in the type of the products; `step` fills in one step.
-        grad_cell: what `step` hands to the step before; zero at first.
+    Args:
+        gates: [..., 4H] activated.
+        cell: [..., H] before the step.
+        squashed: [..., H] as `cell_step` left it.
+        hidden: [..., H] after the step.
+        grad_hidden: [..., H].
+        grad_cell: [..., H] of the cell after the step; on return, of the cell before it.
+        grad_gates: [..., 4H] receives the gradient before activation, in any type.
     """
-
-    def __init__(
-        self,
-        gates: Tensor,
-        cells: Tensor,
-        squashed: Tensor,
-        hidden: Tensor,
-        *,
-        time: int,
-        dtype: torch.dtype,
-    ) -> None:
-        """Compute the slopes.
-
-        Args:
-            gates: activated gates of all steps.
-            cells: cells before each step.
-            squashed: sigmoid of -2 times the cells after each step.
-            hidden: states after each step.
-            time: the dimension of the steps.
-            dtype: of the matrix products.
-        """
-        s, i, f, o = gates.chunk(4, dim=-1)
-        slopes = torch.empty_like(gates)
-        by_s, by_i, by_f, by_o = slopes.chunk(4, dim=-1)
-        # a b (1 - b) is c - c b with c = a b: few passes over large arrays, and one to hold c.
-        part = torch.mul(i, s).mul_(-2)
-        torch.addcmul(part, part, s, value=-1, out=by_s)
-        part += i
-        torch.addcmul(part, part, i, value=-1, out=by_i)
-        torch.mul(cells, f, out=part)
-        torch.addcmul(part, part, f, value=-1, out=by_f)
-        torch.addcmul(hidden, hidden, o, value=-1, out=by_o)
-        # o (1 - tanh^2), with hidden = o tanh and tanh = 1 - 2 squashed.
-        through = torch.sub(o, hidden).addcmul_(hidden, squashed, value=2)
-        units = cells.shape[-1]
-        self.grad_gates = torch.empty_like(gates, dtype=dtype)
-        self.grad_cell = torch.zeros_like(cells.select(time, 0))
-        by_gate = (*gates.shape[:-1], 4, units)
-        self._slopes = slopes.view(by_gate).unbind(time)
-        self._through, self._forget = through.unbind(time), f.unbind(time)
-        self._out = self.grad_gates.view(by_gate).unbind(time)
-        self._grad_gates = self.grad_gates.unbind(time)
-
-    def step(self, t: int, grad_hidden: Tensor) -> Tensor:
-        """Return the gradient of the gates of step t, given that of its hidden state."""
-        slopes, out = self._slopes[t], self._out[t]
-        self.grad_cell.addcmul_(grad_hidden, self._through[t])
-        torch.mul(slopes[..., :3, :], self.grad_cell.unsqueeze(-2), out=out[..., :3, :])
-        torch.mul(slopes[..., 3, :], grad_hidden, out=out[..., 3, :])
-        self.grad_cell.mul_(self._forget[t])
-        return self._grad_gates[t]
+    s, i, f, o = gates.chunk(4, dim=-1)
+    by_s, by_i, by_f, by_o = grad_gates.chunk(4, dim=-1)
+    # The slope of a sigmoid a is a (1 - a), and of hidden by cell o (1 - tanh^2).
+    part = torch.mul(grad_hidden, hidden)
+    torch.addcmul(part, part, o, value=-1, out=by_o)
+    grad_cell.addcmul_(grad_hidden, o).sub_(part).addcmul_(part, squashed, value=2)
+    part = torch.mul(grad_cell, i)
+    whole = torch.addcmul(part, part, s, value=-2)
+    torch.addcmul(whole, whole, i, value=-1, out=by_i)
+    whole -= part
+    torch.addcmul(whole, whole, s, value=-1, out=by_s)
+    torch.mul(grad_cell.mul_(f), cell, out=part)
+    torch.addcmul(part, part, f, value=-1, out=by_f)
 
 
 class _LstmScan(Function):
@@ -130,13 +106,22 @@ class _LstmScan(Function):
     ) -> tuple[Tensor, Tensor, Tensor, Tensor, None]:
         x, w_x, recurrent, gates, squashed, cells, hidden = ctx.saved_tensors
         dtype, wide = x.dtype, grad_hidden.dtype
-        slopes = CellSlopes(gates, cells[:, :-1], squashed, hidden[:, 1:], time=1, dtype=dtype)
-        from_hidden = torch.zeros_like(cells[:, 0])
+        grad_gates = torch.empty_like(gates, dtype=dtype)
+        grad_cell = torch.zeros_like(cells[:, 0])
+        from_hidden = torch.zeros_like(grad_cell)
         for t in reversed(range(gates.shape[1])):
-            slopes.grad_cell += grad_cells[:, t]
-            grad_gates = slopes.step(t, grad_hidden[:, t] + from_hidden)
-            from_hidden = torch.bmm(grad_gates, recurrent)
-        flat = slopes.grad_gates.flatten(1, 2)
+            grad_cell += grad_cells[:, t]
+            cell_step_backward(
+                gates[:, t],
+                cells[:, t],
+                squashed[:, t],
+                hidden[:, t + 1],
+                grad_hidden=grad_hidden[:, t] + from_hidden,
+                grad_cell=grad_cell,
+                grad_gates=grad_gates[:, t],
+            )
+            from_hidden = torch.bmm(grad_gates[:, t], recurrent)
+        flat = grad_gates.flatten(1, 2)
         states = hidden[:, :-1].to(dtype).flatten(1, 2)
         grad_w_x = torch.bmm(flat.transpose(1, 2), x.flatten(1, 2)).to(wide)
         grad_inputs = torch.bmm(flat, w_x[..., :-2]).to(wide)

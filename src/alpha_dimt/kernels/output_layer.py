@@ -65,8 +65,8 @@ class _TokenLogProbs(Function):
         # The shift is a column too: x' = [x, 1, -shift, 0], W' = [W, b, 1, 0].
         w = word_weights(weight, bias, dtype, last=1.0)
         low = word_operand(x, w, rows=rows)
-        at_target = w.t()[targets]
-        target_logit = (low.to(x.dtype) * at_target).sum(dim=1)
+        at_target = w[: units + 1].t()[targets]
+        target_logit = (low[:, : units + 1].to(x.dtype) * at_target).sum(dim=1)
         shift = target_logit.to(dtype)
         low[:, units + 1] = -shift
         ctx.array = _SPARE.take(rows, words, dtype, x.device)

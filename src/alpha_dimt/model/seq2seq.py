@@ -218,14 +218,23 @@ class Seq2Seq(nn.Module):
         self, encoded: Encoded, target: Tensor, lengths: Tensor, inputs: Tensor | None
     ) -> tuple[Tensor, Tensor, Tensor]:
         """Return the log-probabilities of all N real tokens, their rows and their steps."""
-        rows, steps = len(target), target.shape[1] - 1
-        candidates = rows // len(encoded.keys)
-        read = target[:, :-1] if inputs is None else inputs
-        embedded = self._embed(read.t(), self.target_embedding)
+        candidates = len(target) // len(encoded.keys)
+        counts, step, row = packed_steps(lengths, candidates)
+        real = (step < lengths[row]).nonzero()[:, 0]
+        # Products of a new size cost the library a new kernel, which it keeps: a multiple of
+        # ROWS makes few sizes. The rows that fill it up get no gradient.
+        count, real = len(real), F.pad(real, (0, -len(real) % ROWS))
+        # All of it on the CPU, where nothing waits for a GPU.
+        read_at, step, row, real = (
+            index.to(target.device, non_blocking=True)
+            for index in (row * target.shape[1] + step, step[real], row[real], real)
+        )
+        read = target if inputs is None else F.pad(inputs, (0, 1))
+        embedded = self._embed(read.flatten().index_select(0, read_at), self.target_embedding)
         w_embedding, w_feed = self._input_weights()
         keep = None
         if self.training and self.dropout:
-            shape = (steps, rows, self.decoder.hidden_size)
+            shape = (len(embedded), self.decoder.hidden_size)
             keep = dropout_factors(shape, self.dropout, embedded)
         out = decoder_scan(
             embedded,
@@ -239,23 +248,17 @@ class Seq2Seq(nn.Module):
             hidden=encoded.hidden.repeat_interleave(candidates, dim=0),
             cell=encoded.cell.repeat_interleave(candidates, dim=0),
             keep=keep,
+            counts=counts,
             dtype=self._dtype,
         )
-        real = torch.arange(steps)[:, None] < lengths
-        places = real.nonzero()  # on the CPU: their number is known without waiting for a GPU
-        # Products of a new size cost the library a new kernel, which it keeps: a multiple of
-        # ROWS makes few sizes. The rows that fill it up get no gradient.
-        padded = F.pad(places, (0, 0, 0, -len(places) % ROWS)).to(target.device, non_blocking=True)
-        step, row = padded.unbind(1)
         tokens = token_log_probs(
             # The gradient of `index_select` is a sum of rows; that of an index, of elements.
-            out.flatten(0, 1).index_select(0, step * rows + row),
+            out.index_select(0, real),
             self.output.weight,
             self.output.bias,
             target[row, step + 1],
             dtype=self._dtype,
         )
-        count = len(places)
         return tokens[:count], row[:count], step[:count]
 
     def _input_weights(self) -> tuple[Tensor, Tensor]:
@@ -320,6 +323,23 @@ class Seq2Seq(nn.Module):
             cell=state.cell[rows],
             feed=state.feed[rows],
         )
+
+
+def packed_steps(lengths: Tensor, candidates: int) -> tuple[list[int], Tensor, Tensor]:
+    """Lay out rows and steps as `decoder_scan` wants them.
+
+    Args:
+        lengths: [R] steps of each row, at least 1; on the CPU.
+        candidates: K, rows of a source.
+
+    Returns:
+        How many sources take part in each step; and of each of N packed rows its step and its row.
+    """
+    longest = lengths.view(-1, candidates).amax(dim=1)
+    reach = longest.flip(0).cummax(0).values.flip(0)  # of a source and all that come after it
+    part = torch.arange(int(reach[0]))[:, None] < reach
+    step, row = part.repeat_interleave(candidates, dim=1).nonzero().unbind(1)
+    return part.sum(dim=1).tolist(), step, row
 
 
 def dropout_factors(shape: tuple[int, ...], rate: float, like: Tensor) -> Tensor:

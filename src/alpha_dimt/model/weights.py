@@ -15,7 +15,9 @@ _TYPES = {torch.float32: "F32", torch.float64: "F64"}
 
 
 def write_weights(model: nn.Module, path: Path, run_key: str) -> None:
-    """Write the weights of a model, with the fingerprint of their run, without a copy in memory.
+    """Write the weights of a model, row by row, with the fingerprint of their run.
+
+    Only weights that are kept in another order are copied in memory.
 
     Raises:
         OSError: the disk refuses.

@@ -68,7 +68,11 @@ class Stopwatch:
 
 def seed_update(seed: int, epoch: int, number: int) -> None:
     """Start the random streams (dropout, samples) of one update; none goes on over updates."""
-    torch.manual_seed(int(np.random.SeedSequence((seed, epoch, number)).generate_state(1)[0]))
+    state = int(np.random.SeedSequence((seed, epoch, number)).generate_state(1)[0])
+    # `torch.manual_seed` also notes, at half a millisecond, what devices never used will get.
+    torch.default_generator.manual_seed(state)
+    if torch.cuda.is_initialized():  # type: ignore[no-untyped-call]
+        torch.cuda.manual_seed_all(state)
 
 
 def update(

@@ -53,7 +53,20 @@ def test_dealt_batches_differ_by_epoch_and_waste_little_padding() -> None:
 def test_the_first_epoch_goes_from_short_to_long() -> None:
     source = np.array([5, 1, 3, 2])
     batches = in_order_of_length(source, source, batch_size=2)
-    assert [batch.tolist() for batch in batches] == [[1, 3], [2, 0]]
+    assert [batch.tolist() for batch in batches] == [[3, 1], [0, 2]]
+
+
+@given(SIZES, st.integers(1, 7))
+def test_in_a_batch_longer_targets_come_first(
+    sizes: list[tuple[int, int]], batch_size: int
+) -> None:
+    source, target = np.array(sizes).T
+    for batches in (
+        deal(source, target, batch_size=batch_size, rng=np.random.default_rng(0)),
+        in_order_of_length(source, target, batch_size=batch_size),
+    ):
+        for batch in batches:
+            assert (np.diff(target[batch]) <= 0).all()
 
 
 def test_reference_batch() -> None:

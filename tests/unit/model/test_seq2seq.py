@@ -4,7 +4,7 @@ from plain_model import plain_log_probs
 
 from alpha_dimt.config import Model
 from alpha_dimt.kernels import Spare, output_layer
-from alpha_dimt.model.seq2seq import Seq2Seq, dropout_factors
+from alpha_dimt.model.seq2seq import Seq2Seq, dropout_factors, packed_steps
 
 K = 2
 
@@ -165,6 +165,40 @@ def test_padding_changes_nothing(batch: dict[str, torch.Tensor]) -> None:
             },
         )
         torch.testing.assert_close(together[rows], alone)
+
+
+def test_steps_are_packed_while_a_source_or_one_after_it_goes_on() -> None:
+    counts, step, row = packed_steps(torch.tensor([1, 3, 2, 1, 1, 1]), 2)
+    assert counts == [3, 2, 1]
+    assert step.tolist() == [0] * 6 + [1] * 4 + [2] * 2
+    assert row.tolist() == [0, 1, 2, 3, 4, 5, 0, 1, 2, 3, 0, 1]
+    assert packed_steps(torch.tensor([1, 2, 3]), 1)[0] == [3, 3, 3]
+    assert packed_steps(torch.tensor([3, 2, 1]), 1)[0] == [3, 2, 1]
+
+
+def test_the_order_of_the_sources_changes_nothing(batch: dict[str, torch.Tensor]) -> None:
+    model = build(torch.float64)
+    log_p = fast_log_probs(model, batch)
+    for order in ([0, 2, 1], [1, 2, 0]):  # longest targets first, and last
+        rows = torch.tensor([K * i + k for i in order for k in range(K)])
+        moved = {k: v[rows if "target" in k else order] for k, v in batch.items()}
+        torch.testing.assert_close(fast_log_probs(model, moved), log_p[rows])
+
+
+def test_output_weights_stand_in_memory_as_their_products_want_them(
+    batch: dict[str, torch.Tensor],
+) -> None:
+    model = build(torch.float32)
+    fast_log_probs(model, batch).sum().backward()
+    assert model.output.weight.shape == (13, 8)
+    assert model.output.weight.stride() == model.output.weight.grad.stride() == (1, 13)
+
+
+def test_initial_values_are_drawn_row_by_row() -> None:
+    generator = torch.Generator().manual_seed(3)
+    for parameter in build(torch.float32).parameters():
+        drawn = torch.empty(parameter.shape).uniform_(-0.5, 0.5, generator=generator)
+        assert torch.equal(parameter, drawn)
 
 
 def test_dropout_is_one_mask_for_value_and_gradient(batch: dict[str, torch.Tensor]) -> None:

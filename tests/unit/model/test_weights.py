@@ -36,6 +36,17 @@ def test_round_trip(tmp_path: Path) -> None:
     assert torch.equal(linear.bias, other.bias)
 
 
+def test_the_file_is_the_same_for_weights_in_another_order_in_memory(tmp_path: Path) -> None:
+    linear, other = nn.Linear(3, 2), nn.Linear(3, 2)
+    write_weights(linear, tmp_path / "rows", "key")
+    other.weight = nn.Parameter(torch.empty(3, 2).t())
+    fill(other, tmp_path / "rows", "key")
+    assert torch.equal(linear.weight, other.weight)
+    assert other.weight.stride() == (1, 2)
+    write_weights(other, tmp_path / "columns", "key")
+    assert (tmp_path / "rows").read_bytes() == (tmp_path / "columns").read_bytes()
+
+
 @pytest.mark.parametrize(
     ("change", "match"),
     [
