@@ -101,7 +101,7 @@ def test_training_on_samples_raises_their_reward(
     config: Experiment, folder: Path, system: str
 ) -> None:
     values = config.model_dump(mode="json")
-    values["training"]["max_epochs"] = 5
+    values["training"]["max_epochs"] = 10
     values["systems"][system]["reward"] = "edit_distance"
     longer = parse(Experiment, values, "longer")
     start = longer.model_copy(update={"training": config.training})

@@ -6,6 +6,7 @@ units, H decoder units, V words. Steps come first inside the model.
 
 from dataclasses import dataclass, replace
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -335,11 +336,11 @@ def packed_steps(lengths: Tensor, candidates: int) -> tuple[list[int], Tensor, T
     Returns:
         How many sources take part in each step; and of each of N packed rows its step and its row.
     """
-    longest = lengths.view(-1, candidates).amax(dim=1)
-    reach = longest.flip(0).cummax(0).values.flip(0)  # of a source and all that come after it
-    part = torch.arange(int(reach[0]))[:, None] < reach
-    step, row = part.repeat_interleave(candidates, dim=1).nonzero().unbind(1)
-    return part.sum(dim=1).tolist(), step, row
+    longest = lengths.numpy().reshape(-1, candidates).max(axis=1)
+    reach = np.maximum.accumulate(longest[::-1])[::-1]  # of a source and all that come after it
+    part = np.arange(reach[0])[:, None] < reach
+    step, row = part.repeat(candidates, axis=1).nonzero()
+    return part.sum(axis=1).tolist(), torch.from_numpy(step), torch.from_numpy(row)
 
 
 def dropout_factors(shape: tuple[int, ...], rate: float, like: Tensor) -> Tensor:
