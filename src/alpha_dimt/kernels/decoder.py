@@ -25,7 +25,7 @@ class _Step:
     Attributes:
         sources: how many take part.
         rows: how many rows they have.
-        part: its sources, of M = N / K.
+        part: its sources, of M, those of all steps.
         now: its rows, of N.
         after: its rows, of R + N, the first R being those before all steps.
         before: the same rows a step earlier, likewise.
@@ -84,7 +84,7 @@ class _DecoderScan(Function):
         squashed, hiddens, combined, out = (hidden.new_empty(total, units) for _ in range(4))
         cells = hidden.new_empty(rows + total, units)
         cells[:rows] = cell
-        attention = hidden.new_empty(total // each, each, keys.shape[1])
+        attention = hidden.new_empty(sum(counts), each, keys.shape[1])
         # Context, hidden state and feed side by side: (context, hidden) goes into the output of a
         # step, (hidden, feed) into the gates of the next.
         # Zeros, since products may read beyond the columns asked for; see `as_table`.
@@ -121,9 +121,12 @@ class _DecoderScan(Function):
         rows = len(cells) - total
         each = rows // len(keys)
         steps = list(_steps(ctx.counts, rows, each))
+        before = [step.before for step in steps]
         slope_out = torch.addcmul(combined, combined, combined, value=-1).mul_(keep).mul_(-2)
         grad_gates = torch.empty_like(gates, dtype=dtype)
         grad_pre = torch.empty_like(combined, dtype=dtype)
+        real = steps[-1].now.stop
+        grad_gates[real:] = grad_pre[real:] = 0
         grad_context = torch.empty_like(combined)
         grad_scores = torch.empty_like(attention)
         from_hidden, from_feed, grad_cell = grad_out.new_zeros(3, rows, units)
@@ -151,7 +154,7 @@ class _DecoderScan(Function):
             from_hidden[active] = joined[:, :units]
             from_feed[active] = joined[:, units:]
         grad_w_x = torch.mm(grad_gates.t(), x).to(wide)
-        read = torch.cat([states[step.before, units:] for step in steps])
+        read = torch.cat([states[part, units:] for part in (*before, slice(rows + real, None))])
         over_steps = _OverSteps(ctx.counts, len(keys), keys.device)
         return (
             torch.mm(grad_gates, w_x[:, :-2]).to(wide),
@@ -171,7 +174,7 @@ class _DecoderScan(Function):
 
 
 class _OverSteps:
-    """Sums over steps and candidates, for each source: [M, K, S] times [M K, H] to [B, S, H]."""
+    """Sums over steps and candidates, for each source: [M, K, S] times [N, H] to [B, S, H]."""
 
     def __init__(self, counts: Sequence[int], sources: int, device: torch.device) -> None:
         sizes = torch.tensor(counts)
@@ -184,7 +187,8 @@ class _OverSteps:
 
     def __call__(self, weights: Tensor, rows: Tensor) -> Tensor:
         left = weights.index_select(0, self._place) * self._there  # [B T, K, S]
-        right = rows.view(len(weights), -1).index_select(0, self._place)
+        each = weights.shape[1]
+        right = rows[: len(weights) * each].view(len(weights), -1).index_select(0, self._place)
         left = left.view(self._sources, -1, weights.shape[-1])
         right = right.view(self._sources, -1, rows.shape[-1])
         return torch.bmm(left.transpose(1, 2), right)
@@ -209,7 +213,7 @@ def decoder_scan(
     """Run the decoder over given target prefixes.
 
     Args:
-        embedded: [N, E] the words read, packed.
+        embedded: [N, E] the words read, packed. Rows beyond those of all steps fill up products.
         w_ih: [4H, E] weights of the words in the gates; rows as `cell_order` has them.
         bias: [4H] of the gates, likewise.
         w_recurrent: [4H, 2H] weights of (hidden state, feed) in the gates, likewise.
@@ -224,7 +228,8 @@ def decoder_scan(
         dtype: of the matrix products.
 
     Returns:
-        [N, H] attentional outputs (after dropout), as fed to the next step, packed.
+        [N, H] attentional outputs (after dropout), as fed to the next step, packed; nothing of use
+        beyond the rows of all steps.
     """
     return _DecoderScan.apply(  # type: ignore[no-any-return, no-untyped-call]
         embedded,

@@ -28,7 +28,13 @@ from alpha_dimt.kernels import (
 )
 
 ROWS = 128
-"""The output layer computes a multiple of so many tokens."""
+"""Products over tokens or over rows of all steps have a multiple of so many.
+
+A product of a new size costs the library a new kernel, some milliseconds; a thousand are kept.
+"""
+
+GROUP = 32
+"""So many sources at once leave the decoder, for the same reason."""
 
 
 @dataclass(frozen=True)
@@ -222,13 +228,12 @@ class Seq2Seq(nn.Module):
         candidates = len(target) // len(encoded.keys)
         counts, step, row = packed_steps(lengths, candidates)
         real = (step < lengths[row]).nonzero()[:, 0]
-        # Products of a new size cost the library a new kernel, which it keeps: a multiple of
-        # ROWS makes few sizes. The rows that fill it up get no gradient.
-        count, real = len(real), F.pad(real, (0, -len(real) % ROWS))
-        # All of it on the CPU, where nothing waits for a GPU.
+        count = len(real)
+        # All of it on the CPU, where nothing waits for a GPU. What fills up gets no gradient.
+        real, read_at = filled(real), filled(row * target.shape[1] + step)
         read_at, step, row, real = (
             index.to(target.device, non_blocking=True)
-            for index in (row * target.shape[1] + step, step[real], row[real], real)
+            for index in (read_at, step[real], row[real], real)
         )
         read = target if inputs is None else F.pad(inputs, (0, 1))
         embedded = self._embed(read.flatten().index_select(0, read_at), self.target_embedding)
@@ -327,7 +332,7 @@ class Seq2Seq(nn.Module):
 
 
 def packed_steps(lengths: Tensor, candidates: int) -> tuple[list[int], Tensor, Tensor]:
-    """Lay out rows and steps as `decoder_scan` wants them.
+    """Lay out rows and steps as `decoder_scan` wants them, GROUP sources together.
 
     Args:
         lengths: [R] steps of each row, at least 1; on the CPU.
@@ -338,9 +343,15 @@ def packed_steps(lengths: Tensor, candidates: int) -> tuple[list[int], Tensor, T
     """
     longest = lengths.numpy().reshape(-1, candidates).max(axis=1)
     reach = np.maximum.accumulate(longest[::-1])[::-1]  # of a source and all that come after it
+    reach = reach[::GROUP].repeat(GROUP)[: len(reach)]
     part = np.arange(reach[0])[:, None] < reach
     step, row = part.repeat(candidates, axis=1).nonzero()
     return part.sum(axis=1).tolist(), torch.from_numpy(step), torch.from_numpy(row)
+
+
+def filled(index: Tensor) -> Tensor:
+    """Return an index [N] filled up with 0 to a multiple of ROWS."""
+    return F.pad(index, (0, -len(index) % ROWS))
 
 
 def dropout_factors(shape: tuple[int, ...], rate: float, like: Tensor) -> Tensor:

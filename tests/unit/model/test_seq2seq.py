@@ -4,6 +4,7 @@ from plain_model import plain_log_probs
 
 from alpha_dimt.config import Model
 from alpha_dimt.kernels import Spare, output_layer
+from alpha_dimt.model import seq2seq
 from alpha_dimt.model.seq2seq import Seq2Seq, dropout_factors, packed_steps
 
 K = 2
@@ -42,10 +43,16 @@ def fast_log_probs(model: Seq2Seq, batch: dict[str, torch.Tensor]) -> torch.Tens
     return model.log_probs(encoded, batch["target"], batch["target_lengths"])
 
 
+@pytest.mark.parametrize("group", [1, seq2seq.GROUP])
 @pytest.mark.parametrize(("dtype", "tolerance"), [(torch.float64, 1e-10), (torch.float32, 1e-5)])
 def test_values_and_all_gradients_equal_the_plain_model(
-    batch: dict[str, torch.Tensor], dtype: torch.dtype, tolerance: float
+    batch: dict[str, torch.Tensor],
+    dtype: torch.dtype,
+    tolerance: float,
+    group: int,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    monkeypatch.setattr(seq2seq, "GROUP", group)
     model = build(dtype)
     weights = torch.linspace(0.5, 2.0, 6, dtype=dtype)
     results = []
@@ -167,22 +174,31 @@ def test_padding_changes_nothing(batch: dict[str, torch.Tensor]) -> None:
         torch.testing.assert_close(together[rows], alone)
 
 
-def test_steps_are_packed_while_a_source_or_one_after_it_goes_on() -> None:
+def test_steps_are_packed_while_a_source_or_one_after_it_goes_on(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(seq2seq, "GROUP", 1)
     counts, step, row = packed_steps(torch.tensor([1, 3, 2, 1, 1, 1]), 2)
     assert counts == [3, 2, 1]
     assert step.tolist() == [0] * 6 + [1] * 4 + [2] * 2
     assert row.tolist() == [0, 1, 2, 3, 4, 5, 0, 1, 2, 3, 0, 1]
     assert packed_steps(torch.tensor([1, 2, 3]), 1)[0] == [3, 3, 3]
     assert packed_steps(torch.tensor([3, 2, 1]), 1)[0] == [3, 2, 1]
+    monkeypatch.setattr(seq2seq, "GROUP", 2)
+    assert packed_steps(torch.tensor([4, 3, 3, 1, 2]), 1)[0] == [5, 5, 4, 2]
 
 
-def test_the_order_of_the_sources_changes_nothing(batch: dict[str, torch.Tensor]) -> None:
+def test_the_order_of_the_sources_changes_nothing(
+    batch: dict[str, torch.Tensor], monkeypatch: pytest.MonkeyPatch
+) -> None:
     model = build(torch.float64)
     log_p = fast_log_probs(model, batch)
-    for order in ([0, 2, 1], [1, 2, 0]):  # longest targets first, and last
-        rows = torch.tensor([K * i + k for i in order for k in range(K)])
-        moved = {k: v[rows if "target" in k else order] for k, v in batch.items()}
-        torch.testing.assert_close(fast_log_probs(model, moved), log_p[rows])
+    for group in (1, 2, 3):
+        monkeypatch.setattr(seq2seq, "GROUP", group)
+        for order in ([0, 2, 1], [1, 2, 0]):  # longest targets first, and last
+            rows = torch.tensor([K * i + k for i in order for k in range(K)])
+            moved = {k: v[rows if "target" in k else order] for k, v in batch.items()}
+            torch.testing.assert_close(fast_log_probs(model, moved), log_p[rows])
 
 
 def test_output_weights_stand_in_memory_as_their_products_want_them(
