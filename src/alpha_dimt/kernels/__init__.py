@@ -1,7 +1,7 @@
 """The fast parts of training, each an autograd function with a backward pass of its own.
 
-What eager autograd would do at every time step (weight gradients, slopes of the gates) is done in
-one operation over all steps. Matrix products run in `dtype` (bf16 on capable processors), gates
+What eager autograd would do at every time step for the gradients of weights is done in one
+operation over all steps. Matrix products run in `dtype` (bf16 on capable processors), gates
 and probabilities' sums in the type of the master parameters. None can be differentiated twice.
 
 Shapes: B sources, K candidates, R = B * K rows, S source steps, T target steps, E embedding units,
