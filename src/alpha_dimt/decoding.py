@@ -117,6 +117,7 @@ def search_all(
                 max_length=config.max_length,
                 length_penalty=config.length_penalty,
                 device=device,
+                ended=config.ended,
             )
         results.update(zip(rows.tolist(), found, strict=True))
         found_some(len(rows))

@@ -5,7 +5,7 @@ Shapes: B sentences, W hypotheses of each (beam width), R rows, S source steps, 
 
 import math
 from dataclasses import dataclass, replace
-from typing import Protocol, Self, TypeVar
+from typing import Literal, Protocol, Self, TypeVar
 
 import torch
 from torch import Tensor
@@ -14,6 +14,7 @@ from torch.nn import functional as F
 from alpha_dimt.vocab import BOS, EOS, PAD
 
 State = TypeVar("State")
+Ended = Literal["kept", "extended"]
 
 BLOCK = 128
 """Words among which one peak is sought."""
@@ -231,9 +232,9 @@ class _Beam:
 
     Attributes:
         scores: [B, W] sums of log-probabilities.
-        ended: [B, W] whether it ended in </s>.
+        ended: [B, W] whether it ends in </s>.
         lengths: [B, W] tokens, </s> included.
-        tokens: [B, W, T] so far; after </s>, padding.
+        tokens: [B, W, T] so far; after the </s> of a hypothesis that is kept, padding.
         attended: [B, W, T] the source position with the highest attention.
     """
 
@@ -252,7 +253,14 @@ class _Beam:
         return cls(scores, torch.zeros_like(scores, dtype=torch.bool), lengths, tokens, tokens)
 
     def grow(
-        self, log_p: Tensor, words: Tensor, where: Tensor, *, width: int, length_penalty: float
+        self,
+        log_p: Tensor,
+        words: Tensor,
+        where: Tensor,
+        *,
+        width: int,
+        length_penalty: float,
+        ended: Ended,
     ) -> tuple[Self, Tensor]:
         """Return the best hypotheses one token longer, and [B, width] what they continue.
 
@@ -262,13 +270,15 @@ class _Beam:
             where: [B, W] the source position with the highest attention.
             width: how many are kept.
             length_penalty: see `beam_search`.
+            ended: see `beam_search`.
         """
-        # An ended hypothesis has one continuation: itself.
-        log_p = log_p.masked_fill(self.ended[:, :, None], -torch.inf)
-        log_p[:, :, 0].masked_fill_(self.ended, 0)
-        words = words.masked_fill(self.ended[:, :, None], PAD)
+        complete = self.ended if ended == "kept" else torch.zeros_like(self.ended)
+        # A complete hypothesis has one continuation: itself.
+        log_p = log_p.masked_fill(complete[:, :, None], -torch.inf)
+        log_p[:, :, 0].masked_fill_(complete, 0)
+        words = words.masked_fill(complete[:, :, None], PAD)
         scores = (self.scores[:, :, None] + log_p).flatten(1)
-        lengths = self.lengths + ~self.ended
+        lengths = self.lengths + ~complete
         ranked = scores
         if length_penalty:
             norm = lengths.to(scores.dtype) ** length_penalty
@@ -281,7 +291,7 @@ class _Beam:
         grown = replace(
             self,
             scores=scores.gather(1, picks),
-            ended=self.ended.gather(1, parents) | (chosen == EOS),
+            ended=complete.gather(1, parents) | (chosen == EOS),
             lengths=lengths.gather(1, parents),
             tokens=torch.cat((self.tokens.gather(1, history), chosen[:, :, None]), dim=2),
             attended=torch.cat((self.attended.gather(1, history), at), dim=2),
@@ -306,12 +316,17 @@ def beam_search(
     max_length: int,
     length_penalty: float,
     device: torch.device,
+    ended: Ended = "kept",
 ) -> list[Hypothesis]:
     """Keep the `width` best prefixes at each step.
 
-    A hypothesis that ended in </s> stays in the beam with its score; a sentence is done, and
-    leaves the batch, when its best hypothesis has ended (the authors' stop rule). Scores are sums
-    of log-probabilities, divided by length ** length_penalty (0: the authors' plain sum).
+    A sentence is done, and leaves the batch, when its best hypothesis ends in </s> (the authors'
+    stop rule). Scores are sums of log-probabilities, divided by length ** length_penalty (0: the
+    authors' plain sum).
+
+    A hypothesis that ended below the top is "kept" in the beam with its score, or "extended" like
+    any other, so that it loses score and longer translations win (the authors' code, Beam.py). Of
+    an extended one that wins after all, the part before its first </s> is the translation.
 
     Args:
         stepper: the distribution.
@@ -321,6 +336,7 @@ def beam_search(
         max_length: tokens after which a sentence is cut.
         length_penalty: see above.
         device: where the stepper computes.
+        ended: see above.
     """
     results: list[Hypothesis | None] = [None] * sentences
     alive = list(range(sentences))
@@ -337,6 +353,7 @@ def beam_search(
             attention.argmax(dim=1).view(b, held),
             width=width,
             length_penalty=length_penalty,
+            ended=ended,
         )
         done = beam.ended[:, 0].tolist() if t + 1 < max_length else [True] * b
         for i, sentence in enumerate(alive):

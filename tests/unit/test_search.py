@@ -1,6 +1,7 @@
 """Search knows no network: a table of next-token probabilities stands in for one."""
 
 from itertools import pairwise, product
+from typing import Any
 
 import pytest
 import torch
@@ -52,16 +53,45 @@ def log_p(table: Table, sentence: int, tokens: list[int]) -> float:
     return sum(scores[a, b].item() for a, b in pairwise(path))
 
 
-def beam(table: Table, sentences: list[int], width: int, **options: float) -> list[Hypothesis]:
-    settings = {"max_length": 12, "length_penalty": 0.0} | options
+def beam(table: Table, sentences: list[int], width: int, **options: Any) -> list[Hypothesis]:
+    settings: dict[str, Any] = {"max_length": 12, "length_penalty": 0.0} | options
     return beam_search(
         table,
         torch.tensor(sentences),
         sentences=len(sentences),
         width=width,
         device=CPU,
-        **settings,  # type: ignore[arg-type]
+        **settings,
     )
+
+
+def extended(table: Table, sentence: int, width: int, max_length: int = 12) -> list[int]:
+    """Return the translation as the authors' Beam.py finds it: whatever ended is extended, too."""
+    hypotheses: list[tuple[float, list[int]]] = [(0.0, [])]
+    scores = table.logits[sentence].clone()
+    scores[:, [PAD, BOS]] = -torch.inf
+    scores = scores.log_softmax(dim=1)
+    for _ in range(max_length):
+        grown = [
+            (score + float(scores[(BOS, *tokens)[-1], word]), [*tokens, word])
+            for score, tokens in hypotheses
+            for word in range(V)
+        ]
+        hypotheses = sorted(grown, key=lambda one: -one[0])[:width]
+        if hypotheses[0][1][-1] == EOS:
+            break
+    best = hypotheses[0][1]
+    return best[: best.index(EOS)] if EOS in best else best
+
+
+@pytest.mark.parametrize("width", [2, 3, 5])
+def test_extended_hypotheses_lose_score_as_in_the_authors_code(width: int) -> None:
+    table, sentences = Table(60, seed=3), list(range(60))
+    found = beam(table, sentences, width, ended="extended")
+    assert [one.tokens for one in found] == [extended(table, i, width) for i in sentences]
+    kept = beam(table, sentences, width)
+    assert [len(one.tokens) for one in found] != [len(one.tokens) for one in kept]
+    assert sum(len(one.tokens) for one in found) > sum(len(one.tokens) for one in kept)
 
 
 def greedy(table: Table, sentences: list[int], max_length: int = 12) -> list[Hypothesis]:

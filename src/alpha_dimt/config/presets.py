@@ -10,11 +10,13 @@ PRESETS: dict[str, dict[str, dict[str, Any]]] = {
     # The equations as printed. Candidates of one source share a normaliser, so there are several.
     "paper": {
         "proposal": {"candidates": 8},
+        "decoding": {},
         "weighted": {"normalise": "source", "log_p": "sum", "log_q0": True},
     },
     # What the authors' code did (docs/deviations.md); each key is one of its departures.
     "reference": {
         "proposal": {"distribution": {"kind": "uniform_edit", "reference_quirks": True}},
+        "decoding": {"ended": "extended"},
         "weighted": {
             "normalise": "batch",
             "log_p": "padded_mean",
@@ -35,7 +37,10 @@ def with_preset(values: dict[str, Any]) -> dict[str, Any]:
     if not isinstance(name, str) or name not in PRESETS:
         return values
     preset = PRESETS[name]
-    filled = {**values, "proposal": _under(preset["proposal"], values.get("proposal", {}))}
+    filled = values | {
+        section: _under(preset[section], values.get(section, {}))
+        for section in ("proposal", "decoding")
+    }
     if isinstance(systems, dict):
         filled["systems"] = {
             system: _weighted(preset["weighted"], entry) for system, entry in systems.items()

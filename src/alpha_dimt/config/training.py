@@ -41,8 +41,8 @@ class Training(Section):
     sorted_first_epoch: bool = Field(True, description="first epoch in order of length")
     batches: Literal["dealt", "fixed"] = Field(
         default="dealt",
-        description="deal sentences into batches anew each epoch, or keep them sorted by length "
-        "(the authors' RAML and alpha runs)",
+        description="deal sentences into batches again each epoch, or keep the same batches, sorted "
+        "by length, and deal their order alone (the authors' RAML and alpha runs)",
     )
     device: Literal["auto", "cpu", "cuda"] = "auto"
     precision: Literal["auto", "fp32", "bf16"] = Field(
@@ -80,6 +80,11 @@ class Decoding(Section):
     )
     replace_unknown: bool = Field(
         True, description="replace <unk> by the source word with the highest attention"
+    )
+    ended: Literal["kept", "extended"] = Field(
+        default="kept",
+        description="a hypothesis that ended below the top of the beam keeps its score, or is "
+        "extended and loses score (the authors' code)",
     )
 
 

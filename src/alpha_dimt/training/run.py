@@ -66,10 +66,13 @@ def epoch_batches(
     proposal; a batch for samples alone holds none of both.
     """
     recipe, lengths = config.training, (pairs.source.lengths, pairs.target.lengths)
-    if recipe.batches == "fixed" or (epoch == 1 and recipe.sorted_first_epoch):
+    rng = np.random.Generator(np.random.Philox(key=[config.seed, epoch]))
+    in_order = epoch == 1 and recipe.sorted_first_epoch
+    if in_order or recipe.batches == "fixed":
         dealt = in_order_of_length(*lengths, batch_size=recipe.batch_size)
+        if not in_order:
+            dealt = [dealt[i] for i in rng.permutation(len(dealt))]
     else:
-        rng = np.random.Generator(np.random.Philox(key=[config.seed, epoch]))
         dealt = deal(*lengths, batch_size=recipe.batch_size, rng=rng)
     candidates = augmented[(epoch - 1) % len(augmented)] if augmented else None
     best = 1.0 if method.reward in ("bleu", "gleu") else 0.0

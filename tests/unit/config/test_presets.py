@@ -29,6 +29,8 @@ def test_the_authors_code():
     assert system.chunk == 32
     assert config.training_of("a").batches == "fixed"
     assert config.training_of("ml").batches == "dealt"
+    assert config.decoding.ended == "extended"
+    assert experiment(systems={"a": ALPHA}).decoding.ended == "kept"
     assert config.proposal.distribution.reference_quirks
 
 
