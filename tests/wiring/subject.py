@@ -4,19 +4,31 @@ Whoever moves or renames a module, or changes how a function is called, changes 
 tests expect stays.
 """
 
-from collections.abc import Callable, Iterator
-from dataclasses import fields
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from alpha_dimt.config import Experiment, RunConfig, load, parse
+from alpha_dimt.config import Model as ModelSizes
+from alpha_dimt.data.batching import Batch
+from alpha_dimt.data.encoded import Candidates, Pairs
+from alpha_dimt.model.seq2seq import Seq2Seq
 from alpha_dimt.objectives import Loss, Scored
+from alpha_dimt.proposals import Edits
+from alpha_dimt.ragged import Ragged
+from alpha_dimt.training.candidates import Sampler, score
+from alpha_dimt.training.candidates import gold_probability as gold_probability
 from alpha_dimt.training.methods import method as bind
+from alpha_dimt.training.run import choose_sampler, epoch_batches
 
 CONFIG = Path(__file__).parents[2] / "config"
+CPU = torch.device("cpu")
 
 
 # ---------------------------------------------------------------------------- configuration
@@ -32,12 +44,20 @@ def configured(file: str) -> Experiment:
     return load(Experiment, CONFIG / file)
 
 
+def objective_kinds() -> set[str]:
+    """Return the names of all objectives that a configuration can choose."""
+    (systems,) = Experiment.model_json_schema()["properties"]["systems"][
+        "patternProperties"
+    ].values()
+    return set(systems["discriminator"]["mapping"])
+
+
 # ------------------------------------------------------------------------------- objectives
 
 
 def scored(figures: dict[str, np.ndarray]) -> Scored:
     """Return candidates in float64; `log_p` takes a gradient."""
-    tensors = {name: torch.tensor(figures[name]) for name in (f.name for f in fields(Scored))}
+    tensors = {field.name: torch.tensor(figures[field.name]) for field in fields(Scored)}
     tensors["log_p"].requires_grad_()
     return Scored(**tensors)
 
@@ -67,9 +87,160 @@ def scaled(scored: Scored, *, scale: float, power: float) -> Loss:
     return Loss((weight * scored.log_p).mean(), {"mean_reward": scored.reward.mean()})
 
 
-def objective_kinds() -> set[str]:
-    """Return the names of all objectives that a configuration can choose."""
-    (systems,) = Experiment.model_json_schema()["properties"]["systems"][
-        "patternProperties"
-    ].values()
-    return set(systems["discriminator"]["mapping"])
+# ---------------------------------------------------------------------------------- batches
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A candidate of a batch: its framed tokens, and what is known of it."""
+
+    tokens: tuple[int, ...]
+    reward: float
+    log_q0: float
+    reference: bool
+
+
+@dataclass(frozen=True)
+class Source:
+    """A source of a batch with its candidates."""
+
+    row: int
+    tokens: tuple[int, ...]
+    candidates: tuple[Candidate, ...]
+
+
+def pairs(source: Sequence[Sequence[int]], target: Sequence[Sequence[int]]) -> Pairs:
+    """Return a split whose text are the ids."""
+    return Pairs(
+        source=Ragged.from_rows([list(row) for row in source]),
+        target=Ragged.from_rows([list(row) for row in target]),
+        source_text=[" ".join(map(str, row)) for row in source],
+        target_text=[" ".join(map(str, row)) for row in target],
+    )
+
+
+Drawn = tuple[dict[int, int], float, float]
+"""Replacements (from 1) of a candidate, its reward and its log q0."""
+
+
+def candidates(drawn: Sequence[Drawn]) -> Candidates:
+    """Return a slice: K candidates of each source, source by source."""
+    positions = Ragged.from_rows([list(edits) for edits, _, _ in drawn])
+    tokens = np.array([token for edits, _, _ in drawn for token in edits.values()])
+    log_q0 = np.array([log_q0 for _, _, log_q0 in drawn])
+    reward = np.array([reward for _, reward, _ in drawn], dtype=np.float32)
+    return Candidates(Edits.replacing(positions, tokens, log_q0), reward)
+
+
+def batches(
+    run: RunConfig, data: Pairs, slices: list[Candidates] | None, epoch: int
+) -> list[Batch]:
+    """Return the batches of an epoch of a run."""
+    return list(epoch_batches(run, bind(run.objective), data, slices, epoch))
+
+
+def opened(batch: Batch) -> list[Source]:
+    """Return a batch as plain values."""
+    k = batch.reward.shape[1]
+    found = []
+    for i, row in enumerate(batch.rows.tolist()):
+        of_row = [
+            Candidate(
+                tuple(batch.target[i * k + j, : batch.target_lengths[i * k + j] + 1].tolist()),
+                float(batch.reward[i, j]),
+                float(batch.log_q0[i, j]),
+                bool(batch.reference[i, j]),
+            )
+            for j in range(k)
+        ]
+        tokens = batch.source[i, : batch.source_lengths[i]].tolist()
+        found.append(Source(row, tuple(tokens), tuple(of_row)))
+    return found
+
+
+# ---------------------------------------------------------------------------------- scoring
+
+
+def model(
+    source_words: int, target_words: int, *, seed: int = 1, bound: float = 0.5, **sizes: Any
+) -> Seq2Seq:
+    """Return a small model in float64."""
+    made = Seq2Seq(
+        ModelSizes(**{"embedding": 6, "hidden": 8, "dropout": 0.0} | sizes),
+        source_words=source_words,
+        target_words=target_words,
+    ).double()
+    made.initialise(bound, torch.Generator().manual_seed(seed))
+    return made
+
+
+class Scripted(Seq2Seq):
+    """A model whose samples are known: it says what it is told, whatever it computes.
+
+    Attributes:
+        script: of each row that is sampled, its tokens.
+        modes: of each step, whether the model was in training mode.
+    """
+
+    script: Sequence[Sequence[int]]
+    modes: list[bool]
+
+    def start(self, encoded: Any) -> Any:
+        self._step = 0
+        return super().start(encoded)
+
+    def step(self, state: Any, previous: Tensor) -> Any:
+        logits, attention, after = super().step(state, previous)
+        self.modes.append(self.training)
+        # Rows may stand for sources, equally many each, or for the sources themselves.
+        tokens = [row[min(self._step, len(row) - 1)] for row in self.script]
+        forced = torch.full_like(logits, -60.0)
+        forced[torch.arange(len(tokens)), torch.tensor(tokens)] = 60.0
+        self._step += 1
+        return forced, attention, after
+
+
+def scripted(script: Sequence[Sequence[int]], like: Seq2Seq) -> Scripted:
+    """Return a model with the weights of another one that says what is in the script."""
+    like.__class__ = Scripted
+    like.script, like.modes = script, []
+    return like
+
+
+def sampler(run: RunConfig, data: Pairs, words: int) -> Sampler | None:
+    """Return what draws samples in a run."""
+    return choose_sampler(run, bind(run.objective), data, words)
+
+
+def scores(
+    made: Seq2Seq,
+    batch: Batch,
+    *,
+    draws: Sampler | None = None,
+    gold: float | None = None,
+    chunk: int | None = None,
+) -> list[dict[str, np.ndarray]]:
+    """Return what an objective sees of a batch: figures [B, K], one entry a chunk."""
+    parts = score(made, batch, CPU, sampler=draws, gold=gold, chunk=chunk)
+    return [
+        {field.name: getattr(part, field.name).detach().numpy() for field in fields(Scored)}
+        for part in parts
+    ]
+
+
+@contextmanager
+def decoder_inputs(made: Seq2Seq) -> Iterator[list[Tensor]]:
+    """Collect what the decoder reads instead of the candidates' own words, scoring by scoring."""
+    seen: list[Tensor] = []
+    original = made.log_probs
+
+    def log_probs(*args: Any, inputs: Tensor | None = None, **options: Any) -> Tensor:
+        if inputs is not None:
+            seen.append(inputs.clone())
+        return original(*args, inputs=inputs, **options)
+
+    made.log_probs = log_probs  # type: ignore[method-assign]
+    try:
+        yield seen
+    finally:
+        del made.log_probs
