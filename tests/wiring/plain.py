@@ -1,5 +1,7 @@
 """The model of the paper in plain PyTorch, one sentence and one step at a time."""
 
+from typing import Any
+
 import torch
 from torch import Tensor, nn
 
@@ -24,20 +26,28 @@ class Plain(nn.Module):
         self.to(weights["output.bias"].dtype)
         self.load_state_dict(weights)
 
+    def start(self, source: list[int]) -> tuple[Tensor, ...]:
+        """Return the states of the encoder, and the decoder's state, cell and feed."""
+        states, (hidden, cell) = self.encoder(self.source_embedding(torch.tensor(source))[:, None])
+        hidden, cell = hidden.reshape(1, -1), cell.reshape(1, -1)
+        return states[:, 0], hidden, cell, torch.zeros_like(hidden)
+
+    def step(self, state: tuple[Tensor, ...], token: int) -> tuple[Tensor, Tensor, Any]:
+        """Return [V] log-probabilities of the next word, [S] attention and the state after."""
+        states, h, c, feed = state
+        word = self.target_embedding(torch.tensor([token]))
+        h, c = self.decoder(torch.cat((word, feed), dim=1), (h, c))
+        attention = (states @ self.attention(h)[0]).softmax(dim=0)
+        feed = torch.tanh(self.combine(torch.cat(((attention @ states)[None], h), dim=1)))
+        return self.output(feed)[0].log_softmax(dim=0), attention, (states, h, c, feed)
+
     def forward(self, source: list[int], inputs: list[int]) -> tuple[Tensor, Tensor]:
         """Return [T, V] log-probabilities of the next word after each input, [T, S] attention."""
-        states, (hidden, cell) = self.encoder(self.source_embedding(torch.tensor(source))[:, None])
-        states = states[:, 0]
-        h, c = hidden.reshape(1, -1), cell.reshape(1, -1)
-        feed = torch.zeros_like(h)
-        log_p, attention = [], []
+        state, log_p, attention = self.start(source), [], []
         for token in inputs:
-            word = self.target_embedding(torch.tensor([token]))
-            h, c = self.decoder(torch.cat((word, feed), dim=1), (h, c))
-            attention.append((states @ self.attention(h)[0]).softmax(dim=0))
-            context = (attention[-1] @ states)[None]
-            feed = torch.tanh(self.combine(torch.cat((context, h), dim=1)))
-            log_p.append(self.output(feed)[0].log_softmax(dim=0))
+            of_step, attended, state = self.step(state, token)
+            log_p.append(of_step)
+            attention.append(attended)
         return torch.stack(log_p), torch.stack(attention)
 
     def token_log_p(
@@ -50,12 +60,12 @@ class Plain(nn.Module):
     @torch.no_grad()
     def greedy(self, source: list[int], max_length: int) -> tuple[list[int], list[int]]:
         """Return the most probable words one by one, and the source position of each."""
-        tokens, attended = [], []
-        for _ in range(max_length):
-            log_p, attention = self(source, [BOS, *tokens])
-            log_p[-1, [PAD, BOS]] = -torch.inf
-            if (token := int(log_p[-1].argmax())) == EOS:
+        state, token, tokens, attended = self.start(source), BOS, [], []
+        while len(tokens) < max_length:
+            log_p, attention, state = self.step(state, token)
+            log_p[[PAD, BOS]] = -torch.inf
+            if (token := int(log_p.argmax())) == EOS:
                 break
             tokens.append(token)
-            attended.append(int(attention[-1].argmax()))
+            attended.append(int(attention.argmax()))
         return tokens, attended

@@ -4,14 +4,15 @@ Whoever moves or renames a module, or changes how a function is called, changes 
 tests expect stays.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
+from safetensors.torch import load_file
 from torch import Tensor
 
 from alpha_dimt.config import Experiment, RunConfig, load, parse
@@ -20,12 +21,20 @@ from alpha_dimt.data.batching import Batch
 from alpha_dimt.data.encoded import Candidates, Pairs
 from alpha_dimt.model.seq2seq import Seq2Seq
 from alpha_dimt.objectives import Loss, Scored
+from alpha_dimt.progress import EpochBar
 from alpha_dimt.proposals import Edits
 from alpha_dimt.ragged import Ragged
+from alpha_dimt.training import loop
+from alpha_dimt.training import run as run_module
 from alpha_dimt.training.candidates import Sampler, score
 from alpha_dimt.training.candidates import gold_probability as gold_probability
+from alpha_dimt.training.checkpoints import Checkpoints
+from alpha_dimt.training.interruption import StopRequest
 from alpha_dimt.training.methods import method as bind
-from alpha_dimt.training.run import choose_sampler, epoch_batches
+from alpha_dimt.training.run import choose_sampler, epoch_batches, train_run
+from alpha_dimt.training.schedule import DevDecay
+from alpha_dimt.training.state import State
+from alpha_dimt.vocab import Vocab
 
 CONFIG = Path(__file__).parents[2] / "config"
 CPU = torch.device("cpu")
@@ -244,3 +253,128 @@ def decoder_inputs(made: Seq2Seq) -> Iterator[list[Tensor]]:
         yield seen
     finally:
         del made.log_probs
+
+
+# --------------------------------------------------------------------------------- training
+
+
+def train_epoch(
+    made: Seq2Seq,
+    run: RunConfig,
+    data: Pairs,
+    words: int,
+    *,
+    slices: list[Candidates] | None = None,
+    done: int = 0,
+    decays: int = 0,
+    step: int = 0,
+    learning_rate: float = 1.0,
+    each_update: Callable[[], None] = lambda: None,
+) -> dict[str, float]:
+    """Train the epoch after `done` epochs; return its metrics, updates and tokens."""
+    task = loop.Task(
+        method=bind(run.objective),
+        sampler=sampler(run, data, words),
+        batches=lambda epoch: batches(run, data, slices, epoch),
+        validate=lambda model: {},
+        recipe=run.training,
+        seed=run.seed,
+    )
+    schedule = DevDecay(learning_rate, best=1.0, best_epoch=1, epoch=done, decays=decays)
+    state = State(schedule, 0, step=step)
+    metrics, updates, tokens = loop.train_epoch(
+        made, task, state, CPU, after_update=lambda batch: each_update()
+    )
+    return {**metrics, "updates": updates, "tokens": tokens}
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """What a whole training did.
+
+    Attributes:
+        reason: why it ended.
+        moments: epoch and decays that the objective was asked for, epoch by epoch.
+        rates: learning rates, as they were recorded.
+        weights: after each epoch.
+        published: the weights that the run has.
+        best: epoch and BLEU that are called the best.
+        records: one an epoch.
+    """
+
+    reason: str
+    moments: list[tuple[int, int]]
+    rates: list[float]
+    weights: list[dict[str, Tensor]]
+    published: dict[str, Tensor]
+    best: tuple[int, float]
+    records: list[dict[str, Any]]
+
+
+def fit(folder: Path, made: Seq2Seq, run: RunConfig, data: Pairs, bleus: list[float]) -> Fitted:
+    """Train until the stop rule, where validation says what it is told."""
+    method, moments, weights, told = bind(run.objective), [], [], iter(bleus)
+
+    def objective(epoch: int, decays: int) -> Any:
+        moments.append((epoch, decays))
+        return method.objective(epoch, decays)
+
+    def validated(model: Seq2Seq) -> dict[str, float]:
+        weights.append({name: value.clone() for name, value in model.state_dict().items()})
+        return {"valid_bleu_greedy": next(told), "valid_nll_per_token": 1.0}
+
+    task = loop.Task(
+        method=replace(method, objective=objective),
+        sampler=None,
+        batches=lambda epoch: batches(run, data, None, epoch),
+        validate=validated,
+        recipe=run.training,
+        seed=run.seed,
+    )
+    checkpoints = Checkpoints(folder / "state", run_key="key", seconds=1e9)
+    state = State(DevDecay(run.training.learning_rate), 0)
+    with checkpoints.held():
+        checkpoints.restore(made)
+        reason = loop.fit(
+            made,
+            task,
+            state,
+            device=CPU,
+            checkpoints=checkpoints,
+            stop=StopRequest(),
+            bar=EpochBar(1, tokens_known=True),
+            after_epoch=lambda state: None,
+        )
+        (folder / "run").mkdir()
+        checkpoints.publish(state, folder / "run")
+    return Fitted(
+        reason,
+        moments,
+        [record["metrics"]["learning_rate"] for record in state.records],
+        weights,
+        load_file(folder / "run" / "best.safetensors"),
+        (state.schedule.best_epoch, state.schedule.best),
+        state.records,
+    )
+
+
+def validate(made: Seq2Seq, data: Pairs, words: Sequence[str], run: RunConfig) -> dict[str, float]:
+    """Return what validation says of a model; `words` are those of the target, without specials."""
+    return run_module.validate(made, pairs=data, vocab=Vocab(words), config=run, device=CPU)
+
+
+def train(
+    run: RunConfig, encoded: Path, out: Path, *, augmented: Path | None, start: Path | None
+) -> dict[str, Tensor]:
+    """Train a run from its files to its folder; return the weights that it has."""
+    out.mkdir(parents=True)
+    train_run(
+        run,
+        encoded=encoded,
+        augmented=augmented,
+        start=start,
+        state=out.parent / "state",
+        out=out,
+        threads=1,
+    )
+    return load_file(out / "best.safetensors")
