@@ -3,6 +3,7 @@
 import math
 from collections import Counter
 from collections.abc import Sequence
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -277,3 +278,30 @@ def uniform_edit(
     if edits > most:
         return -math.inf
     return -math.log(most + 1) - math.log(math.comb(m, edits)) - edits * math.log(words - 1)
+
+
+def edit_transducer(
+    reference: Sequence[int],
+    candidate: Sequence[int],
+    *,
+    insert: float,
+    delete: float,
+    substitute: float,
+    words: int,
+) -> float:
+    """Return q0 of a candidate by insertions, deletions and substitutions: all paths to it."""
+
+    @cache
+    def rest(i: int, j: int) -> float:
+        """Return the probability of the rest of the candidate, in front of word i."""
+        total = insert / words * rest(i, j + 1) if j < len(candidate) else 0.0
+        if i == len(reference):
+            return total + (1 - insert) * (j == len(candidate))
+        passed = delete * rest(i + 1, j)
+        if j < len(candidate):
+            same = candidate[j] == reference[i]
+            emitted = 1 - delete - substitute if same else substitute / (words - 1)
+            passed += emitted * rest(i + 1, j + 1)
+        return total + (1 - insert) * passed
+
+    return rest(0, 0)

@@ -11,18 +11,23 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 import torch
 from safetensors.torch import load_file
 from torch import Tensor
 
-from alpha_dimt.config import Experiment, RunConfig, load, parse
+from alpha_dimt.config import Experiment, Proposal, RunConfig, load, parse
 from alpha_dimt.config import Model as ModelSizes
+from alpha_dimt.data import augment as augment_module
+from alpha_dimt.data.augment import augment_corpus
 from alpha_dimt.data.batching import Batch
+from alpha_dimt.data.encode import encode_corpus
 from alpha_dimt.data.encoded import Candidates, Pairs
+from alpha_dimt.data.prepare import tokenise_corpus
 from alpha_dimt.model.seq2seq import Seq2Seq
 from alpha_dimt.objectives import Loss, Scored
 from alpha_dimt.progress import EpochBar
-from alpha_dimt.proposals import Edits
+from alpha_dimt.proposals import Edits, Words, build
 from alpha_dimt.ragged import Ragged
 from alpha_dimt.training import loop
 from alpha_dimt.training import run as run_module
@@ -378,3 +383,54 @@ def train(
         threads=1,
     )
     return load_file(out / "best.safetensors")
+
+
+# ------------------------------------------------------------------------------------- data
+
+
+def encode(values: dict[str, Any], text: Path, out: Path) -> dict[str, Any]:
+    """Encode text; return what the files hold, by language or split."""
+    encode_corpus(experiment(values).data_config(), text=text, out=out)
+    found: dict[str, Any] = {
+        path.name: path.read_text(encoding="utf-8").split("\n")[:-1] for path in out.glob("*.txt")
+    }
+    for path in out.glob("*.arrow"):
+        found[path.name] = pa.ipc.open_file(str(path)).read_all().to_pydict()
+    return found
+
+
+def augment(run: Any, encoded: Path, out: Path) -> list[dict[str, list[Any]]]:
+    """Draw the candidates of an augmentation; return its slices."""
+    augment_corpus(run, encoded=encoded, out=out)
+    reader = pa.ipc.open_file(str(out))
+    return [reader.get_batch(i).to_pydict() for i in range(reader.num_record_batches)]
+
+
+def draw_slice(values: dict[str, Any], targets: list[list[int]], words: int, **at: int) -> Any:
+    """Draw one slice of candidates of a proposal; return its columns."""
+    batch = augment_module.draw_slice(
+        Ragged.from_rows(targets), Proposal.model_validate(values), vocab_size=words, **at
+    )
+    return batch.to_pydict()
+
+
+def prepare(values: dict[str, Any], raw: Path, out: Path) -> dict[str, list[str]]:
+    """Tokenise and clean raw text; return the lines of every file."""
+    tokenise_corpus(experiment(values).data_config(), raw=raw, out=out)
+    return {
+        path.name: path.read_text(encoding="utf-8").split("\n")[:-1]
+        for path in out.iterdir()
+        if path.suffix != ".json"
+    }
+
+
+def log_q0(
+    section: dict[str, Any], targets: list[list[int]], framed: list[list[int]], words: int
+) -> list[float]:
+    """Return log q0 of framed candidates under the distribution of a section."""
+    distribution = Proposal.model_validate({"distribution": section}).distribution
+    references = Ragged.from_rows(targets)
+    counts = np.bincount(references.values, minlength=words)
+    built = build(distribution, Words(vocab_size=words, counts=counts))
+    found: list[float] = built.log_prob(references, Ragged.from_rows(framed)).tolist()
+    return found
