@@ -69,3 +69,44 @@ class Plain(nn.Module):
             tokens.append(token)
             attended.append(int(attention.argmax()))
         return tokens, attended
+
+
+def beam_search(
+    plain: Any,
+    source: Any,
+    *,
+    width: int,
+    max_length: int,
+    length_penalty: float,
+    ended: str = "kept",
+) -> tuple[list[int], list[int]]:
+    """Return words and source positions of the best hypothesis; `plain` has `start` and `step`.
+
+    A score is a sum of log-probabilities. Hypotheses are ranked by score / length ** penalty,
+    </s> counted, and the search is over when the first of them has ended. One that ended below
+    stays with its score ("kept"), or goes on like any other ("extended").
+    """
+    beam: list[tuple[float, list[int], list[int], Any]] = [(0.0, [], [], plain.start(source))]
+    for _ in range(max_length):
+        grown = []
+        for score, tokens, attended, state in beam:
+            if EOS in tokens and ended == "kept":
+                grown.append((score, tokens, attended, state))
+                continue
+            log_p, attention, after = plain.step(state, tokens[-1] if tokens else BOS)
+            log_p = log_p.clone()
+            log_p[[PAD, BOS]] = -torch.inf
+            log_p = log_p.log_softmax(dim=0)
+            where = int(attention.argmax())
+            grown += [
+                (score + value, [*tokens, word], [*attended, where], after)
+                for word, value in enumerate(log_p.tolist())
+                if word not in (PAD, BOS)
+            ]
+        grown.sort(key=lambda one: -one[0] / len(one[1]) ** length_penalty)
+        beam = grown[:width]
+        if beam[0][1][-1] == EOS:
+            break
+    _, tokens, attended, _ = beam[0]
+    end = tokens.index(EOS) if EOS in tokens else len(tokens)
+    return tokens[:end], attended[:end]

@@ -4,6 +4,7 @@ Whoever moves or renames a module, or changes how a function is called, changes 
 tests expect stays.
 """
 
+import json
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, fields, replace
@@ -16,7 +17,7 @@ import torch
 from safetensors.torch import load_file
 from torch import Tensor
 
-from alpha_dimt.config import Experiment, Proposal, RunConfig, load, parse
+from alpha_dimt.config import Decoding, Experiment, Proposal, RunConfig, load, parse
 from alpha_dimt.config import Model as ModelSizes
 from alpha_dimt.data import augment as augment_module
 from alpha_dimt.data.augment import augment_corpus
@@ -24,11 +25,15 @@ from alpha_dimt.data.batching import Batch
 from alpha_dimt.data.encode import encode_corpus
 from alpha_dimt.data.encoded import Candidates, Pairs
 from alpha_dimt.data.prepare import tokenise_corpus
+from alpha_dimt.decoding import decode_split, search_all
+from alpha_dimt.examples import write_examples
+from alpha_dimt.files import write_json
 from alpha_dimt.model.seq2seq import Seq2Seq
 from alpha_dimt.objectives import Loss, Scored
 from alpha_dimt.progress import EpochBar
 from alpha_dimt.proposals import Edits, Words, build
 from alpha_dimt.ragged import Ragged
+from alpha_dimt.search import beam_search
 from alpha_dimt.training import loop
 from alpha_dimt.training import run as run_module
 from alpha_dimt.training.candidates import Sampler, score
@@ -39,6 +44,7 @@ from alpha_dimt.training.methods import method as bind
 from alpha_dimt.training.run import choose_sampler, epoch_batches, train_run
 from alpha_dimt.training.schedule import DevDecay
 from alpha_dimt.training.state import State
+from alpha_dimt.translate import open_translator
 from alpha_dimt.vocab import Vocab
 
 CONFIG = Path(__file__).parents[2] / "config"
@@ -433,4 +439,53 @@ def log_q0(
     counts = np.bincount(references.values, minlength=words)
     built = build(distribution, Words(vocab_size=words, counts=counts))
     found: list[float] = built.log_prob(references, Ragged.from_rows(framed)).tolist()
+    return found
+
+
+# ------------------------------------------------------------------------------- translation
+
+
+def decoding(**keys: Any) -> Decoding:
+    """Return the configuration of a search."""
+    return Decoding(**keys)
+
+
+def search(
+    made: Seq2Seq, sources: list[list[int]], config: Decoding
+) -> tuple[list[tuple[list[int], list[int]]], list[int]]:
+    """Return words and positions of each hypothesis, and how many sentences stood together."""
+    together: list[int] = []
+    found = search_all(made, Ragged.from_rows(sources), config, CPU, together.append)
+    return [(one.tokens, one.attended) for one in found], together
+
+
+def beam(
+    stepper: Any, state: Any, *, sentences: int, **options: Any
+) -> list[tuple[list[int], list[int]]]:
+    """Return what beam search finds with anything that takes steps."""
+    found = beam_search(stepper, state, sentences=sentences, device=CPU, **options)
+    return [(one.tokens, one.attended) for one in found]
+
+
+def write_run_config(run: RunConfig, folder: Path) -> None:
+    """Write what a rule of the workflow writes before a run is trained."""
+    write_json(folder / "config.json", run.model_dump(mode="json"))
+
+
+def decode(config: Decoding, *, run: Path, encoded: Path, split: str, out: Path) -> list[str]:
+    """Translate a split with a finished run; return the lines."""
+    decode_split(config, run=run, encoded=encoded, split=split, out=out, threads=1)
+    return out.read_text(encoding="utf-8").split("\n")[:-1]
+
+
+def translator(run: Path, encoded: Path, beam_config: Path | None, width: int | None) -> Any:
+    """Open a finished run to translate raw text."""
+    assert beam_config is None or beam_config.exists()
+    return open_translator(run, encoded=encoded, beam=width, threads=1)
+
+
+def examples(runs: list[Path], decoding: Path, encoded: Path, out: Path) -> list[dict[str, Any]]:
+    """Translate some sentences of the test set with each run; return what is written."""
+    write_examples(runs, decoding=decoding, encoded=encoded, threads=1, out=out)
+    found: list[dict[str, Any]] = json.loads(out.read_text(encoding="utf-8"))
     return found
