@@ -127,3 +127,75 @@ def every_system() -> dict[str, tuple[str, str]]:
 def experiment_with(systems: dict[str, Any], **changes: Any) -> dict[str, Any]:
     """Return a small experiment with these systems, as plain values."""
     return {"corpus": {"kind": "toy"}, "systems": systems, **changes}
+
+
+# ---------------------------------------------------- defaults of the sections, once more
+
+TRAINING: dict[str, Any] = {
+    "batch_size": 128,
+    "learning_rate": 1.0,
+    "decay": 0.5,
+    "min_learning_rate": 0.05,
+    "clip_norm": 5.0,
+    "max_epochs": 40,
+    "min_epochs": 10,
+    "patience": 5,
+    "sorted_first_epoch": True,
+    "batches": "dealt",
+    "device": "auto",
+    "precision": "auto",
+    "threads": 2,
+}
+MODEL: dict[str, Any] = {"embedding": 256, "hidden": 256, "dropout": 0.3, "init": 0.1}
+PREPARATION: dict[str, Any] = {
+    "normalise_punctuation": False,
+    "lowercase": "after",
+    "min_length": 1,
+    "max_length": 50,
+    "max_ratio": 1.5,
+}
+VOCABULARIES: dict[str, dict[str, Any]] = {
+    "words": {"source_size": None, "target_size": None, "min_frequency": 1},
+    "bpe": {"operations": 10_000, "joint": True},
+}
+PROPOSAL: dict[str, Any] = {
+    "candidates": 1,
+    "slices": 30,
+    "include_reference": False,
+    "reward": "hamming",
+}
+DISTRIBUTIONS: dict[str, dict[str, Any]] = {
+    "uniform_edit": {
+        "substitutes": "uniform",
+        "max_edit_fraction": 0.2,
+        "reference_quirks": False,
+    },
+    "hamming_payoff": {"substitutes": "uniform", "tau": 0.85, "rescale": True},
+    "edit_distance": {
+        "substitutes": "uniform",
+        "insert": 0.03,
+        "delete": 0.03,
+        "substitute": 0.06,
+    },
+    "ngram": {"substitutes": "uniform", "max_n": 4},
+}
+
+
+def training_of(values: dict[str, Any], system: str) -> dict[str, Any]:
+    """Return the recipe of a system: defaults, the experiment's keys, the system's keys."""
+    own = values["systems"][system].get("training", {})
+    return TRAINING | values.get("training", {}) | own
+
+
+def proposal_of(values: dict[str, Any], system: str) -> dict[str, Any]:
+    """Return the proposal of a system, complete."""
+    own = values["systems"][system].get("proposal", {})
+    found = PROPOSAL | values.get("proposal", {}) | own
+    given = found.get("distribution", {"kind": "uniform_edit"})
+    return found | {"distribution": DISTRIBUTIONS[given["kind"]] | given}
+
+
+def vocabulary_of(values: dict[str, Any]) -> dict[str, Any]:
+    """Return the section of the vocabularies, complete."""
+    given = values.get("preparation", {}).get("vocabulary", {"kind": "words"})
+    return VOCABULARIES[given["kind"]] | given

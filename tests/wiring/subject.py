@@ -17,6 +17,7 @@ import torch
 from safetensors.torch import load_file
 from torch import Tensor
 
+from alpha_dimt import resources
 from alpha_dimt.config import Decoding, Experiment, Proposal, RunConfig, load, parse
 from alpha_dimt.config import Model as ModelSizes
 from alpha_dimt.data import augment as augment_module
@@ -489,3 +490,23 @@ def examples(runs: list[Path], decoding: Path, encoded: Path, out: Path) -> list
     write_examples(runs, decoding=decoding, encoded=encoded, threads=1, out=out)
     found: list[dict[str, Any]] = json.loads(out.read_text(encoding="utf-8"))
     return found
+
+
+# --------------------------------------------------------------------------------- resources
+
+
+def limits(experiment: Experiment) -> dict[str, tuple[int, int, int]]:
+    """Return minutes, megabytes and GPUs of each kind of job of an experiment."""
+    size = resources.corpus_size(experiment.corpus)
+    runs = len(experiment.systems) * len(experiment.seeds)
+    found = {
+        "preparation": resources.preparation(experiment, size),
+        "collection": resources.collection(runs),
+    }
+    for search in ("greedy", "beam"):
+        config = experiment.search_config(search)
+        found[f"decode {search}"] = resources.decoding(experiment, config, size)
+    for system in experiment.systems:
+        run = experiment.run_config(system, experiment.seeds[0])
+        found[f"train {system}"] = resources.training(run, size)
+    return {name: (one.minutes, one.mem_mb, one.gpus) for name, one in found.items()}
