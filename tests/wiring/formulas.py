@@ -198,7 +198,7 @@ def edit_distance(a: Sequence[Any], b: Sequence[Any]) -> float:
     return -float(row[-1])
 
 
-def _ngrams(tokens: Sequence[Any], n: int) -> Counter[tuple[Any, ...]]:
+def ngrams(tokens: Sequence[Any], n: int) -> Counter[tuple[Any, ...]]:
     return Counter(tuple(tokens[i : i + n]) for i in range(len(tokens) - n + 1))
 
 
@@ -209,7 +209,7 @@ def sentence_bleu(a: Sequence[Any], b: Sequence[Any]) -> float:
         total = len(a) - n + 1
         if total <= 0:
             break
-        hits = (_ngrams(a, n) & _ngrams(b, n)).total()
+        hits = (ngrams(a, n) & ngrams(b, n)).total()
         matched += hits
         missing += not hits
         logs.append(math.log((hits or 0.5**missing) / total))
@@ -219,7 +219,7 @@ def sentence_bleu(a: Sequence[Any], b: Sequence[Any]) -> float:
 
 
 def gleu(a: Sequence[Any], b: Sequence[Any]) -> float:
-    hits = sum((_ngrams(a, n) & _ngrams(b, n)).total() for n in range(1, 5))
+    hits = sum((ngrams(a, n) & ngrams(b, n)).total() for n in range(1, 5))
     totals = [sum(max(0, len(x) - n + 1) for n in range(1, 5)) for x in (a, b)]
     return hits / max(totals)
 
@@ -246,7 +246,7 @@ def corpus_bleu(hypotheses: Sequence[str], references: Sequence[str]) -> float:
         lengths[0] += len(a)
         lengths[1] += len(b)
         for n in range(1, 5):
-            hits[n - 1] += (_ngrams(a, n) & _ngrams(b, n)).total()
+            hits[n - 1] += (ngrams(a, n) & ngrams(b, n)).total()
             totals[n - 1] += max(0, len(a) - n + 1)
     if 0 in hits:
         return 0.0

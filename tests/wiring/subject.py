@@ -4,6 +4,7 @@ Whoever moves or renames a module, or changes how a function is called, changes 
 tests expect stays.
 """
 
+import csv
 import json
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -14,10 +15,14 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import torch
+from click.testing import CliRunner
 from safetensors.torch import load_file
 from torch import Tensor
 
 from alpha_dimt import resources
+from alpha_dimt.cli import cli
+from alpha_dimt.compare import print_comparison
+from alpha_dimt.comparisons import write_significance
 from alpha_dimt.config import Decoding, Experiment, Proposal, RunConfig, load, parse
 from alpha_dimt.config import Model as ModelSizes
 from alpha_dimt.data import augment as augment_module
@@ -27,14 +32,16 @@ from alpha_dimt.data.encode import encode_corpus
 from alpha_dimt.data.encoded import Candidates, Pairs
 from alpha_dimt.data.prepare import tokenise_corpus
 from alpha_dimt.decoding import decode_split, search_all
+from alpha_dimt.evaluation import bleu
 from alpha_dimt.examples import write_examples
-from alpha_dimt.files import write_json
+from alpha_dimt.files import write_json, write_lines
 from alpha_dimt.model.seq2seq import Seq2Seq
 from alpha_dimt.objectives import Loss, Scored
 from alpha_dimt.progress import EpochBar
 from alpha_dimt.proposals import Edits, Words, build
 from alpha_dimt.ragged import Ragged
 from alpha_dimt.search import beam_search
+from alpha_dimt.tables import write_table1
 from alpha_dimt.training import loop
 from alpha_dimt.training import run as run_module
 from alpha_dimt.training.candidates import Sampler, score
@@ -45,6 +52,7 @@ from alpha_dimt.training.methods import method as bind
 from alpha_dimt.training.run import choose_sampler, epoch_batches, train_run
 from alpha_dimt.training.schedule import DevDecay
 from alpha_dimt.training.state import State
+from alpha_dimt.training_table import write_training_table
 from alpha_dimt.translate import open_translator
 from alpha_dimt.vocab import Vocab
 
@@ -510,3 +518,106 @@ def limits(experiment: Experiment) -> dict[str, tuple[int, int, int]]:
         run = experiment.run_config(system, experiment.seeds[0])
         found[f"train {system}"] = resources.training(run, size)
     return {name: (one.minutes, one.mem_mb, one.gpus) for name, one in found.items()}
+
+
+# --------------------------------------------------------------------------------- evaluation
+
+SCORED = ("valid.greedy", "test.greedy", "test.beam")
+
+
+def evaluate(
+    hypotheses: Path, *, tokenised: Path, raw: Path, out: Path, language: str, lowercase: bool
+) -> dict[str, Any]:
+    """Score a file as the workflow does, by the command line; return what is written."""
+    arguments = ["evaluate", "--hypotheses", hypotheses, "--tokenised", tokenised, "--raw", raw]
+    arguments += ["--language", language, "--lowercase" if lowercase else "--cased", "--out", out]
+    result = CliRunner().invoke(cli, [str(argument) for argument in arguments])
+    assert result.exit_code == 0, result.output
+    found: dict[str, Any] = json.loads(out.read_text(encoding="utf-8"))
+    return found
+
+
+def finished_run(
+    results: Path, run: RunConfig, texts: dict[str, list[str]], references: dict[str, list[str]]
+) -> Path:
+    """Write a finished run with translations, and score them.
+
+    Args:
+        results: folder of the corpus.
+        run: its configuration.
+        texts: translations by split and search.
+        references: by split.
+    """
+    folder = results / "runs" / run.system / f"seed{run.seed}"
+    write_run_config(run, folder)
+    write_json(folder / "run.json", {"run_key": run.fingerprint()})
+    for name in SCORED:
+        split = name.split(".")[0]
+        paths = {
+            folder / "hypotheses" / f"{name}.txt": texts[name],
+            results / "data" / "text" / f"{split}.en": references[split],
+            results / "data" / "text" / f"{split}.raw.en": references[split],
+        }
+        for path, lines in paths.items():
+            write_lines(path, lines)
+        hypotheses, tokenised, raw = paths
+        evaluate(
+            hypotheses,
+            tokenised=tokenised,
+            raw=raw,
+            out=folder / "scores" / f"{name}.json",
+            language="en",
+            lowercase=True,
+        )
+    return folder
+
+
+def _table(out: Path) -> list[dict[str, str]]:
+    with out.with_suffix(".csv").open(newline="", encoding="utf-8") as file:
+        return list(csv.DictReader(file))
+
+
+def table1(runs: list[Path], out: Path) -> tuple[list[dict[str, str]], str]:
+    """Write Table 1; return our rows for a program, and the text for a person."""
+    write_table1(runs, out=out)
+    ours = [row for row in _table(out) if row["source"] == "this run"]
+    return ours, out.with_suffix(".md").read_text(encoding="utf-8")
+
+
+def significance(runs: list[Path], reference: Path, out: Path) -> tuple[list[dict[str, str]], str]:
+    """Compare all pairs; return the rows for a program, and the text for a person."""
+    write_significance(runs, reference=reference, out=out)
+    return _table(out), out.with_suffix(".md").read_text(encoding="utf-8")
+
+
+def training_table(runs: list[Path], out: Path) -> list[dict[str, str]]:
+    """Write the table of training; return the rows for a program."""
+    write_training_table(runs, out=out)
+    return _table(out)
+
+
+def write_training(
+    folder: Path, run: RunConfig, about: dict[str, Any], records: list[dict[str, Any]]
+) -> None:
+    """Write what a training says of itself."""
+    write_json(folder / "run.json", {"run_key": run.fingerprint(), **about})
+    write_lines(folder / "metrics.jsonl", [json.dumps(record) for record in records])
+
+
+def write_beam_config(experiment: Experiment, results: Path) -> Path:
+    """Write the configuration of beam search beside the runs."""
+    path = results / "decoding" / "beam.json"
+    write_json(path, experiment.search_config("beam").model_dump(mode="json"))
+    return path
+
+
+def multi_bleu(hypotheses: list[str], references: list[str]) -> float:
+    """Return the score of tokenised text."""
+    return bleu.multi_bleu(hypotheses, references).value
+
+
+def compared(first: Path, second: Path, search: str, capsys: Any) -> dict[str, Any]:
+    """Compare two runs or systems by the command's function; return its JSON."""
+    print_comparison(first, second, reference=None, search=search, as_json=True)
+    found: dict[str, Any] = json.loads(capsys.readouterr().out)
+    return found
