@@ -385,9 +385,8 @@ def validate(made: Seq2Seq, data: Pairs, words: Sequence[str], run: RunConfig) -
 
 def train(
     run: RunConfig, encoded: Path, out: Path, *, augmented: Path | None, start: Path | None
-) -> dict[str, Tensor]:
-    """Train a run from its files to its folder; return the weights that it has."""
-    out.mkdir(parents=True)
+) -> None:
+    """Train a run from its files to its folder."""
     train_run(
         run,
         encoded=encoded,
@@ -397,7 +396,12 @@ def train(
         out=out,
         threads=1,
     )
-    return load_file(out / "best.safetensors")
+
+
+def weights(run: Path) -> dict[str, Tensor]:
+    """Return the weights of a finished run."""
+    found: dict[str, Tensor] = load_file(run / "best.safetensors")
+    return found
 
 
 # ------------------------------------------------------------------------------------- data
@@ -487,9 +491,8 @@ def decode(config: Decoding, *, run: Path, encoded: Path, split: str, out: Path)
     return out.read_text(encoding="utf-8").split("\n")[:-1]
 
 
-def translator(run: Path, encoded: Path, beam_config: Path | None, width: int | None) -> Any:
+def translator(run: Path, encoded: Path, width: int | None) -> Any:
     """Open a finished run to translate raw text."""
-    assert beam_config is None or beam_config.exists()
     return open_translator(run, encoded=encoded, beam=width, threads=1)
 
 
