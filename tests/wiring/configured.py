@@ -48,6 +48,7 @@ CUSTOM = {
 ONE_OF_EACH: dict[str, dict[str, Any]] = {
     "ml": {"objective": "ml"},
     "scheduled": {"objective": "scheduled_sampling", "k": 12.0},
+    "scheduled-default": {"objective": "scheduled_sampling"},
     "raml": {"objective": "raml"},
     "raml-source": {"objective": "raml", "normalise": "source", "log_q0": True, "tau": 0.6},
     "raml-moving": {"objective": "raml", "tau": FALLING},
@@ -68,6 +69,8 @@ ONE_OF_EACH: dict[str, dict[str, Any]] = {
     "pg": {"objective": "policy_gradient", "samples": 6, "reward": "edit_distance"},
     "pg-entropy": {"objective": "policy_gradient", "tau": INCREASE},
     "mrt": {"objective": "mrt", "sharpness": 0.3, "samples": 7, "reward": "hamming"},
+    "mrt-default": {"objective": "mrt"},
+    "gnmt-default": {"objective": "gnmt_mixture"},
     "gnmt": {"objective": "gnmt_mixture", "ml_weight": 0.3, "reward": "bleu"},
     "custom": CUSTOM | {"samples": 3, "reward": "gleu"},
     "custom-reference": CUSTOM | {"candidates": "reference"},

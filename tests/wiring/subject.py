@@ -30,7 +30,8 @@ from alpha_dimt.data.augment import augment_corpus
 from alpha_dimt.data.batching import Batch
 from alpha_dimt.data.encode import encode_corpus
 from alpha_dimt.data.encoded import Candidates, Pairs
-from alpha_dimt.data.prepare import tokenise_corpus
+from alpha_dimt.data.prepare import Pair, tokenise_corpus
+from alpha_dimt.data.prepare import cut_validation as cut_off
 from alpha_dimt.decoding import decode_split, search_all
 from alpha_dimt.evaluation import bleu
 from alpha_dimt.examples import write_examples
@@ -441,6 +442,13 @@ def prepare(values: dict[str, Any], raw: Path, out: Path) -> dict[str, list[str]
         for path in out.iterdir()
         if path.suffix != ".json"
     }
+
+
+def cut_validation(count: int, every: int) -> tuple[list[int], list[int]]:
+    """Return which of so many training pairs stay, and which are validation data."""
+    rows = [Pair(str(i), "", "", "") for i in range(count)]
+    train, valid = cut_off(rows, every)
+    return [int(pair.source) for pair in train], [int(pair.source) for pair in valid]
 
 
 def log_q0(

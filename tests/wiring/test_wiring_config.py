@@ -156,3 +156,26 @@ def test_what_a_cluster_is_asked_for(file: str) -> None:
         500 * ceil((2_000 + runs) / 500),
         0,
     )
+
+
+@pytest.mark.parametrize("device", GPUS)
+@pytest.mark.parametrize("name", ["ml", "alpha-q0", "pg", "custom-model", "interpolated-pg"])
+def test_limits_of_other_devices_and_samples(name: str, device: str) -> None:
+    values = experiment_with(
+        {name: ONE_OF_EACH[name]},
+        corpus={"kind": "toy", "train": 200_000, "test": 90_000},
+        training={"device": device, "batch_size": 100, "max_epochs": 7},
+        proposal={"candidates": 3},
+    )
+    found = subject.limits(subject.experiment(values))
+    sources = formulas.sources(complete(ONE_OF_EACH[name]))
+    sequences = max(
+        1,
+        3 * sources["proposal"] + 2 * sources["samples"] + name.startswith("interpolated"),
+    )
+    seconds = 2_000_000 * 7 * sequences / 2_000
+    expected = (10 + ceil(seconds / 60), megabytes(100 * sequences * 50, values), GPUS[device][0])
+    assert found[f"train {name}"] == expected
+    for search, beam in (("greedy", 1), ("beam", 10)):
+        minutes = 10 + ceil(90_000 * beam / 50 / 60)
+        assert found[f"decode {search}"] == (minutes, megabytes(512, values), GPUS[device][1])

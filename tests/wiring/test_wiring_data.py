@@ -189,6 +189,12 @@ def test_cleaning_and_casing_follow_the_options(tmp_path: Path) -> None:
     assert kept(max_length=5) == ["ein haus .", "a b c d", "a", "a b c"]
 
 
+def test_every_nth_kept_pair_is_validation() -> None:
+    train, valid = subject.cut_validation(50, 23)
+    assert valid == [22, 45]
+    assert train == [i for i in range(50) if i not in valid]
+
+
 # ------------------------------------------------------------------------------- candidates
 
 TARGETS = [[4 + (7 * i + j) % 20 for j in range(1 + i % 12)] for i in range(60)]

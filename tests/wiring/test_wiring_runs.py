@@ -37,6 +37,13 @@ def text(split: str) -> tuple[list[str], list[str]]:
     return sides
 
 
+def write_text(folder: Path) -> None:
+    folder.mkdir(parents=True)
+    for split in SIZES:
+        for language, lines in zip(("de", "en"), text(split), strict=True):
+            (folder / f"{split}.{language}").write_text("".join(f"{line}\n" for line in lines))
+
+
 def experiment() -> Any:
     return subject.experiment(
         experiment_with(
@@ -55,10 +62,7 @@ def results(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Prepare and train everything once."""
     results = tmp_path_factory.mktemp("runs") / "toy"
     made, folder = experiment(), results / "data" / "text"
-    folder.mkdir(parents=True)
-    for split in SIZES:
-        for language, lines in zip(("de", "en"), text(split), strict=True):
-            (folder / f"{split}.{language}").write_text("".join(f"{line}\n" for line in lines))
+    write_text(folder)
     encoded = results / "data" / "encoded"
     subject.encode(made.model_dump(), folder, encoded)
     subject.augment(made.augment_config("still", 1), encoded, results / "seed1.arrow")
@@ -257,6 +261,56 @@ def test_translating_raw_text(results: Path, width: int | None) -> None:
     unknown = [source.count(UNK) for source, _ in ids(results, "test")]
     assert [one.unknown for one in found] == unknown
     assert sum(unknown) > 0
+
+
+def test_translating_with_subwords(tmp_path: Path) -> None:
+    """Codes and vocabularies of a run of word pieces reach its translations."""
+    values = experiment_with(
+        {"ml": {"objective": "ml"}},
+        preparation={"vocabulary": {"kind": "bpe", "operations": 9, "joint": False}},
+        model={"embedding": 6, "hidden": 8, "dropout": 0.0, "init": 1.5},
+        training=RECIPE | STILL | {"max_epochs": 1},
+        decoding={"beam": 2, "max_length": 9},
+    )
+    made, results = subject.experiment(values), tmp_path / "toy"
+    folder, encoded = results / "data" / "text", results / "data" / "encoded"
+    write_text(folder)
+    found = subject.encode(values, folder, encoded)
+    run, out = made.run_config("ml", 1), results / "runs" / "ml" / "seed1"
+    subject.write_run_config(run, out)
+    subject.train(run, encoded, out, augmented=None, start=None)
+    subject.write_beam_config(made, results)
+
+    model, words = judge(results, "ml"), vocabulary(results, "en")
+    options = {"width": 2, "max_length": 9, "length_penalty": 0.0}
+    segmented = found["test.arrow"]["source_text"]
+    wanted = []
+    for line, source in zip(segmented, found["test.arrow"]["source"], strict=True):
+        with torch.no_grad():
+            tokens, attended = plain.beam_search(model, source, **options)
+        pieces = [
+            line.split(" ")[where] if token == UNK else words[token]
+            for token, where in zip(tokens, attended, strict=True)
+        ]
+        wanted.append(" ".join(pieces).replace("@@ ", "").removesuffix("@@"))
+    assert any("@@" in line for line in segmented)
+    translations = subject.translator(out, encoded, None).translate(text("test")[0])
+    assert [one.source_tokens for one in translations] == segmented
+    assert [one.tokens for one in translations] == wanted
+    assert len(set(wanted)) > 2
+    config = made.search_config("beam")
+    lines = subject.decode(config, run=out, encoded=encoded, split="test", out=tmp_path / "lines")
+    assert lines == wanted
+
+
+def test_long_lines_are_cut(results: Path) -> None:
+    """A line of 1,001 words is translated as its first 1,000."""
+    made = subject.translator(results / "runs/ml/seed1", results / "data/encoded", 1)
+    words = [f"s{i % 12}" for i in range(1_001)]
+    whole, cut = made.translate([" ".join(words[:1_000]), " ".join(words)])
+    assert (whole.cut, cut.cut) == (False, True)
+    assert cut.source_tokens == " ".join(words[:1_000])
+    assert (cut.tokens, cut.unknown) == (whole.tokens, whole.unknown)
 
 
 def test_examples(results: Path, tmp_path: Path) -> None:
