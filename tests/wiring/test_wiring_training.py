@@ -287,14 +287,20 @@ def validated(preparation: dict[str, Any], *, seed: int) -> None:
     # Some end, one does not, and some words are unknown.
     assert {len(tokens) for tokens, _ in found} > {0, 5, 180}
     assert any(UNK in tokens for tokens, _ in found)
-    # References near what the model says, so that BLEU says something.
-    targets = [
-        [*(t if rng.random() < 0.9 else 10 for t in tokens if t != UNK), 13] for tokens, _ in found
-    ]
+    # References near what the model says, its unknown words replaced, so that BLEU says something.
+    targets, target_texts = [], []
+    for (tokens, attended), source in zip(found, source_texts, strict=True):
+        target, pieces = [], []
+        for token, where in zip(tokens, attended, strict=True):
+            kept = token if rng.random() < 0.9 else 10
+            target.append(kept)
+            pieces.append(source[where] if kept == UNK else PIECES[kept - 4])
+        targets.append([*target, 13])
+        target_texts.append(" ".join([*pieces, PIECES[13 - 4]]))
     data = subject.pairs(sources, targets)
     data.source_text[:] = [" ".join(source) for source in source_texts]
-    data.target_text[:] = [" ".join(PIECES[t - 4] for t in target) for target in targets]
-    references = [text(target, [0] * len(target), [""]) for target in targets]
+    data.target_text[:] = target_texts
+    references = [line.replace("@@ ", "") if bpe else line for line in target_texts]
     nll = -sum(
         plain.token_log_p(source, [BOS, *target, EOS]).sum().item()
         for source, target in zip(sources, targets, strict=True)
