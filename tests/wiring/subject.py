@@ -504,6 +504,11 @@ def translator(run: Path, encoded: Path, width: int | None) -> Any:
     return open_translator(run, encoded=encoded, beam=width, threads=1)
 
 
+def searching(translator: Any, **keys: Any) -> Any:
+    """Return a translator with other keys of its search."""
+    return replace(translator, decoding=translator.decoding.model_copy(update=keys))
+
+
 def examples(runs: list[Path], decoding: Path, encoded: Path, out: Path) -> list[dict[str, Any]]:
     """Translate some sentences of the test set with each run; return what is written."""
     write_examples(runs, decoding=decoding, encoded=encoded, threads=1, out=out)

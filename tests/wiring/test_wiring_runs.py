@@ -209,8 +209,10 @@ def test_a_start_is_taken(results: Path) -> None:
 # ------------------------------------------------------------------------------ translation
 
 
-def translated(results: Path, system: str, split: str, *, beam: int, **keys: Any) -> list[str]:
-    """Return translations by the plain model, unknown words replaced."""
+def translated(
+    results: Path, system: str, split: str, *, beam: int, replaced: bool = True, **keys: Any
+) -> list[str]:
+    """Return translations by the plain model, unknown words replaced unless told otherwise."""
     model, words, found = judge(results, system), vocabulary(results, "en"), []
     for (source, _), line in zip(ids(results, split), text(split)[0], strict=True):
         if beam == 1:
@@ -221,7 +223,7 @@ def translated(results: Path, system: str, split: str, *, beam: int, **keys: Any
         read = line.split(" ")
         found.append(
             " ".join(
-                read[where] if token == UNK else words[token]
+                read[where] if replaced and token == UNK else words[token]
                 for token, where in zip(tokens, attended, strict=True)
             )
         )
@@ -244,6 +246,17 @@ def test_decoding_a_split(results: Path, tmp_path: Path, split: str, search: str
         keys = {"beam": 3, "max_length": 7, "length_penalty": 0.8}
     assert lines == translated(results, "ml", split, **keys)
     assert len(set(lines)) > 2
+
+
+def test_unknown_words_can_be_kept(results: Path, tmp_path: Path) -> None:
+    run, encoded = results / "runs/ml/seed1", results / "data/encoded"
+    config = subject.decoding(beam=1, max_length=7, replace_unknown=False)
+    lines = subject.decode(config, run=run, encoded=encoded, split="test", out=tmp_path / "lines")
+    assert lines == translated(results, "ml", "test", beam=1, max_length=7, replaced=False)
+    assert any("<unk>" in line for line in lines)
+    made = subject.translator(run, encoded, 1)
+    kept = subject.searching(made, replace_unknown=False).translate(text("test")[0])
+    assert [one.tokens for one in kept] == lines
 
 
 @pytest.mark.parametrize("width", [None, 1, 2])
