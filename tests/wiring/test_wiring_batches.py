@@ -133,6 +133,7 @@ def test_dealt_batches_change_their_composition() -> None:
         lengths = [[len(SOURCE[row]) for row in batch] for batch in epoch]
         ranges = sorted((min(batch), max(batch)) for batch in lengths)
         assert all(a[1] <= b[0] for a, b in pairwise(ranges))
+        assert ranges != [(min(batch), max(batch)) for batch in lengths], "short and long in turns"
         for batch in epoch:
             targets = [len(TARGET[row]) for row in batch]
             assert targets == sorted(targets, reverse=True)
