@@ -8,12 +8,15 @@ import re
 import sys
 import textwrap
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
 from alpha_dimt import __version__
 from alpha_dimt.errors import Stopped, UserError
+
+if TYPE_CHECKING:
+    from alpha_dimt.config import Device
 
 EXISTING = click.Path(exists=True, path_type=Path)
 FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
@@ -42,6 +45,13 @@ class RunFolder(click.Path):
 
 
 RUN = RunFolder()
+DEVICE = click.option(
+    "--device",
+    type=click.Choice(["auto", "cpu", "cuda"]),
+    default="auto",
+    show_default=True,
+    help="Where to compute; auto is a GPU where there is one.",
+)
 
 
 class TryAgain(click.ClickException):
@@ -201,6 +211,7 @@ def augment(config: Path, encoded: Path, out: Path) -> None:
 @click.option("--state", type=NEW, required=True, help="Folder for checkpoints.")
 @click.option("--out", type=NEW, required=True, help="Folder of the run.")
 @click.option("--threads", type=click.IntRange(1), required=True, help="CPU threads to use.")
+@DEVICE
 @click.option(
     "--checkpoint-seconds",
     type=click.IntRange(1),
@@ -216,6 +227,7 @@ def train(
     state: Path,
     out: Path,
     threads: int,
+    device: "Device",
     checkpoint_seconds: int,
 ) -> None:
     """Train one system with one seed, or go on from its last checkpoint.
@@ -226,16 +238,16 @@ def train(
     from alpha_dimt.devices import lease
     from alpha_dimt.training.run import train_run
 
-    run = load(RunConfig, config)
-    with lease(run.training.device):
+    with lease(device):
         train_run(
-            run,
+            load(RunConfig, config),
             encoded=encoded,
             augmented=augmented,
             start=start,
             state=state,
             out=out,
             threads=threads,
+            device=device,
             checkpoint_seconds=checkpoint_seconds,
         )
 
@@ -247,26 +259,39 @@ def train(
 @click.option("--split", type=click.Choice(["valid", "test"]), required=True)
 @click.option("--out", type=NEW, required=True, help="File of hypotheses, one a line.")
 @click.option("--threads", type=click.IntRange(1), required=True, help="CPU threads to use.")
-def decode(config: Path, run: Path, encoded: Path, split: str, out: Path, threads: int) -> None:
+@DEVICE
+def decode(
+    config: Path,
+    run: Path,
+    encoded: Path,
+    split: str,
+    out: Path,
+    threads: int,
+    device: "Device",
+) -> None:
     """Translate a split by greedy or beam search."""
-    from alpha_dimt.config import Decoding, RunConfig, load
+    from alpha_dimt.config import Decoding, load
     from alpha_dimt.decoding import decode_split
     from alpha_dimt.devices import lease
 
-    search, device = load(Decoding, config), load(RunConfig, run / "config.json").training.device
     with lease(device):
-        decode_split(search, run=run, encoded=encoded, split=split, out=out, threads=threads)
+        decode_split(
+            load(Decoding, config),
+            run=run,
+            encoded=encoded,
+            split=split,
+            out=out,
+            threads=threads,
+            device=device,
+        )
 
 
 @cli.command()
 @click.option("--run", type=RUN, required=True, help="Folder of a trained run.")
-@click.option("--encoded", type=FOLDER, help="Its vocabularies, where not in data/encoded.")
 @click.option("--beam", type=click.IntRange(1), help="Width; 1 is greedy.  [the experiment's]")
 @click.option("--threads", type=click.IntRange(1), help="CPU threads to use.  [all]")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object a line.")
-def translate(
-    run: Path, encoded: Path | None, beam: int | None, threads: int | None, as_json: bool
-) -> None:
+def translate(run: Path, beam: int | None, threads: int | None, as_json: bool) -> None:
     """Translate raw text from standard input, one sentence a line, as it comes."""
     from alpha_dimt.hardware import cores
     from alpha_dimt.progress import lines_bar
@@ -274,7 +299,7 @@ def translate(
 
     if sys.stdin.isatty():
         click.echo("reading what you type, one sentence a line; Ctrl-D ends it", err=True)
-    translator = open_translator(run, encoded=encoded, beam=beam, threads=threads or cores())
+    translator = open_translator(run, beam=beam, threads=threads or cores())
     stdin, stdout = sys.stdin.buffer, sys.stdout.buffer
     with lines_bar(stdin, "translating") as bar:
         translate_stream(translator, stdin, stdout, as_json=as_json, block_done=bar.update)
@@ -363,15 +388,19 @@ def training_table(out: Path, runs: tuple[Path, ...]) -> None:
 @click.option("--encoded", type=FOLDER, required=True, help="Folder of `encode`.")
 @click.option("--threads", type=click.IntRange(1), required=True, help="CPU threads to use.")
 @click.option("--out", type=NEW, required=True, help="JSON file.")
+@DEVICE
 @click.argument("runs", type=RUN, nargs=-1, required=True)
-def examples(config: Path, encoded: Path, threads: int, out: Path, runs: tuple[Path, ...]) -> None:
+def examples(
+    config: Path, encoded: Path, threads: int, out: Path, device: "Device", runs: tuple[Path, ...]
+) -> None:
     """Translate a few test sentences with each run, with the attention behind each word."""
-    from alpha_dimt.config import RunConfig, load
     from alpha_dimt.devices import lease
     from alpha_dimt.examples import write_examples
 
-    with lease(load(RunConfig, runs[0] / "config.json").training.device):
-        write_examples(runs, decoding=config, encoded=encoded, threads=threads, out=out)
+    with lease(device):
+        write_examples(
+            runs, decoding=config, encoded=encoded, threads=threads, out=out, device=device
+        )
 
 
 @cli.command()

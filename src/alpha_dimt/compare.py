@@ -26,7 +26,7 @@ from alpha_dimt.evaluation.significance import (
     compare,
     resample,
 )
-from alpha_dimt.files import read_lines, sha256
+from alpha_dimt.files import read_json, read_lines, sha256
 from alpha_dimt.layout import reference_of
 from alpha_dimt.tables import formatted_interval
 
@@ -120,14 +120,16 @@ def find(first: Side, second: Side, reference: Path | None) -> Found:
         reference: tokenised; None: that of the runs' results folder.
 
     Raises:
-        UserError: nothing says what the reference is, the two bring different ones, they have no
-            seed in common, or a file is missing or has another number of lines than the reference.
+        UserError: nothing says what the reference is, the two bring different ones or one that a
+            run was not scored with, they have no seed in common, or a file is missing or has
+            another number of lines than the reference.
     """
     if reference is None and _differ(first.reference, second.reference):
         raise UserError(
             f"{first.name} and {second.name} have different references ({first.reference}, "
             f"{second.reference}): give the one that both are translations of by --reference"
         )
+    given = reference is not None
     reference = reference or first.reference or second.reference
     if reference is None:
         raise UserError(f"{first.name} is a file: give the tokenised reference by --reference")
@@ -139,6 +141,10 @@ def find(first: Side, second: Side, reference: Path | None) -> Found:
             f"{first.name} and {second.name} have no seed in common: give two systems that have, "
             "or two runs or files"
         )
+    for side in (first, second):
+        if not given and side.reference is not None:
+            for seed in common:
+                check_scored(side.hypotheses[seed], reference)
     by_seed = {
         seed: compare(
             *resample([statistics_of(side.hypotheses[seed], reference) for side in (first, second)])
@@ -169,6 +175,28 @@ def find(first: Side, second: Side, reference: Path | None) -> Found:
         across=across,
         sensitivity=spread,
     )
+
+
+def check_scored(hypotheses: Path, reference: Path) -> None:
+    """Check that a run's translations and the reference found for them are those of its scores.
+
+    Raises:
+        UserError: the run is not scored, or one of both has changed since.
+    """
+    scores = hypotheses.parents[1] / "scores" / f"{hypotheses.stem}.json"
+    report = read_json(scores)
+    try:
+        scored = report["hypotheses"]["sha256"], report["references"]["tokenised"]["sha256"]
+    except (KeyError, TypeError) as error:
+        raise UserError(
+            f"{scores}: this is not what `alpha-dimt evaluate` writes; score the run again"
+        ) from error
+    for path, known in zip((hypotheses, reference), scored, strict=True):
+        if not path.is_file() or sha256(path) != known:
+            raise UserError(
+                f"{path}: this is not the file that {scores} was made from; score the run again, "
+                "or give the reference to compare with by --reference"
+            )
 
 
 def _differ(first: Path | None, second: Path | None) -> bool:

@@ -30,7 +30,17 @@ from alpha_dimt.evaluation.significance import (
     holm,
     resample,
 )
-from alpha_dimt.runs import COLUMNS, TESTED, Run, beam_width, group, read_run, scores_by_seed
+from alpha_dimt.layout import COLUMNS
+from alpha_dimt.runs import (
+    TESTED,
+    Run,
+    beam_width,
+    flat,
+    group,
+    made_from_runs,
+    read_run,
+    scores_by_seed,
+)
 from alpha_dimt.table_formats import Cell, Row, Table, cells, write_tables
 from alpha_dimt.tables import beam_header, formatted_interval
 
@@ -104,7 +114,7 @@ def write_significance(runs: Sequence[Path], *, reference: Path, out: Path) -> N
     ]
     about = systems[0][0]
     tables = [across_table(columns, about), within_table(columns, about)]
-    write_tables(out, tables, csv=csv_text(columns, about))
+    write_tables(out, tables, csv=csv_text(columns, about), made_from=made_from_runs(flat(systems)))
 
 
 def compare_column(

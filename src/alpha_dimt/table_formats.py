@@ -12,6 +12,9 @@ from alpha_dimt.files import read_json, write_text
 
 MISSING = "–"
 
+MadeFrom = Sequence[tuple[str, str]]
+"""Names of runs and their identities, in order."""
+
 
 @dataclass(frozen=True)
 class Cell:
@@ -70,17 +73,18 @@ def cells(*texts: str) -> tuple[Cell, ...]:
 # ------------------------------------------------------------------------------------- JSON
 
 
-def write_tables(out: Path, tables: Sequence[Table], *, csv: str) -> None:
+def write_tables(out: Path, tables: Sequence[Table], *, csv: str, made_from: MadeFrom) -> None:
     """Write {out}.csv, .json, .md, .tex and .html.
 
     Args:
         out: path without suffix.
         tables: one or several, all of them in every file.
         csv: the numbers behind them, in full precision.
+        made_from: what they are made from, see `runs.made_from_runs`.
     """
     texts = {
         "csv": csv,
-        "json": to_json(tables),
+        "json": to_json(tables, made_from),
         "md": "\n".join(map(markdown, tables)),
         "tex": "\n".join(map(latex, tables)),
         "html": html(", ".join(table.title for table in tables), tables),
@@ -89,19 +93,29 @@ def write_tables(out: Path, tables: Sequence[Table], *, csv: str) -> None:
         write_text(out.with_name(f"{out.name}.{suffix}"), text)
 
 
-def to_json(tables: Sequence[Table]) -> str:
+def to_json(tables: Sequence[Table], made_from: MadeFrom) -> str:
     """Return tables as they are laid out, for other pages that show them."""
-    return json.dumps([asdict(table) for table in tables], indent=1, ensure_ascii=False) + "\n"
+    document = {"made_from": made_from, "tables": [asdict(table) for table in tables]}
+    return json.dumps(document, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
 
 
-def read_tables(path: Path) -> list[Table]:
+def read_tables(path: Path, made_from: MadeFrom | None = None) -> list[Table]:
     """Read what `to_json` wrote.
 
+    Args:
+        path: the file.
+        made_from: what the tables must be made from; None: anything.
+
     Raises:
-        UserError: there is no such file, or it is something else.
+        UserError: there is no such file, it is something else, or it is made from other runs.
     """
     plain = read_json(path)
     try:
+        if made_from is not None and plain["made_from"] != list(map(list, made_from)):
+            raise UserError(
+                f"{path}: this table was made from other runs or other scores than those given; "
+                "make it again from these"
+            )
         return [
             Table(
                 **table
@@ -113,7 +127,7 @@ def read_tables(path: Path) -> list[Table]:
                     ],
                 }
             )
-            for table in plain
+            for table in plain["tables"]
         ]
     except (TypeError, KeyError) as error:
         raise UserError(

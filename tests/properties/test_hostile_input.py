@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 import yaml
-from copy_task import write_corpus
+from copy_task import experiment, write_corpus
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from test_tracking import make_run
@@ -154,6 +154,9 @@ def test_damaged_archives(
     assert contents is None or contents.keys() == {"de-en/a"}
 
 
+DRAWN = experiment().augment_config("raml", 1)
+
+
 @pytest.fixture(scope="module")
 def corpus(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write_corpus(tmp_path_factory.mktemp("corpus"), train=20)
@@ -175,7 +178,7 @@ def test_damaged_splits(corpus: Path, damage: list[tuple[float, int]], kept: flo
                 assert all(len(text.split(" ")) for text in pairs.source_text)
         targets = read_pairs(corpus, "train").target
         with suppress(UserError):
-            AugmentedCorpus(path, targets=targets, words=14, each=1)[0]
+            AugmentedCorpus(path, targets=targets, words=14, config=DRAWN)[0]
 
 
 @SHARED

@@ -12,7 +12,7 @@ from alpha_dimt.compare import find, in_words, json_text, open_side, print_compa
 from alpha_dimt.comparisons import write_significance
 from alpha_dimt.errors import UserError
 from alpha_dimt.evaluation.bleu import multi_bleu
-from alpha_dimt.files import read_lines, write_lines
+from alpha_dimt.files import read_lines, sha256, write_lines
 
 WORDS = [f"w{i}" for i in range(12)]
 QUALITY = {"ml": 0.35, "raml": 0.34, "alpha0.5": 0.15}
@@ -42,6 +42,8 @@ def make_translated(root: Path, reference: Path, system: str, seed: int) -> Path
         scores = run / "scores" / f"test.{search}.json"
         value = multi_bleu(lines, references).value
         edit(scores, "scores", "multi_bleu", "value", value=value)
+        edit(scores, "hypotheses", "sha256", value=sha256(run / f"hypotheses/test.{search}.txt"))
+        edit(scores, "references", "tokenised", "sha256", value=sha256(reference))
     return run
 
 
@@ -225,6 +227,30 @@ def test_a_folder_anywhere_needs_its_reference(
     with pytest.raises(UserError, match=r"data/text/test\.en: .* by --reference"):
         words(Path("alone"), runs[0])
     assert "difference" in words(Path("alone"), runs[0], reference)
+
+
+@pytest.mark.parametrize("what", ["reference", "translations", "scores"])
+def test_a_run_is_compared_as_it_was_scored(
+    tmp_path: Path, runs: list[Path], reference: Path, what: str
+) -> None:
+    run = make_translated(tmp_path, reference, "ml", 1)
+    beside = tmp_path / "toy/data/text/test.en"
+    write_lines(beside, read_lines(reference))
+    assert "difference" in words(run, run)
+    if what == "reference":
+        write_lines(beside, [line.upper() for line in read_lines(reference)])
+        message = r"test\.en: this is not the file that .*test\.beam\.json was made from"
+    elif what == "translations":
+        path = run / "hypotheses/test.beam.txt"
+        write_lines(path, read_lines(path)[::-1])
+        message = r"test\.beam\.txt: this is not the file that .*test\.beam\.json was made from"
+    else:
+        (run / "scores/test.beam.json").unlink()
+        message = r"test\.beam\.json: there is no such file"
+    with pytest.raises(UserError, match=message):
+        words(run, run)
+    # Who names a reference is asked for nothing.
+    assert "difference" in words(run, run, reference)
 
 
 def test_a_run_and_itself(runs: list[Path]) -> None:

@@ -20,8 +20,9 @@ ALLOWED: dict[str, set[str]] = {
     "ragged": set(),
     "hardware": set(),
     "layout": set(),
-    # Asked by the workflow, which knows the configuration alone.
+    # Asked by the workflow, which knows the configuration and the records of results.
     "resources": set(),
+    "stale": {"layout"},
     # A file lock; it must be held before torch looks for devices.
     "devices": set(),
     "runtime": {"hardware"},
@@ -30,7 +31,7 @@ ALLOWED: dict[str, set[str]] = {
     "kernels": set(),
     "objectives": set(),
     "search": set(),
-    "evaluation": set(),
+    "evaluation": {"layout"},
     "proposals": set(),
     "rewards": {"proposals"},
     "data": {"progress", "proposals", "rewards"},
@@ -43,8 +44,8 @@ ALLOWED: dict[str, set[str]] = {
     "table_formats": set(),
     "runs": {"evaluation", "layout"},
     # Table 1 shows intervals over seeds, and what is bold is decided by a test.
-    "tables": {"evaluation", "runs", "table_formats"},
-    "comparisons": {"evaluation", "runs", "table_formats", "tables"},
+    "tables": {"evaluation", "layout", "runs", "table_formats"},
+    "comparisons": {"evaluation", "layout", "runs", "table_formats", "tables"},
     "training_table": {"runs", "table_formats", "tables"},
     "compare": {"comparisons", "evaluation", "layout", "tables"},
     # Shows what the tables show; only reads, so needs no model.

@@ -45,7 +45,6 @@ def write_prepared(root: Path) -> None:
     }
     write_json(encoded / "report.json", {"splits": splits})
     for language in ("de", "en"):
-        write_lines(encoded / f"vocab.{language}.txt", ["<pad>", "<unk>", "<s>", "</s>", "a"])
         write_lines(text / f"test.raw.{language}", [f"A {language}.", f"B\u2028 {language}!"])
     write_json(root / "decoding" / "beam.json", {})
 
@@ -98,6 +97,8 @@ def make_run(
         },
     )
     (folder / "best.safetensors").write_bytes(b"weights")
+    for language in ("de", "en"):
+        write_lines(folder / f"vocab.{language}.txt", ["<pad>", "<unk>", "<s>", "</s>", "a"])
     for name in ("valid.greedy", "test.greedy", "test.beam"):
         write_lines(folder / "hypotheses" / f"{name}.txt", ["a b", "c d"])
         scores = {
@@ -189,7 +190,10 @@ def assert_complete(store: Store, run: Any, bleu: float = 60.0) -> None:
     }
     assert {name for name in names if name.startswith("model/artifacts/")} == {
         f"model/artifacts/{file}"
-        for file in ("config.json", "best.safetensors", "vocab.de.txt", "vocab.en.txt", "beam.json")
+        for file in (
+            *("config.json", "run.json", "best.safetensors", "beam.json"),
+            *("vocab.de.txt", "vocab.en.txt"),
+        )
     }
     assert {"model/MLmodel", "model/served.py", "model/code/alpha_dimt/translate.py"} <= names
 

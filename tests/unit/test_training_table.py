@@ -44,6 +44,7 @@ def make_run(root: Path, system: str, seed: int, *, slower: float = 0.0) -> Path
         {
             "run_key": config.fingerprint(),
             "code_version": "0.1.0+gabc",
+            "data": {"train.arrow": "ab", "valid.arrow": "cd"},
             "libraries": {"torch": "2.13.0"},
             "machine": {"processor": "AMD EPYC", "cores": 2, "device": "cpu"},
             "precision": "bfloat16",
@@ -72,7 +73,7 @@ def make_run(root: Path, system: str, seed: int, *, slower: float = 0.0) -> Path
             "signature": "nrefs:1",
         }
         report = {
-            "hypotheses": {"lines": 500},
+            "hypotheses": {"lines": 500, "sha256": f"{system}{seed}{name}"},
             "references": {"tokenised": {"sha256": name}},
             "scores": {"multi_bleu": score},
         }

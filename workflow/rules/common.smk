@@ -25,6 +25,7 @@ try:
     from alpha_dimt import resources as limits
     from alpha_dimt.errors import UserError
     from alpha_dimt.layout import state_of
+    from alpha_dimt.stale import Results
 except ModuleNotFoundError as error:
     sys.exit(
         f"the environment of Snakemake lacks {error.name}: install requirements.lock "
@@ -115,6 +116,34 @@ def for_languages(pattern):
 VOCABULARY = for_languages("results/{corpus}/data/encoded/vocab.{language}.txt")
 if isinstance(experiment.preparation.vocabulary, typed.Bpe):
     VOCABULARY += for_languages("results/{corpus}/data/encoded/codes.{language}.txt")
+# What a run keeps of them, so that it translates whatever becomes of the corpus.
+OWN_VOCABULARY = for_languages("vocab.{language}.txt")
+if isinstance(experiment.preparation.vocabulary, typed.Bpe):
+    OWN_VOCABULARY.append(f"codes.{SOURCE}.txt")
+
+
+def force_stale():
+    """Make what is of another configuration or of other data run again.
+
+    Snakemake sees such a change by its own records and by dates; it is also made again where those
+    records are gone or dates lie.
+    """
+    if not workflow.is_main_process:  # a job on a cluster
+        return
+    stale = Results(experiment, Path("results", CORPUS)).stale()
+    if stale:
+        more = f" and {len(stale) - 1} more" if stale[1:] else ""
+        logger.info(
+            f"{stale[0]}{more}: made with another configuration or other data; made again"
+        )
+    # As Snakemake does it for incomplete files: nothing becomes a target that was none.
+    workflow.dag.forcefiles.update(map(str, stale))
+
+
+def text_to_fetch(wildcards):
+    """Return the user's own files; asked once for each planning of the workflow."""
+    force_stale()
+    return USER_FILES
 
 
 def run_slice(wildcards):

@@ -6,7 +6,7 @@
 
 rule fetch:
     input:
-        USER_FILES,
+        text_to_fetch,
     output:
         expand(
             "results/{{corpus}}/data/raw/{split}.{language}",

@@ -3,6 +3,7 @@
 
 rule evaluate:
     input:
+        "results/{corpus}/runs/{system}/seed{seed}/hypotheses/{split}.{search}.json",
         hypotheses="results/{corpus}/runs/{system}/seed{seed}/hypotheses/{split}.{search}.txt",
         tokenised=f"results/{{corpus}}/data/text/{{split}}.{TARGET}",
         raw=f"results/{{corpus}}/data/text/{{split}}.raw.{TARGET}",

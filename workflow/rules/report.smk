@@ -60,7 +60,7 @@ rule track:
         [runs(file) for file in ["run.json", "metrics.jsonl", "best.safetensors"]],
         [runs(f"hypotheses/{scored}.txt") for scored in SCORED],
         [runs(f"scores/{scored}.json") for scored in SCORED],
-        VOCABULARY,
+        [runs(file) for file in OWN_VOCABULARY],
         for_languages("results/{corpus}/data/text/test.raw.{language}"),
         "results/{corpus}/data/encoded/report.json",
         "results/{corpus}/decoding/beam.json",
@@ -127,9 +127,16 @@ rule figures:
 # The first seed of every system translates the same few sentences.
 rule examples:
     input:
-        VOCABULARY,
-        first_seeds("config.json"),
-        first_seeds("best.safetensors"),
+        [
+            first_seeds(file)
+            for file in [
+                "config.json",
+                "run.json",
+                "best.safetensors",
+                *OWN_VOCABULARY,
+            ]
+        ],
+        "results/{corpus}/data/encoded/report.json",
         test="results/{corpus}/data/encoded/test.arrow",
         config="results/{corpus}/decoding/beam.json",
     output:
@@ -140,6 +147,7 @@ rule examples:
         "../../environment.yml"
     threads: experiment.training.threads
     resources:
+        device=experiment.training.device,
         runtime=COLLECTION.minutes,
         mem_mb=lambda wildcards, attempt: attempt * decoding_limits("beam").mem_mb,
         gpu=decoding_limits("beam").gpus,
@@ -147,8 +155,8 @@ rule examples:
         runs=lambda wildcards: run_folders(wildcards, experiment.seeds[:1]),
     shell:
         "python -m alpha_dimt examples --config {input.config} "
-        "--encoded results/{wildcards.corpus}/data/encoded --threads {threads} --out {output} "
-        "{params.runs} > {log} 2>&1"
+        "--encoded results/{wildcards.corpus}/data/encoded --threads {threads} "
+        "--device {resources.device} --out {output} {params.runs} > {log} 2>&1"
 
 
 rule report:

@@ -57,7 +57,7 @@ from alpha_dimt.config.systems import (
     ScheduledSampling,
     from_proposal,
 )
-from alpha_dimt.config.training import Checkpoints, Decoding, Model, Tracking, Training
+from alpha_dimt.config.training import Checkpoints, Decoding, Device, Model, Tracking, Training
 
 __all__ = [
     "Alpha",
@@ -69,6 +69,7 @@ __all__ = [
     "Custom",
     "DataConfig",
     "Decoding",
+    "Device",
     "Distribution",
     "DownloadedCorpus",
     "EditDistance",

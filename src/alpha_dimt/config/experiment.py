@@ -48,7 +48,7 @@ class RunConfig(Section):
 
 def _changed(section: AnySection, changes: dict[str, Any], key: str) -> AnySection:
     """Return a section with other values for some keys; errors name `key` and what is below it."""
-    values = {**section.model_dump(), **changes}
+    values = {**dict(section), **changes}
     try:
         return section.model_validate(values)
     except ValidationError as error:

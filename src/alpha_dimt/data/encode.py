@@ -64,7 +64,7 @@ def encode_corpus(config: DataConfig, *, text: Path, out: Path) -> None:
         language: _vocab(texts["train"][language], vocabulary, source=language == languages[0])
         for language in languages
     }
-    report: dict[str, Any] = {"vocabularies": {}, "splits": {}}
+    report: dict[str, Any] = {"config": config.fingerprint(), "vocabularies": {}, "splits": {}}
     for language, vocab in vocabs.items():
         path = out / f"vocab.{language}.txt"
         vocab.save(path)

@@ -12,7 +12,8 @@ import numpy.typing as npt
 
 from alpha_dimt.errors import UserError
 from alpha_dimt.evaluation.bleu import detokenised_scores, multi_bleu, sentence_statistics
-from alpha_dimt.files import read_lines, sha256, write_json
+from alpha_dimt.files import read_json, read_lines, sha256, write_json
+from alpha_dimt.layout import record_of
 
 
 @dataclass(frozen=True)
@@ -74,6 +75,7 @@ def evaluate_file(
     text, reference, raw_reference = _read(hypotheses), _read(tokenised), _read(raw)
     _check_aligned(text, reference)
     _check_aligned(text, raw_reference)
+    made = translated(hypotheses, text)
     scores = {
         "multi_bleu": multi_bleu(text.lines, reference.lines, lowercased=lowercase),
         **detokenised_scores(
@@ -84,10 +86,28 @@ def evaluate_file(
         out,
         {
             "hypotheses": text.identity(),
+            "translated": made,
             "references": {"tokenised": reference.identity(), "raw": raw_reference.identity()},
             "scores": {key: dataclasses.asdict(score) for key, score in scores.items()},
         },
     )
+
+
+def translated(hypotheses: Path, text: Text) -> dict[str, Any] | None:
+    """Return what `decode` noted beside its translations; None of text that it did not make.
+
+    Raises:
+        UserError: the translations were changed since.
+    """
+    path = record_of(hypotheses)
+    if not path.is_file():
+        return None
+    record = read_json(path)
+    if not isinstance(record, dict) or record.get("hypotheses") != text.identity()["sha256"]:
+        raise UserError(
+            f"{hypotheses}: this is not the text that {path.name} beside it describes; decode again"
+        )
+    return record
 
 
 def statistics_of(hypotheses: Path, reference: Path) -> npt.NDArray[np.float64]:

@@ -292,7 +292,7 @@ def translations(folder: Path, config: RunConfig) -> str:
 
 
 def _model(config: RunConfig, folder: Path) -> dict[str, Path]:
-    files = asdict(model_files(config, run=folder, encoded=encoded_of(folder)))
+    files = asdict(model_files(config, folder))
     return {name: path for name, path in files.items() if path is not None}
 
 
