@@ -60,6 +60,31 @@ class AcrossSeeds:
 
 
 @dataclass(frozen=True)
+class Variance:
+    """An estimate of a variance.
+
+    Attributes:
+        value: the estimate.
+        freedom: its degrees of freedom.
+    """
+
+    value: float
+    freedom: int
+
+    @property
+    def sd(self) -> float:
+        """The standard deviation."""
+        return math.sqrt(self.value)
+
+    @property
+    def sd_interval(self) -> tuple[float, float]:
+        """Its 95 % interval, by chi-square."""
+        ends = special.chdtri(self.freedom, [LEVEL / 2, 1 - LEVEL / 2])
+        low, high = (math.sqrt(self.value * self.freedom / end) for end in ends)
+        return low, high
+
+
+@dataclass(frozen=True)
 class Sensitivity:
     """What an experiment of this size can find, from the spread between its seeds.
 
@@ -88,11 +113,11 @@ def interval(values: Sequence[float]) -> tuple[float, float] | None:
     """Return the 95 % interval of a mean by Student's t; None of one value."""
     if len(values) < 2:
         return None
-    half = _t(1 - LEVEL / 2, len(values) - 1) * stdev(values) / math.sqrt(len(values))
+    half = student_t(1 - LEVEL / 2, len(values) - 1) * stdev(values) / math.sqrt(len(values))
     return mean(values) - half, mean(values) + half
 
 
-def _t(share: float, freedom: int) -> float:
+def student_t(share: float, freedom: int) -> float:
     """Return the quantile of Student's t."""
     return float(special.stdtrit(freedom, share))
 
@@ -206,7 +231,7 @@ def power(effect: float, seeds: int, level: float = LEVEL) -> float:
         level: of the test.
     """
     # The square of Student's t is F; its noncentral form covers both sides at once.
-    critical = _t(1 - level / 2, seeds - 1) ** 2
+    critical = student_t(1 - level / 2, seeds - 1) ** 2
     return float(1 - special.ncfdtr(1, seeds - 1, seeds * effect**2, critical))
 
 
@@ -240,36 +265,54 @@ def seeds_for(difference: float, sd: float, level: float = LEVEL) -> int:
     return seeds
 
 
+def common_seeds(scores: Scores) -> list[int]:
+    """Return the seeds that all systems have."""
+    return sorted(set.intersection(*(set(values) for values in scores.values())))
+
+
+def residual_variance(scores: Scores) -> Variance | None:
+    """Return the residual mean square of scores by system and seed.
+
+    It has (systems - 1) (seeds - 1) degrees of freedom and is taken over the seeds that all systems
+    have. Twice this is the pooled variance of the differences between two systems of one seed.
+
+    Returns:
+        None of fewer than two systems or common seeds, or where nothing scatters.
+    """
+    seeds = common_seeds(scores)
+    if len(scores) < 2 or len(seeds) < 2:
+        return None
+    table = np.array([[values[seed] for seed in seeds] for values in scores.values()])
+    residuals = table - table.mean(axis=0) - table.mean(axis=1, keepdims=True) + table.mean()
+    freedom = (len(scores) - 1) * (len(seeds) - 1)
+    return scattering(float((residuals**2).sum()) / freedom, freedom)
+
+
+def scattering(value: float, freedom: int) -> Variance | None:
+    """Return a variance; None where it is no more than rounding."""
+    return Variance(value, freedom) if math.sqrt(value) >= NO_SCATTER else None
+
+
 def sensitivity(scores: Scores, wanted: float) -> Sensitivity | None:
     """Return what the experiment can find; None without two seeds of all systems, or scatter.
-
-    The pooled variance of the differences is twice the residual mean square of scores by system
-    and seed, with (systems - 1) (seeds - 1) degrees of freedom; taken over the seeds that all
-    systems have.
 
     Args:
         scores: of at least two systems.
         wanted: the difference of interest, BLEU.
     """
-    seeds = sorted(set.intersection(*(set(values) for values in scores.values())))
-    table = np.array([[values[seed] for seed in seeds] for values in scores.values()])
-    if len(scores) < 2 or len(seeds) < 2:
+    residual = residual_variance(scores)
+    if residual is None:
         return None
-    residuals = table - table.mean(axis=0) - table.mean(axis=1, keepdims=True) + table.mean()
-    freedom = (len(scores) - 1) * (len(seeds) - 1)
-    variance = 2 * float((residuals**2).sum()) / freedom
-    sd = math.sqrt(variance)
-    if sd < NO_SCATTER:
-        return None
-    ends = special.chdtri(freedom, [LEVEL / 2, 1 - LEVEL / 2])
-    low, high = (math.sqrt(variance * freedom / end) for end in ends)
+    difference = Variance(2 * residual.value, residual.freedom)
+    sd, (low, high) = difference.sd, difference.sd_interval
+    seeds = len(common_seeds(scores))
     comparisons = math.comb(len(scores), 2)
     return Sensitivity(
-        seeds=len(seeds),
+        seeds=seeds,
         sd=sd,
         sd_interval=(low, high),
-        detectable=detectable(sd, len(seeds)),
-        detectable_corrected=detectable(sd, len(seeds), LEVEL / comparisons),
+        detectable=detectable(sd, seeds),
+        detectable_corrected=detectable(sd, seeds, LEVEL / comparisons),
         wanted=wanted,
         seeds_wanted=seeds_for(wanted, sd),
         seeds_interval=(seeds_for(wanted, low), seeds_for(wanted, high)),

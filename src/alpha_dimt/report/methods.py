@@ -32,10 +32,12 @@ def methods(study: Study) -> list[str]:
         training_text(first.config),
         decoding_text(study.search, first.config),
         (
-            f"BLEU is {first.run.definition} (sacreBLEU {first.run.signature}). Systems are "
-            f"compared within a seed by paired bootstrap ({RESAMPLES:,} resamples) and approximate "
-            f"randomisation ({TRIALS:,} trials), over seeds by paired t and sign-flip tests that "
-            "treat the seed as the unit; p is corrected for the number of pairs (Holm)."
+            f"BLEU is {first.run.definition} (sacreBLEU {first.run.signature}). Within a seed, "
+            f"systems are compared by paired bootstrap ({RESAMPLES:,} resamples) and approximate "
+            f"randomisation ({TRIALS:,} trials). Over seeds, where the seed is the unit, BLEU and "
+            "the negative log-likelihood of dev are compared by paired t tests, which decide what "
+            "is significant, by sign-flip tests, and by t tests with a variance pooled over all "
+            "systems. p is corrected for the number of pairs (Holm)."
         ),
     ]
 

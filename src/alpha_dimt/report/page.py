@@ -49,7 +49,7 @@ def write_report(runs: Sequence[Path], *, tables: Path, examples: Path | None, o
     study = read_study(runs)
     [table1] = read_tables(tables / "table1.json")
     [training] = read_tables(tables / "training.json")
-    across, within = read_tables(tables / "significance.json")
+    across, pooled, scatter, within = read_tables(tables / "significance.json")
     shown = read_examples(examples) if examples else []
     charts = {name: chart.to_dict() for name, chart in all_charts(study).items()}
     corpus = study.trainings[0].config.data.corpus
@@ -73,6 +73,8 @@ def write_report(runs: Sequence[Path], *, tables: Path, examples: Path | None, o
         table1=Markup(section(table1)),
         training=Markup(section(training)),
         across=Markup(section(across)),
+        pooled=Markup(section(pooled)),
+        scatter=Markup(section(scatter)),
         within=Markup(section(within)),
         run_headers=RUN_HEADERS,
         run_rows=[run_row(training) for training in study.trainings],
