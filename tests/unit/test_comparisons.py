@@ -85,7 +85,7 @@ def test_every_pair_within_and_across_seeds(
     out = tmp_path / "tables" / "significance"
     write_significance(runs, reference=reference, out=out)
     rows = table(out)
-    # 2 searches, 3 pairs: 4 tests across seeds, 3 tests in each of 3 seeds. Likelihood: the 4 alone.
+    # 2 searches, 3 pairs: 4 tests across seeds, 3 in each of 3 seeds. Likelihood: the 4 alone.
     assert len(rows) == 2 * 3 * (4 + 3 * 3) + 3 * 4
     assert {row["scored"] for row in rows} == {"test.greedy", "test.beam", "valid_nll_per_token"}
     assert {row["test"] for row in rows if row["scope"] == "within a seed"} == {
@@ -208,6 +208,7 @@ def test_the_pooled_tests_stand_beside_the_paired_ones(
         "another test set",
     ]
     [greedy, *_] = scatter.rows
+    assert pooled.note.count("with the variance within systems 3 seeds find a true difference") == 2
     squares = np.var(
         [
             [

@@ -8,6 +8,7 @@ from alpha_dimt.comparisons.tables import SLOPE
 from alpha_dimt.comparisons.text import definition, p_text, signed, signed_interval
 from alpha_dimt.evaluation.pooled import Pooled
 from alpha_dimt.evaluation.scatter import Scatter
+from alpha_dimt.evaluation.seeds import POWER, detectable
 from alpha_dimt.runs import Run
 from alpha_dimt.table_formats import Row, Table, cells
 
@@ -48,7 +49,7 @@ def pooled_table(columns: Sequence[Column], about: Run) -> Table:
             *("p (Holm)", "p (other)", "p (other, Holm)"),
         ),
         rows=rows,
-        note=" ".join(_correlations(columns)),
+        note=" ".join([*_correlations(columns), *_found(columns)]),
     )
 
 
@@ -83,6 +84,21 @@ def _correlations(columns: Sequence[Column]) -> list[str]:
         f"Correlation of two systems of one seed (95 % interval): {', '.join(found)}. The "
         "higher it is, the more pairing by seed gains."
     ]
+
+
+def _found(columns: Sequence[Column]) -> list[str]:
+    """Return what the pooled tests of BLEU could find."""
+    found = []
+    for column in columns:
+        if column.spread and column.spread.scatter and column.spread.sensitivity:
+            between, seeds = column.spread.scatter.between, column.spread.sensitivity.seeds
+            least = detectable(math.sqrt(2) * between.sd, seeds, freedom=between.freedom)
+            found.append(
+                f"{column.header}: with the variance within systems {seeds} seeds find a true "
+                f"difference of {least:.2f} BLEU with a probability of {100 * POWER:g} % in one "
+                "comparison."
+            )
+    return found
 
 
 def scatter_table(columns: Sequence[Column], about: Run) -> Table:

@@ -222,35 +222,40 @@ def significant(pair: AcrossSeeds) -> bool:
 # ------------------------------------------------------------------- what could be found at all
 
 
-def power(effect: float, seeds: int, level: float = LEVEL) -> float:
-    """Return the power of the two-sided paired t test.
+def power(effect: float, seeds: int, level: float = LEVEL, freedom: int | None = None) -> float:
+    """Return the power of a two-sided t test of a mean difference.
 
     Args:
         effect: true mean difference over the standard deviation of the differences.
         seeds: n.
         level: of the test.
+        freedom: degrees of freedom of the variance; None: n - 1, those of the paired t test.
     """
+    freedom = seeds - 1 if freedom is None else freedom
     # The square of Student's t is F; its noncentral form covers both sides at once.
-    critical = student_t(1 - level / 2, seeds - 1) ** 2
-    return float(1 - special.ncfdtr(1, seeds - 1, seeds * effect**2, critical))
+    critical = student_t(1 - level / 2, freedom) ** 2
+    return float(1 - special.ncfdtr(1, freedom, seeds * effect**2, critical))
 
 
-def detectable(sd: float, seeds: int, level: float = LEVEL) -> float:
+def detectable(sd: float, seeds: int, level: float = LEVEL, freedom: int | None = None) -> float:
     """Return the least true difference that is found with the power POWER.
 
     Args:
         sd: standard deviation of a difference between two systems of one seed.
         seeds: n.
         level: of the test.
+        freedom: see `power`.
     """
     low, high = 0.0, 1.0
     # Far out the distribution is no number, and such a difference is none either.
-    while not (found := power(high, seeds, level)) >= POWER:
+    while not (found := power(high, seeds, level, freedom)) >= POWER:
         if math.isnan(found):
             return math.inf
         low, high = high, 2 * high
     while low < (middle := (low + high) / 2) < high:
-        low, high = (middle, high) if power(middle, seeds, level) < POWER else (low, middle)
+        low, high = (
+            (middle, high) if power(middle, seeds, level, freedom) < POWER else (low, middle)
+        )
     return sd * high
 
 
