@@ -158,9 +158,9 @@ def formatted(values: Sequence[float]) -> str:
     return f"{average:.2f}" if deviation is None else f"{average:.2f} ± {deviation:.2f}"
 
 
-def formatted_interval(ends: tuple[float, float] | None, sign: str = "") -> str:
-    """Return "low to high" with two decimals, with `sign` "+" also where it is positive."""
-    return "" if ends is None else " to ".join(f"{end:{sign}.2f}" for end in ends)
+def formatted_interval(ends: tuple[float, float] | None, sign: str = "", digits: int = 2) -> str:
+    """Return "low to high", with `sign` "+" also where it is positive."""
+    return "" if ends is None else " to ".join(f"{end:{sign}.{digits}f}" for end in ends)
 
 
 def note(kind: str, name: str, definition: str) -> str:

@@ -27,8 +27,7 @@ rule evaluate:
 
 rule significance:
     input:
-        runs("config.json"),
-        runs("run.json"),
+        [runs(file) for file in ["config.json", "run.json", "metrics.jsonl"]],
         [runs(f"scores/{scored}.json") for scored in SCORED],
         [runs(f"hypotheses/{scored}.txt") for scored in TESTED],
         reference=f"results/{{corpus}}/data/text/test.{TARGET}",

@@ -32,10 +32,12 @@ def methods(study: Study) -> list[str]:
         training_text(first.config),
         decoding_text(study.search, first.config),
         (
-            f"BLEU is {first.run.definition} (sacreBLEU {first.run.signature}). Systems are "
-            f"compared within a seed by paired bootstrap ({RESAMPLES:,} resamples) and approximate "
-            f"randomisation ({TRIALS:,} trials), over seeds by paired t and sign-flip tests that "
-            "treat the seed as the unit; p is corrected for the number of pairs (Holm)."
+            f"BLEU is {first.run.definition} (sacreBLEU {first.run.signature}). Within a seed, "
+            f"systems are compared by paired bootstrap ({RESAMPLES:,} resamples) and approximate "
+            f"randomisation ({TRIALS:,} trials). Over seeds, where the seed is the unit, BLEU and "
+            "the negative log-likelihood of dev are compared by paired t tests, which decide what "
+            "is significant, by sign-flip tests, and by t tests with a variance pooled over all "
+            "systems. p is corrected for the number of pairs (Holm)."
         ),
     ]
 
@@ -126,13 +128,14 @@ def training_text(config: RunConfig) -> str:
     """Return the recipe."""
     recipe = config.training
     order = (
-        "sorted by length, in the same batches every epoch"
+        "neighbours in order of length, the same batches every epoch, in random order"
         if recipe.batches == "fixed"
-        else "dealt into batches of similar length anew each epoch"
+        else "of similar length, dealt again each epoch"
     )
+    first = "; the first epoch is in order of length" if recipe.sorted_first_epoch else ""
     return (
-        f"Training is SGD in batches of {recipe.batch_size} source sentences, {order}, with a "
-        f"learning rate of {recipe.learning_rate:g} that is multiplied by {recipe.decay:g} after "
+        f"Training is SGD in batches of {recipe.batch_size} source sentences, {order}{first}, with "
+        f"a learning rate of {recipe.learning_rate:g} that is multiplied by {recipe.decay:g} after "
         f"each epoch without a new best dev BLEU (down to {recipe.min_learning_rate:g}), gradients "
         f"clipped to a norm of {recipe.clip_norm:g}, up to {recipe.max_epochs} epochs, ended "
         f"{recipe.patience} epochs after the best (not before epoch {recipe.min_epochs}). The "
@@ -148,6 +151,11 @@ def decoding_text(search: Decoding, config: RunConfig) -> str:
         if search.length_penalty
         else "without length normalisation"
     )
+    ended = (
+        ", where a hypothesis that ended below the top goes on growing"
+        if search.ended == "extended"
+        else ""
+    )
     unknown = (
         " Unknown words are replaced by the source word with the highest attention."
         if search.replace_unknown
@@ -155,5 +163,6 @@ def decoding_text(search: Decoding, config: RunConfig) -> str:
     )
     return (
         f"Translations are found by greedy search and by beam search of width {search.beam}, "
-        f"{penalty}, up to {search.max_length} tokens of {config.data.corpus.target}.{unknown}"
+        f"{penalty}{ended}, up to {search.max_length} tokens of "
+        f"{config.data.corpus.target}.{unknown}"
     )

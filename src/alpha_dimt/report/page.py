@@ -51,7 +51,7 @@ def write_report(runs: Sequence[Path], *, tables: Path, examples: Path | None, o
     made_from = made_from_runs([training.run for training in study.trainings])
     [table1] = read_tables(tables / "table1.json", made_from)
     [training] = read_tables(tables / "training.json", made_from)
-    across, within = read_tables(tables / "significance.json", made_from)
+    across, pooled, scatter, within = read_tables(tables / "significance.json", made_from)
     shown = read_examples(examples, weights_of(study.trainings)) if examples else []
     charts = {name: chart.to_dict() for name, chart in all_charts(study).items()}
     corpus = study.trainings[0].config.data.corpus
@@ -75,6 +75,8 @@ def write_report(runs: Sequence[Path], *, tables: Path, examples: Path | None, o
         table1=Markup(section(table1)),
         training=Markup(section(training)),
         across=Markup(section(across)),
+        pooled=Markup(section(pooled)),
+        scatter=Markup(section(scatter)),
         within=Markup(section(within)),
         run_headers=RUN_HEADERS,
         run_rows=[run_row(training) for training in study.trainings],
