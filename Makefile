@@ -27,7 +27,7 @@ ui: $(INSTALLED)
 	@echo "Compare runs at http://127.0.0.1:$(PORT)/#/experiments/1/runs?workflowType=machine_learning"
 	MLFLOW_DISABLE_TELEMETRY=true MLFLOW_SERVER_ENABLE_JOB_EXECUTION=false \
 	$(BIN)/mlflow server --host 127.0.0.1 --port $(PORT) --workers 1 \
-		--backend-store-uri "sqlite:///$(CURDIR)/results/mlflow.db" --artifacts-destination results/mlartifacts
+		--backend-store-uri sqlite:///results/mlflow.db --artifacts-destination results/mlartifacts
 
 test: $(INSTALLED)
 	$(BIN)/pytest

@@ -7,6 +7,7 @@ import os
 import re
 import sys
 import textwrap
+import traceback
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -81,6 +82,7 @@ TOUR: dict[str, dict[str, str]] = {
         "figures": "--out my/figures runs/*/seed*",
         "report": "--tables tables --examples report/examples.json --out my/report.html "
         "runs/*/seed*",
+        "check-tracking": "--uri sqlite:///my/mlflow.db --experiment toy --receipt my/track.json",
         "track": "--uri sqlite:///my/mlflow.db --experiment toy --receipt my/track.json "
         "runs/*/seed*",
     },
@@ -106,7 +108,7 @@ class Commands(click.Group):
                     formatter.write(_example(name, arguments))
 
     def invoke(self, ctx: click.Context) -> object:
-        """Run a command; an error of the user's or the system's is one line and its exit code."""
+        """Run a command; an error of the user's is one line and its exit code."""
         try:
             return super().invoke(ctx)
         except UserError as error:
@@ -114,10 +116,6 @@ class Commands(click.Group):
             raise kind(str(error)) from error
         except BrokenPipeError:
             _pipe_closed()
-        except PermissionError as error:
-            raise click.ClickException(
-                f"{error.filename}: {error.strerror}; check who may read and write there"
-            ) from error
 
 
 def _language(ctx: click.Context, param: click.Parameter, value: str) -> str:
@@ -399,6 +397,17 @@ def report(tables: Path, examples: Path | None, out: Path, runs: tuple[Path, ...
 @cli.command()
 @click.option("--uri", required=True, help="MLflow tracking URI.")
 @click.option("--experiment", required=True, help="MLflow experiment.")
+@click.option("--receipt", type=NEW, required=True, help="JSON file that `track` will write.")
+def check_tracking(uri: str, experiment: str, receipt: Path) -> None:
+    """Check that `track` will be able to log runs, before they are trained."""
+    from alpha_dimt.tracking.ready import check_tracking as check
+
+    check(uri, experiment, receipt)
+
+
+@cli.command()
+@click.option("--uri", required=True, help="MLflow tracking URI.")
+@click.option("--experiment", required=True, help="MLflow experiment.")
 @click.option("--receipt", type=NEW, required=True, help="JSON file that lists the MLflow runs.")
 @click.option("--preset", help="Preset of the experiment, for a tag.")
 @click.option("--attach", type=FILE, multiple=True, help="Table or figure of all runs.")
@@ -430,7 +439,10 @@ def doctor(as_json: bool) -> None:
 
 
 def main() -> None:
-    """Entry point: Ctrl-C exits with 130 and one line, a closed pipe with 141 and none."""
+    """Entry point: Ctrl-C exits with 130 and one line, a closed pipe with 141 and none.
+
+    What nobody has foreseen is one line too; `python -X dev` shows where it comes from.
+    """
     try:
         cli.main(prog_name="alpha-dimt", standalone_mode=False)
         sys.stdout.flush()
@@ -442,6 +454,32 @@ def main() -> None:
         sys.exit(error.exit_code)
     except BrokenPipeError:
         _pipe_closed()
+    except Exception as error:
+        if sys.flags.dev_mode:
+            raise
+        click.echo(f"Error: {_unforeseen(error)}", err=True)
+        sys.exit(1)
+
+
+def _unforeseen(error: Exception) -> str:
+    """Return a sentence about an error that no command expects."""
+    reason = " ".join(str(error).split())
+    if isinstance(error, OSError) and error.filename is not None:
+        reason = f"{os.fsdecode(error.filename)}: {error.strerror}"
+    if isinstance(error, MemoryError):
+        way_out = "give it more memory, or a smaller batch, corpus or model"
+    elif isinstance(error, OSError):
+        way_out = "check the file, who may read and write it, and that its disk has room"
+    else:
+        way_out = "please report it"
+    frames = traceback.extract_tb(error.__traceback__)
+    # The last frame of ours: those below are of libraries.
+    ours = [frame for frame in frames if Path(frame.filename).is_relative_to(Path(__file__).parent)]
+    where = f"{Path(ours[-1].filename).name}:{ours[-1].lineno}" if ours else "unknown"
+    return (
+        f"{type(error).__name__} ({textwrap.shorten(reason, 300, placeholder='...')}) at {where}; "
+        f"{way_out}; `python -X dev -m alpha_dimt` with the same arguments shows every call"
+    )
 
 
 def _pipe_closed() -> NoReturn:

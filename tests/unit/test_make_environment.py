@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 # Wheels of nothing, so that an installation takes seconds and no network.
-BACKEND = '''
+BACKEND = """
 import zipfile
 from pathlib import Path
 
@@ -24,7 +24,7 @@ def build_editable(wheels, config_settings=None, metadata_directory=None):
         wheel.writestr(f"{info}/entry_points.txt", "[console_scripts]\\nalpha-dimt = alpha_dimt:main")
         wheel.writestr(f"{info}/RECORD", "")
     return name
-'''
+"""
 PROJECT = """
 [build-system]
 requires = []
