@@ -74,6 +74,15 @@ lock:
 	  | sed -e 's/+.*//' -e '/^nvidia-/d' -e '/^cuda-/d' -e '/^triton==/d'; } > "$$scratch/lock"; \
 	cp "$$scratch/lock" requirements.lock
 
+define SUITABLE
+import os, sys
+if sys.version_info < (3, 11):
+    sys.exit("Python 3.11 or newer is needed; name it: make PYTHON=python3.11")
+if "%" in os.path.abspath(sys.argv[1]):
+    sys.exit("MLflow cannot work from a path with a per cent sign; name another: make VENV=/path/venv")
+endef
+export SUITABLE
+
 # Scripts and settings of an environment name the folder that it is in.
 define SETTLE
 import pathlib, sys
@@ -91,7 +100,7 @@ OLD := $(VENV).old
 # Repeated whenever the pins change. The environment that is there works until the new one is ready,
 # and stays if that fails; only between two renames, if make is killed, it is under its other name.
 $(INSTALLED): requirements.lock
-	@$(PYTHON) -c 'import sys; sys.exit("Python 3.11 or newer is needed; name it: make PYTHON=python3.11" if sys.version_info < (3, 11) else 0)'
+	@$(PYTHON) -c "$$SUITABLE" $(VENV)
 	@test -e $(VENV) || test ! -e $(OLD) || mv $(OLD) $(VENV)
 	@echo "Installing into $(VENV); this takes some minutes, once."
 	@trap 'rm -rf $(NEW)' EXIT; trap 'exit 130' INT TERM; \

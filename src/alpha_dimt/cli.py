@@ -458,32 +458,43 @@ def main() -> None:
         if sys.flags.dev_mode:
             raise
         click.echo(f"Error: {_unforeseen(error)}", err=True)
+        _discard_output()
         sys.exit(1)
 
 
 def _unforeseen(error: Exception) -> str:
     """Return a sentence about an error that no command expects."""
     reason = " ".join(str(error).split())
-    if isinstance(error, OSError) and error.filename is not None:
-        reason = f"{os.fsdecode(error.filename)}: {error.strerror}"
+    way_out = "please report it"
     if isinstance(error, MemoryError):
         way_out = "give it more memory, or a smaller batch, corpus or model"
     elif isinstance(error, OSError):
-        way_out = "check the file, who may read and write it, and that its disk has room"
-    else:
-        way_out = "please report it"
+        way_out = "check who may read and write there, and that its disk has room"
+        if error.filename is not None:
+            reason = f"{os.fsdecode(error.filename)}: {error.strerror}"
+    package = Path(__file__).parent
     frames = traceback.extract_tb(error.__traceback__)
-    # The last frame of ours: those below are of libraries.
-    ours = [frame for frame in frames if Path(frame.filename).is_relative_to(Path(__file__).parent)]
-    where = f"{Path(ours[-1].filename).name}:{ours[-1].lineno}" if ours else "unknown"
+    # The last frame of ours; those after it are of libraries.
+    file, line = [
+        (Path(frame.filename), frame.lineno)
+        for frame in frames
+        if Path(frame.filename).is_relative_to(package)
+    ][-1]
+    what = type(error).__name__
+    if reason:
+        what += f" ({textwrap.shorten(reason, 300, placeholder='...')})"
     return (
-        f"{type(error).__name__} ({textwrap.shorten(reason, 300, placeholder='...')}) at {where}; "
-        f"{way_out}; `python -X dev -m alpha_dimt` with the same arguments shows every call"
+        f"{what} at {file.relative_to(package)}:{line}; {way_out}; `python -X dev -m alpha_dimt` "
+        "with the same arguments shows every call"
     )
 
 
 def _pipe_closed() -> NoReturn:
     """End because nobody reads the output any more, as `head` does."""
-    # Python flushes once more at its end; what it has left goes nowhere.
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    _discard_output()
     sys.exit(141)
+
+
+def _discard_output() -> None:
+    """Let what is left go nowhere: Python flushes it once more at its end, which would fail."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

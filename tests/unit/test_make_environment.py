@@ -15,14 +15,19 @@ BACKEND = """
 import zipfile
 from pathlib import Path
 
+FILES = {
+    "METADATA": "Metadata-Version: 2.1\\nName: alpha-dimt\\nVersion: 0.1.0",
+    "WHEEL": "Wheel-Version: 1.0\\nRoot-Is-Purelib: true\\nTag: py3-none-any",
+    "entry_points.txt": "[console_scripts]\\nalpha-dimt = alpha_dimt:main",
+    "RECORD": "",
+}
+
 def build_editable(wheels, config_settings=None, metadata_directory=None):
-    name, info = "alpha_dimt-0.1.0-py3-none-any.whl", "alpha_dimt-0.1.0.dist-info"
+    name = "alpha_dimt-0.1.0-py3-none-any.whl"
     with zipfile.ZipFile(Path(wheels, name), "w") as wheel:
         wheel.writestr("alpha_dimt.pth", str(Path("src").absolute()))
-        wheel.writestr(f"{info}/METADATA", "Metadata-Version: 2.1\\nName: alpha-dimt\\nVersion: 0.1.0")
-        wheel.writestr(f"{info}/WHEEL", "Wheel-Version: 1.0\\nRoot-Is-Purelib: true\\nTag: py3-none-any")
-        wheel.writestr(f"{info}/entry_points.txt", "[console_scripts]\\nalpha-dimt = alpha_dimt:main")
-        wheel.writestr(f"{info}/RECORD", "")
+        for file, content in FILES.items():
+            wheel.writestr(f"alpha_dimt-0.1.0.dist-info/{file}", content)
     return name
 """
 PROJECT = """
@@ -36,7 +41,7 @@ version = "0.1.0"
 """
 pytestmark = pytest.mark.slow
 
-ODD = "a b?c#d%20e&f'g ü"
+ODD = "a b?c#d&e'f ü"
 
 
 @pytest.fixture
@@ -144,6 +149,16 @@ def test_the_first_installation_names_no_old_one(project: Path):
     assert "could not be installed" in result.stderr
     assert "as it was" not in result.stderr
     assert environments(project) == []
+
+
+def test_a_path_that_mlflow_cannot_work_from_is_refused_first(project: Path):
+    renamed = project.rename(project.with_name("100%"))
+
+    result = make(renamed)
+
+    assert result.returncode != 0
+    assert "per cent sign; name another: make VENV=/path/venv" in result.stderr
+    assert environments(renamed) == []
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL])

@@ -2,6 +2,7 @@
 
 import errno
 import fcntl
+import importlib.util
 import os
 import sqlite3
 import textwrap
@@ -22,10 +23,20 @@ _NO_LOCKS = {errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP, errno.EINVAL}
 
 
 def configure_mlflow() -> None:
-    """Set what mlflow reads when it is imported or first used.
+    """Set what MLflow reads when it is imported or first used.
 
     A server that is down must not block.
+
+    Raises:
+        UserError: MLflow cannot work from where it is installed.
     """
+    # Of its own folder it does not escape what alembic's configuration takes for a variable.
+    spec = importlib.util.find_spec("mlflow")
+    if spec is not None and "%" in str(spec.origin):
+        raise UserError(
+            f"{Path(str(spec.origin)).parent}: MLflow cannot work from a path with a per cent sign; "
+            "install the environment elsewhere (make VENV=/path/venv)"
+        )
     os.environ["MLFLOW_DISABLE_TELEMETRY"] = "true"
     os.environ["MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR"] = "false"
     os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "1")
