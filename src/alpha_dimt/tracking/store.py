@@ -34,8 +34,8 @@ def configure_mlflow() -> None:
     spec = importlib.util.find_spec("mlflow")
     if spec is not None and "%" in str(spec.origin):
         raise UserError(
-            f"{Path(str(spec.origin)).parent}: MLflow cannot work from a path with a per cent sign; "
-            "install the environment elsewhere (make VENV=/path/venv)"
+            f"{Path(str(spec.origin)).parent}: MLflow cannot work from a path with a per cent "
+            "sign; install the environment elsewhere (make VENV=/path/venv)"
         )
     os.environ["MLFLOW_DISABLE_TELEMETRY"] = "true"
     os.environ["MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR"] = "false"
