@@ -7,6 +7,7 @@ import os
 import re
 import sys
 import textwrap
+import traceback
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -91,6 +92,7 @@ TOUR: dict[str, dict[str, str]] = {
         "figures": "--out my/figures runs/*/seed*",
         "report": "--tables tables --examples report/examples.json --out my/report.html "
         "runs/*/seed*",
+        "check-tracking": "--uri sqlite:///my/mlflow.db --experiment toy --receipt my/track.json",
         "track": "--uri sqlite:///my/mlflow.db --experiment toy --receipt my/track.json "
         "runs/*/seed*",
     },
@@ -116,7 +118,7 @@ class Commands(click.Group):
                     formatter.write(_example(name, arguments))
 
     def invoke(self, ctx: click.Context) -> object:
-        """Run a command; an error of the user's or the system's is one line and its exit code."""
+        """Run a command; an error of the user's is one line and its exit code."""
         try:
             return super().invoke(ctx)
         except UserError as error:
@@ -124,10 +126,6 @@ class Commands(click.Group):
             raise kind(str(error)) from error
         except BrokenPipeError:
             _pipe_closed()
-        except PermissionError as error:
-            raise click.ClickException(
-                f"{error.filename}: {error.strerror}; check who may read and write there"
-            ) from error
 
 
 def _language(ctx: click.Context, param: click.Parameter, value: str) -> str:
@@ -428,6 +426,17 @@ def report(tables: Path, examples: Path | None, out: Path, runs: tuple[Path, ...
 @cli.command()
 @click.option("--uri", required=True, help="MLflow tracking URI.")
 @click.option("--experiment", required=True, help="MLflow experiment.")
+@click.option("--receipt", type=NEW, required=True, help="JSON file that `track` will write.")
+def check_tracking(uri: str, experiment: str, receipt: Path) -> None:
+    """Check that `track` will be able to log runs, before they are trained."""
+    from alpha_dimt.tracking.ready import check_tracking as check
+
+    check(uri, experiment, receipt)
+
+
+@cli.command()
+@click.option("--uri", required=True, help="MLflow tracking URI.")
+@click.option("--experiment", required=True, help="MLflow experiment.")
 @click.option("--receipt", type=NEW, required=True, help="JSON file that lists the MLflow runs.")
 @click.option("--preset", help="Preset of the experiment, for a tag.")
 @click.option("--attach", type=FILE, multiple=True, help="Table or figure of all runs.")
@@ -459,7 +468,10 @@ def doctor(as_json: bool) -> None:
 
 
 def main() -> None:
-    """Entry point: Ctrl-C exits with 130 and one line, a closed pipe with 141 and none."""
+    """Entry point: Ctrl-C exits with 130 and one line, a closed pipe with 141 and none.
+
+    What nobody has foreseen is one line too; `python -X dev` shows where it comes from.
+    """
     try:
         cli.main(prog_name="alpha-dimt", standalone_mode=False)
         sys.stdout.flush()
@@ -471,10 +483,47 @@ def main() -> None:
         sys.exit(error.exit_code)
     except BrokenPipeError:
         _pipe_closed()
+    except Exception as error:
+        if sys.flags.dev_mode:
+            raise
+        click.echo(f"Error: {_unforeseen(error)}", err=True)
+        _discard_output()
+        sys.exit(1)
+
+
+def _unforeseen(error: Exception) -> str:
+    """Return a sentence about an error that no command expects."""
+    reason = " ".join(str(error).split())
+    way_out = "please report it"
+    if isinstance(error, MemoryError):
+        way_out = "give it more memory, or a smaller batch, corpus or model"
+    elif isinstance(error, OSError):
+        way_out = "check who may read and write there, and that its disk has room"
+        if error.filename is not None:
+            reason = f"{os.fsdecode(error.filename)}: {error.strerror}"
+    package = Path(__file__).parent
+    frames = traceback.extract_tb(error.__traceback__)
+    # The last frame of ours; those after it are of libraries.
+    file, line = [
+        (Path(frame.filename), frame.lineno)
+        for frame in frames
+        if Path(frame.filename).is_relative_to(package)
+    ][-1]
+    what = type(error).__name__
+    if reason:
+        what += f" ({textwrap.shorten(reason, 300, placeholder='...')})"
+    return (
+        f"{what} at {file.relative_to(package)}:{line}; {way_out}; `python -X dev -m alpha_dimt` "
+        "with the same arguments shows every call"
+    )
 
 
 def _pipe_closed() -> NoReturn:
     """End because nobody reads the output any more, as `head` does."""
-    # Python flushes once more at its end; what it has left goes nowhere.
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    _discard_output()
     sys.exit(141)
+
+
+def _discard_output() -> None:
+    """Let what is left go nowhere: Python flushes it once more at its end, which would fail."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

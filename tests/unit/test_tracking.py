@@ -24,7 +24,8 @@ from alpha_dimt.tracking.records import (
     translations,
     without_seed,
 )
-from alpha_dimt.tracking.upload import _create_database, track_runs
+from alpha_dimt.tracking.store import create_database
+from alpha_dimt.tracking.upload import track_runs
 
 CONFIG = Path(__file__).parents[2] / "config" / "config.yaml"
 START = 1_790_000_000_000
@@ -113,7 +114,7 @@ def make_run(
 def database(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A database with MLflow's tables, made once: that takes seconds."""
     path = tmp_path_factory.mktemp("template") / "mlflow.db"
-    _create_database(path)
+    create_database(path)
     return path
 
 

@@ -52,6 +52,10 @@ rule training_table:
         "--out results/{wildcards.corpus}/tables/training {params.runs} > {log} 2>&1"
 
 
+# Relative to the project: in a URI, an absolute path would end at a question mark in it.
+TRACKING_URI = experiment.tracking.uri or "sqlite:///results/mlflow.db"
+
+
 # One job uploads all runs: two at once could make one run twice. It goes last: without the profile's
 # keep-going, a server that is down would stop the tables and figures that have not begun.
 rule track:
@@ -86,8 +90,7 @@ rule track:
         attached=lambda wildcards, input: " ".join(
             f"--attach {file}" for file in input.attached
         ),
-        uri=experiment.tracking.uri
-        or f"sqlite:///{Path('results/mlflow.db').absolute()}",
+        uri=TRACKING_URI,
     shell:
         "python -m alpha_dimt track --uri {params.uri:q} --experiment {wildcards.corpus} "
         "{params.preset} {params.attached} --receipt {output} {params.runs} > {log} 2>&1"

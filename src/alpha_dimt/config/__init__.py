@@ -5,6 +5,7 @@
 concern. Every slice is complete, with every default written out, and has a fingerprint.
 
     section     what all parts are made of: frozen, no unknown keys, a fingerprint
+    names       what file systems, Python and MLflow take
     data        corpora, preparation, vocabularies
     proposal    q0, its candidates and their reward
     schedules   alpha and tau that move

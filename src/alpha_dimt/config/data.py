@@ -5,7 +5,8 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, PositiveInt, model_validator
 
-from alpha_dimt.config.section import Name, Section, Seed
+from alpha_dimt.config.names import CorpusName, FileName
+from alpha_dimt.config.section import Section, Seed
 
 Language = Annotated[str, Field(pattern=r"^[a-z]{2,3}$", description="ISO 639 code, as Moses uses")]
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
@@ -14,7 +15,9 @@ Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 class CorpusBase(Section):
     """What all corpora share."""
 
-    name: Name = Field(description="names the folder under results/ and the MLflow experiment")
+    name: CorpusName = Field(
+        description="names the folder under results/ and the MLflow experiment"
+    )
     source: Language = "de"
     target: Language = "en"
 
@@ -29,7 +32,7 @@ class ToyCorpus(CorpusBase):
     """The embedded corpus: German-English-like pairs drawn from a seeded grammar."""
 
     kind: Literal["toy"]
-    name: Name = "toy"
+    name: CorpusName = "toy"
     seed: Seed = 1
     train: PositiveInt = Field(6000, description="sentence pairs")
     valid: PositiveInt = Field(500, description="sentence pairs")
@@ -49,15 +52,17 @@ class Multi30kCorpus(DownloadedCorpus):
     """Multi30k task 1: raw captions, one gzip file a split and language."""
 
     kind: Literal["multi30k"]
-    name: Name = "multi30k"
-    sha256: dict[str, Sha256] = Field(description="checksum of every upstream file, by file name")
+    name: CorpusName = "multi30k"
+    sha256: dict[FileName, Sha256] = Field(
+        description="checksum of every upstream file, by file name"
+    )
 
 
 class Iwslt14Corpus(DownloadedCorpus):
     """IWSLT'14 de-en as MIXER (Ranzato et al., 2016) and the paper prepare it."""
 
     kind: Literal["iwslt14"]
-    name: Name = "iwslt14"
+    name: CorpusName = "iwslt14"
     archive: str = "de-en.tgz"
     size: PositiveInt = Field(19_982_877, description="bytes of the archive; a hard check")
     md5: str = Field(

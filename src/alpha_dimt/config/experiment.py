@@ -81,6 +81,19 @@ class Experiment(Section):
         return with_preset(values) if isinstance(values, dict) else values
 
     @model_validator(mode="after")
+    def _folders_apart(self) -> Self:
+        """Refuse systems that some file systems would put into one folder."""
+        spelled: dict[str, str] = {}
+        for system in self.systems:
+            other = spelled.setdefault(system.lower(), system)
+            if other != system:
+                raise ValueError(
+                    f"systems {other} and {system} differ in upper and lower case alone, which "
+                    "some file systems do not tell apart; rename one"
+                )
+        return self
+
+    @model_validator(mode="after")
     def _whole(self) -> Self:
         if len(set(self.seeds)) != len(self.seeds):
             raise ValueError("seeds must be distinct")

@@ -11,6 +11,7 @@ from pydantic import (
     model_validator,
 )
 
+from alpha_dimt.config.names import TrackingUri
 from alpha_dimt.config.section import Section
 
 Device = Literal["auto", "cpu", "cuda"]
@@ -97,4 +98,6 @@ class Decoding(Section):
 class Tracking(Section):
     """Where runs are logged for comparison."""
 
-    uri: str | None = Field(None, description="MLflow tracking URI; null: SQLite in results/")
+    uri: TrackingUri | None = Field(
+        None, description="MLflow tracking URI; null: SQLite in results/"
+    )
