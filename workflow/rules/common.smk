@@ -24,6 +24,7 @@ try:
     from alpha_dimt import config as typed
     from alpha_dimt import resources as limits
     from alpha_dimt.errors import UserError
+    from alpha_dimt.files import sha256
     from alpha_dimt.layout import state_of
 except ModuleNotFoundError as error:
     sys.exit(
@@ -52,8 +53,11 @@ def user_files(corpus):
 
 # `sys.exit` prints the one line alone; a WorkflowError adds the lines of this file to it.
 try:
-    experiment = typed.parse(
-        typed.Experiment, config, ", ".join(map(str, workflow.configfiles))
+    # Snakemake's own reader takes `no` for false and says nothing of a key that is given twice.
+    experiment = typed.load_all(
+        typed.Experiment,
+        workflow.configfiles,
+        workflow.config_settings.config_args or (),
     )
     USER_FILES = user_files(experiment.corpus)
     CORPUS_SIZE = limits.corpus_size(experiment.corpus)
@@ -115,6 +119,16 @@ def for_languages(pattern):
 VOCABULARY = for_languages("results/{corpus}/data/encoded/vocab.{language}.txt")
 if isinstance(experiment.preparation.vocabulary, typed.Bpe):
     VOCABULARY += for_languages("results/{corpus}/data/encoded/codes.{language}.txt")
+
+
+def is_pattern(file):
+    """Return whether Snakemake would take the name of a file for a pattern of names."""
+    return any(character in file for character in "{}<>")
+
+
+def checksums_of_patterns(wildcards):
+    """Return checksums of the user's files that Snakemake cannot watch itself."""
+    return [sha256(Path(file)) for file in USER_FILES if is_pattern(file)]
 
 
 def run_slice(wildcards):

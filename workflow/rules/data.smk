@@ -6,7 +6,7 @@
 
 rule fetch:
     input:
-        USER_FILES,
+        [file for file in USER_FILES if not is_pattern(file)],
     output:
         expand(
             "results/{{corpus}}/data/raw/{split}.{language}",
@@ -25,8 +25,10 @@ rule fetch:
             f"--mirror={mirror}"
             for mirror in getattr(experiment.corpus, "mirrors", ())
         ),
+    # Functions, for Snakemake would take braces in a path for wildcards.
     params:
-        config=experiment.data_config().canonical_json(),
+        config=lambda wildcards: experiment.data_config().canonical_json(),
+        checksums=checksums_of_patterns,
     shell:
         r"printf '%s\n' {params.config:q} > {output.config} && "
         "python -m alpha_dimt fetch --config {output.config} {resources.mirrors} "

@@ -86,7 +86,7 @@ rule track:
         attached=lambda wildcards, input: " ".join(
             f"--attach {file}" for file in input.attached
         ),
-        uri=experiment.tracking.uri
+        uri=lambda wildcards: experiment.tracking.uri
         or f"sqlite:///{Path('results/mlflow.db').absolute()}",
     shell:
         "python -m alpha_dimt track --uri {params.uri:q} --experiment {wildcards.corpus} "
