@@ -1,6 +1,5 @@
 """Two runs, two systems or two files of hypotheses: which is better, and how sure is that?"""
 
-import json
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -26,7 +25,7 @@ from alpha_dimt.evaluation.significance import (
     compare,
     resample,
 )
-from alpha_dimt.files import read_json, read_lines, sha256
+from alpha_dimt.files import finite_json, read_json, read_lines, sha256
 from alpha_dimt.layout import reference_of
 from alpha_dimt.tables import formatted_interval
 
@@ -213,7 +212,7 @@ def json_text(found: Found) -> str:
         "by_seed": [{"seed": seed, **asdict(one)} for seed, one in found.by_seed.items()],
         "tests": {"resamples": RESAMPLES, "trials": TRIALS, "seed": SEED, "level": LEVEL},
     }
-    return json.dumps(document, indent=2, ensure_ascii=False)
+    return finite_json(document, indent=2)
 
 
 def in_words(found: Found) -> Iterable[str]:

@@ -56,7 +56,7 @@ def print_findings(*, as_json: bool) -> bool:
     healthy = all(finding.state != "missing" for finding in findings)
     if as_json:
         document = {"healthy": healthy, "findings": [asdict(finding) for finding in findings]}
-        print(json.dumps(document, indent=2, ensure_ascii=False))
+        print(json.dumps(document, indent=2, ensure_ascii=False, allow_nan=False))
         return healthy
     width = max(len(finding.name) for finding in findings)
     marks = {"ok": "ok", "optional": "-", "warning": "warning", "missing": "MISSING"}

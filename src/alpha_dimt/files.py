@@ -4,6 +4,7 @@ import errno
 import gzip
 import hashlib
 import json
+import math
 import os
 import shutil
 import tempfile
@@ -197,6 +198,19 @@ def write_json(path: Path, value: Any) -> None:
     """Write indented JSON with sorted keys, atomically."""
     text = json.dumps(value, indent=2, sort_keys=True, ensure_ascii=False, allow_nan=False)
     write_text(path, text + "\n")
+
+
+def finite_json(value: Any, *, indent: int | None = None) -> str:
+    """Return JSON to be shown, with null for infinity and NaN, which JSON does not have."""
+    return json.dumps(_finite(value), indent=indent, ensure_ascii=False, allow_nan=False)
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _finite(part) for key, part in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(part) for part in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def read_json(path: Path) -> Any:

@@ -1,6 +1,5 @@
 """Tables as Markdown, LaTeX and HTML, and as JSON that can be read back."""
 
-import json
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from html import escape
@@ -8,7 +7,7 @@ from itertools import groupby
 from pathlib import Path
 
 from alpha_dimt.errors import UserError
-from alpha_dimt.files import read_json, write_text
+from alpha_dimt.files import finite_json, read_json, write_text
 
 MISSING = "–"
 
@@ -96,7 +95,7 @@ def write_tables(out: Path, tables: Sequence[Table], *, csv: str, made_from: Mad
 def to_json(tables: Sequence[Table], made_from: MadeFrom) -> str:
     """Return tables as they are laid out, for other pages that show them."""
     document = {"made_from": made_from, "tables": [asdict(table) for table in tables]}
-    return json.dumps(document, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
+    return finite_json(document, indent=1) + "\n"
 
 
 def read_tables(path: Path, made_from: MadeFrom | None = None) -> list[Table]:

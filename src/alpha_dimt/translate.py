@@ -1,6 +1,5 @@
 """Translate new text: raw lines in, raw lines out, as they come."""
 
-import json
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -19,7 +18,7 @@ from alpha_dimt.decoding import (
 )
 from alpha_dimt.errors import UserError
 from alpha_dimt.evaluation.bleu import detokenise
-from alpha_dimt.files import read_lines
+from alpha_dimt.files import finite_json, read_lines
 from alpha_dimt.layout import ModelFiles, beam_config_of, model_files
 from alpha_dimt.ragged import Ragged
 from alpha_dimt.runtime import use_threads
@@ -228,4 +227,4 @@ def translate_stream(
 
 
 def _json(translation: Translation) -> str:
-    return json.dumps(translation._asdict(), ensure_ascii=False)
+    return finite_json(translation._asdict())

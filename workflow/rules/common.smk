@@ -53,8 +53,11 @@ def user_files(corpus):
 
 # `sys.exit` prints the one line alone; a WorkflowError adds the lines of this file to it.
 try:
-    experiment = typed.parse(
-        typed.Experiment, config, ", ".join(map(str, workflow.configfiles))
+    # Snakemake's own reader takes `no` for false and says nothing of a key that is given twice.
+    experiment = typed.load_all(
+        typed.Experiment,
+        workflow.configfiles,
+        workflow.config_settings.config_args or (),
     )
     USER_FILES = user_files(experiment.corpus)
     CORPUS_SIZE = limits.corpus_size(experiment.corpus)
@@ -141,9 +144,13 @@ def force_stale():
 
 
 def text_to_fetch(wildcards):
-    """Return the user's own files; asked once for each planning of the workflow."""
+    """Return the user's own files; asked once for each planning of the workflow.
+
+    Snakemake takes names with brackets for patterns of names and cannot watch those files; like
+    all others they are watched by content.
+    """
     force_stale()
-    return USER_FILES
+    return [file for file in USER_FILES if not set(file) & set("{}<>")]
 
 
 def run_slice(wildcards):

@@ -25,8 +25,9 @@ rule fetch:
             f"--mirror={mirror}"
             for mirror in getattr(experiment.corpus, "mirrors", ())
         ),
+    # Functions, for Snakemake would take braces in a path for wildcards.
     params:
-        config=experiment.data_config().canonical_json(),
+        config=lambda wildcards: experiment.data_config().canonical_json(),
     shell:
         r"printf '%s\n' {params.config:q} > {output.config} && "
         "python -m alpha_dimt fetch --config {output.config} {resources.mirrors} "

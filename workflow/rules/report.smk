@@ -90,7 +90,8 @@ rule track:
         attached=lambda wildcards, input: " ".join(
             f"--attach {file}" for file in input.attached
         ),
-        uri=TRACKING_URI,
+        # A function, for Snakemake fills in braces in a text.
+        uri=lambda wildcards: TRACKING_URI,
     shell:
         "python -m alpha_dimt track --uri {params.uri:q} --experiment {wildcards.corpus} "
         "{params.preset} {params.attached} --receipt {output} {params.runs} > {log} 2>&1"

@@ -41,7 +41,7 @@ from alpha_dimt.config.proposal import (
     UniformEdit,
     needs_blocks,
 )
-from alpha_dimt.config.reading import load, parse
+from alpha_dimt.config.reading import load, load_all, parse
 from alpha_dimt.config.schedules import Increase, Linear, OnDecay
 from alpha_dimt.config.section import Reward, Section, canonical_json, fingerprint
 from alpha_dimt.config.systems import (
@@ -110,6 +110,7 @@ __all__ = [
     "fingerprint",
     "from_proposal",
     "load",
+    "load_all",
     "needs_blocks",
     "parse",
 ]

@@ -1,15 +1,47 @@
 """Corpora, and how their text is prepared."""
 
+import re
 from pathlib import Path
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self
+from urllib.parse import unquote
 
-from pydantic import Field, PositiveInt, model_validator
+from pydantic import BeforeValidator, Discriminator, Field, PositiveInt, Tag, model_validator
 
 from alpha_dimt.config.names import CorpusName, FileName
-from alpha_dimt.config.section import Section, Seed
+from alpha_dimt.config.section import Section, Seed, wrong
 
 Language = Annotated[str, Field(pattern=r"^[a-z]{2,3}$", description="ISO 639 code, as Moses uses")]
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+
+
+def local(place: Any) -> Any:
+    """Return the path of a place on this machine: ~/ is written out, file:// is taken off."""
+    if not isinstance(place, str):
+        return place
+    if place.startswith("~/"):
+        return str(Path(place).expanduser())
+    if not place.lower().startswith("file:"):
+        return place
+    path = unquote(re.sub(r"^(?i:file):(//(?i:localhost)?(?=/))?", "", place))
+    if path.startswith("//"):
+        raise wrong(f"a local file has three slashes: file:///{path.lstrip('/')}")
+    return path
+
+
+def _path(value: Any) -> Any:
+    """Return a path, and refuse text that can be none."""
+    if not isinstance(value, str):
+        return value
+    if not value.strip():
+        raise wrong("this is empty, but a path is needed")
+    if re.search(r"[\x00-\x1f\x7f]", value):
+        raise wrong("a path has no line breaks, tabs or other control characters; check the quotes")
+    if re.match(r"(?!file:)[a-z][a-z0-9+.-]*://", value, flags=re.IGNORECASE):
+        raise wrong("this is the address of a server; download it, and give the path of the file")
+    return local(value)
+
+
+LocalPath = Annotated[Path, BeforeValidator(_path)]
 
 
 class CorpusBase(Section):
@@ -24,7 +56,7 @@ class CorpusBase(Section):
     @model_validator(mode="after")
     def _two_languages(self) -> Self:
         if self.source == self.target:
-            raise ValueError("source and target must be different languages")
+            raise wrong("source and target must be different languages", "target")
         return self
 
 
@@ -42,7 +74,7 @@ class ToyCorpus(CorpusBase):
 class DownloadedCorpus(CorpusBase):
     """A corpus whose files come from one of several mirrors."""
 
-    mirrors: tuple[str, ...] = Field(
+    mirrors: tuple[Annotated[str, BeforeValidator(local)], ...] = Field(
         (),
         description="tried in order; each a URL prefix or a local directory of upstream file names",
     )
@@ -76,23 +108,42 @@ class Iwslt14Corpus(DownloadedCorpus):
 class TwoFiles(Section):
     """A split in two aligned text files."""
 
-    source: Path
-    target: Path
+    source: LocalPath
+    target: LocalPath
 
 
 class OneTable(Section):
     """A split in one file of tab-separated source and target, no header."""
 
-    tsv: Path
+    tsv: LocalPath
+
+
+def _form(split: Any) -> str | None:
+    """Return which form of a split is meant, for errors to speak of that one."""
+    if isinstance(split, dict):
+        return "one_table" if "tsv" in split else "two_files"
+    if isinstance(split, OneTable):
+        return "one_table"
+    return "two_files" if isinstance(split, TwoFiles) else None
+
+
+Split = Annotated[
+    Annotated[TwoFiles, Tag("two_files")] | Annotated[OneTable, Tag("one_table")],
+    Discriminator(
+        _form,
+        custom_error_type="wrong",
+        custom_error_message="write {tsv: FILE}, or {source: FILE, target: FILE}",
+    ),
+]
 
 
 class FilesCorpus(CorpusBase):
     """The user's own parallel text; paths are relative to the working directory."""
 
     kind: Literal["files"]
-    train: TwoFiles | OneTable
-    valid: TwoFiles | OneTable
-    test: TwoFiles | OneTable
+    train: Split
+    valid: Split
+    test: Split
 
 
 Corpus = Annotated[

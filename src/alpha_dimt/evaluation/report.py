@@ -1,7 +1,6 @@
 """Scores of files: printed as multi-bleu.perl does, or written as signed JSON."""
 
 import dataclasses
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,7 +11,7 @@ import numpy.typing as npt
 
 from alpha_dimt.errors import UserError
 from alpha_dimt.evaluation.bleu import detokenised_scores, multi_bleu, sentence_statistics
-from alpha_dimt.files import read_json, read_lines, sha256, write_json
+from alpha_dimt.files import finite_json, read_json, read_lines, sha256, write_json
 from alpha_dimt.layout import record_of
 
 
@@ -49,7 +48,7 @@ def print_scores(reference: Path, hypotheses: Sequence[Path], *, as_json: bool) 
                 for text, score in zip(texts, scores, strict=True)
             ],
         }
-        print(json.dumps(document, indent=2, ensure_ascii=False))
+        print(finite_json(document, indent=2))
         return
     for text, score in zip(texts, scores, strict=True):
         print(f"{text.path}: {score}")

@@ -1,6 +1,5 @@
 """The page: one file that opens from disk, without a network."""
 
-import json
 from collections.abc import Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
@@ -17,7 +16,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from alpha_dimt.evaluation.seeds import best_system
-from alpha_dimt.files import write_text
+from alpha_dimt.files import finite_json, write_text
 from alpha_dimt.layout import COLUMNS
 from alpha_dimt.report.charts import all_charts
 from alpha_dimt.report.differences import differences
@@ -178,4 +177,4 @@ def _bundle() -> str:
 
 def _embedded(document: Any) -> Markup:
     """Return JSON that can stand in a script element."""
-    return Markup(json.dumps(document, ensure_ascii=False).replace("<", "\\u003c"))
+    return Markup(finite_json(document).replace("<", "\\u003c"))

@@ -11,7 +11,7 @@ from typing import Any
 from alpha_dimt.config import RunConfig, fingerprint, parse
 from alpha_dimt.errors import UserError
 from alpha_dimt.evaluation.bleu import detokenise
-from alpha_dimt.files import read_json, read_lines, sha256
+from alpha_dimt.files import finite_json, read_json, read_lines, sha256
 from alpha_dimt.layout import encoded_of, model_files, raw_test_of
 from alpha_dimt.runs import settings
 
@@ -161,7 +161,9 @@ def read_run_record(folder: Path, preset: str | None) -> RunRecord:
                 **{key: value for key, value in settings(configured).items() if value},
                 **{f"data.{name}": value for name, value in run["data"].items()},
                 # MLflow's UI compares the tables of runs that name one here.
-                "mlflow.loggedArtifacts": json.dumps([{"path": TRANSLATIONS, "type": "table"}]),
+                "mlflow.loggedArtifacts": json.dumps(
+                    [{"path": TRANSLATIONS, "type": "table"}], allow_nan=False
+                ),
             },
             parameters=flatten(config),
             epochs=epoch_points(folder / "metrics.jsonl"),
@@ -203,7 +205,7 @@ def _errors_of(folder: Path) -> Iterator[None]:
 
 def hash_of(values: Any) -> str:
     """Return the SHA-256 of plain values."""
-    return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()
+    return hashlib.sha256(json.dumps(values, sort_keys=True, allow_nan=False).encode()).hexdigest()
 
 
 def without_seed(config: Mapping[str, Any]) -> dict[str, Any]:
@@ -219,7 +221,9 @@ def flatten(values: Mapping[str, Any], prefix: str = "") -> dict[str, str]:
         if isinstance(value, Mapping) and value:
             flat |= flatten(value, f"{prefix}{key}.")
         else:
-            flat[prefix + key] = value if isinstance(value, str) else json.dumps(value)
+            flat[prefix + key] = (
+                value if isinstance(value, str) else json.dumps(value, allow_nan=False)
+            )
     return flat
 
 
@@ -288,7 +292,7 @@ def translations(folder: Path, config: RunConfig) -> str:
     rows = list(zip(sources, shown, references, strict=False))
     # MLflow's UI groups by the first column and compares the second.
     columns = ["source", "hypothesis", "reference"]
-    return json.dumps({"columns": columns, "data": rows}, ensure_ascii=False)
+    return finite_json({"columns": columns, "data": rows})
 
 
 def _model(config: RunConfig, folder: Path) -> dict[str, Path]:

@@ -226,8 +226,8 @@ def _dataset(split: Dataset) -> Any:
             name=split.name,
             digest=split.digest[:_DIGEST],
             source_type="local",
-            source=json.dumps({"uri": str(split.path)}),
-            profile=json.dumps(split.profile),
+            source=json.dumps({"uri": str(split.path)}, allow_nan=False),
+            profile=json.dumps(split.profile, allow_nan=False),
         ),
         [InputTag("mlflow.data.context", split.split)],
     )
