@@ -325,15 +325,32 @@ def score(reference: Path, as_json: bool, hypotheses: tuple[Path, ...]) -> None:
     help="Language of the text (ISO 639: en), for the detokeniser.",
 )
 @click.option("--lowercase/--cased", required=True, help="Whether the systems' text is lower-case.")
+@click.option(
+    "--detokenised-reference",
+    is_flag=True,
+    help="The corpus has tokens alone; --raw was made from them.",
+)
 @click.option("--out", type=NEW, required=True, help="JSON file of signed scores.")
 def evaluate(
-    hypotheses: Path, tokenised: Path, raw: Path, language: str, lowercase: bool, out: Path
+    hypotheses: Path,
+    tokenised: Path,
+    raw: Path,
+    language: str,
+    lowercase: bool,
+    detokenised_reference: bool,
+    out: Path,
 ) -> None:
     """Write all scores of one file of hypotheses, each with its definition."""
     from alpha_dimt.evaluation.report import evaluate_file
 
     evaluate_file(
-        hypotheses, tokenised=tokenised, raw=raw, language=language, lowercase=lowercase, out=out
+        hypotheses,
+        tokenised=tokenised,
+        raw=raw,
+        language=language,
+        lowercase=lowercase,
+        detokenised_reference=detokenised_reference,
+        out=out,
     )
 
 

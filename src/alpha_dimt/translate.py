@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
 from alpha_dimt.config import Decoding, RunConfig, load
+from alpha_dimt.data.detokenise import detokenise
 from alpha_dimt.data.subword import segment
 from alpha_dimt.data.tokenise import tokenise
 from alpha_dimt.decoding import (
@@ -17,7 +18,6 @@ from alpha_dimt.decoding import (
     search_all,
 )
 from alpha_dimt.errors import UserError
-from alpha_dimt.evaluation.bleu import detokenise
 from alpha_dimt.files import finite_json, read_lines
 from alpha_dimt.layout import ModelFiles, beam_config_of, model_files
 from alpha_dimt.ragged import Ragged

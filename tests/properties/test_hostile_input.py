@@ -21,10 +21,10 @@ from alpha_dimt.config import DataConfig, Experiment, FilesCorpus, RunConfig, lo
 from alpha_dimt.data import iwslt14
 from alpha_dimt.data.archive import read_members
 from alpha_dimt.data.corpora import write_raw
+from alpha_dimt.data.detokenise import detokenise
 from alpha_dimt.data.encoded import AugmentedCorpus, read_pairs
 from alpha_dimt.data.parallel import read_pairs as read_texts
 from alpha_dimt.errors import UserError
-from alpha_dimt.evaluation.bleu import detokenise
 from alpha_dimt.evaluation.report import print_scores
 from alpha_dimt.files import read_json, read_lines
 from alpha_dimt.runs import read_run

@@ -31,7 +31,8 @@ ALLOWED: dict[str, set[str]] = {
     "kernels": set(),
     "objectives": set(),
     "search": set(),
-    "evaluation": {"layout"},
+    # Detokenises text before it scores it.
+    "evaluation": {"data", "layout"},
     "proposals": set(),
     "rewards": {"proposals"},
     "data": {"progress", "proposals", "rewards"},
@@ -51,11 +52,11 @@ ALLOWED: dict[str, set[str]] = {
     # Shows what the tables show; only reads, so needs no model.
     "report": {"evaluation", "layout", "runs", "table_formats", "tables"},
     "examples": {"data", "decoding", "layout", "model", "report", "runtime"},
-    "translate": {"data", "decoding", "evaluation", "layout", "runtime", "search"},
+    "translate": {"data", "decoding", "layout", "runtime", "search"},
     # Must not need PyTorch: loads `runtime` by name, where PyTorch loads.
     "doctor": {"hardware"},
     # Tags say what Table 1 says; a model is logged with what translates, and loaded by it.
-    "tracking": {"evaluation", "layout", "runs", "translate"},
+    "tracking": {"data", "evaluation", "layout", "runs", "translate"},
     "cli": {
         *("compare", "comparisons", "data", "decoding", "devices", "doctor", "evaluation"),
         *(

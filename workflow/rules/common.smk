@@ -43,10 +43,21 @@ def user_files(corpus):
             files.append(split.tsv)
         else:
             files += [split.source, split.target]
+    return checked(files, "corpus")
+
+
+def word_lists(vocabulary):
+    """Return the user's own vocabularies."""
+    lists = vocabulary.lists if isinstance(vocabulary, typed.Words) else ()
+    return checked(lists, "preparation.vocabulary")
+
+
+def checked(files, key):
+    """Return paths of files that are there; `key` is where they are named."""
     for file in files:
         if not file.is_file():
             raise UserError(
-                f"{file}: there is no such file; check corpus in the configuration"
+                f"{file}: there is no such file; check {key} in the configuration"
             )
     return [str(file) for file in files]
 
@@ -60,6 +71,7 @@ try:
         workflow.config_settings.config_args or (),
     )
     USER_FILES = user_files(experiment.corpus)
+    WORD_LISTS = word_lists(experiment.preparation.vocabulary)
     CORPUS_SIZE = limits.corpus_size(experiment.corpus)
 except UserError as error:
     sys.exit(str(error))

@@ -67,6 +67,7 @@ rule tokenise:
 
 rule encode:
     input:
+        WORD_LISTS,
         expand(
             "results/{{corpus}}/data/text/{split}.{language}",
             split=["train", "valid", "test"],

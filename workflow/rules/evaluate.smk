@@ -17,7 +17,9 @@ rule evaluate:
         runtime=EVALUATION.minutes,
         mem_mb=EVALUATION.mem_mb,
     params:
-        case="--cased" if experiment.preparation.lowercase == "never" else "--lowercase",
+        # Two options, for the shell line stays as it is.
+        case=("--cased" if experiment.preparation.lowercase == "never" else "--lowercase")
+        + (" --detokenised-reference" if experiment.preparation.tokenised else ""),
         language=TARGET,
     shell:
         "python -m alpha_dimt evaluate --hypotheses {input.hypotheses} "

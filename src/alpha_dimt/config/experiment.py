@@ -4,7 +4,7 @@ from typing import Any, Literal, Self
 
 from pydantic import Field, ValidationError, model_validator
 
-from alpha_dimt.config.data import Corpus, DownloadedCorpus, Preparation
+from alpha_dimt.config.data import Corpus, DownloadedCorpus, FilesCorpus, Preparation
 from alpha_dimt.config.presets import with_preset
 from alpha_dimt.config.proposal import Proposal, needs_blocks
 from alpha_dimt.config.reading import explain
@@ -95,6 +95,10 @@ class Experiment(Section):
 
     @model_validator(mode="after")
     def _whole(self) -> Self:
+        if self.preparation.tokenised and not isinstance(self.corpus, FilesCorpus):
+            raise ValueError(
+                f"preparation.tokenised is for corpus.kind files; {self.corpus.kind} is raw text"
+            )
         if len(set(self.seeds)) != len(self.seeds):
             raise wrong("each seed may be given once", "seeds")
         for system, objective in self.systems.items():

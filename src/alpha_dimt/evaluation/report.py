@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from alpha_dimt.data.unspaced import is_unspaced
 from alpha_dimt.errors import UserError
 from alpha_dimt.evaluation.bleu import detokenised_scores, multi_bleu, sentence_statistics
 from alpha_dimt.files import finite_json, read_json, read_lines, sha256, write_json
@@ -56,7 +57,14 @@ def print_scores(reference: Path, hypotheses: Sequence[Path], *, as_json: bool) 
 
 
 def evaluate_file(
-    hypotheses: Path, *, tokenised: Path, raw: Path, language: str, lowercase: bool, out: Path
+    hypotheses: Path,
+    *,
+    tokenised: Path,
+    raw: Path,
+    language: str,
+    lowercase: bool,
+    out: Path,
+    detokenised_reference: bool = False,
 ) -> None:
     """Write every score of a file of hypotheses as JSON, each with its definition.
 
@@ -67,6 +75,8 @@ def evaluate_file(
         language: ISO 639 code of the text.
         lowercase: whether `hypotheses` and `tokenised` are lower-case.
         out: JSON file.
+        detokenised_reference: whether `raw` was made from the tokens of a corpus that has nothing
+            else (`preparation.tokenised`).
 
     Raises:
         UserError: a file is missing, empty or no text, or the numbers of lines differ.
@@ -76,9 +86,18 @@ def evaluate_file(
     _check_aligned(text, raw_reference)
     made = translated(hypotheses, text)
     scores = {
-        "multi_bleu": multi_bleu(text.lines, reference.lines, lowercased=lowercase),
+        "multi_bleu": multi_bleu(
+            text.lines,
+            reference.lines,
+            lowercased=lowercase,
+            characters=is_unspaced(language) and not detokenised_reference,
+        ),
         **detokenised_scores(
-            text.lines, raw_reference.lines, language=language, lowercased=lowercase
+            text.lines,
+            raw_reference.lines,
+            language=language,
+            lowercased=lowercase,
+            detokenised_reference=detokenised_reference,
         ),
     }
     write_json(

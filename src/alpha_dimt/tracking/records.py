@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from alpha_dimt.config import RunConfig, fingerprint, parse
+from alpha_dimt.data.detokenise import detokenise
 from alpha_dimt.errors import UserError
-from alpha_dimt.evaluation.bleu import detokenise
 from alpha_dimt.files import finite_json, read_json, read_lines, sha256
 from alpha_dimt.layout import encoded_of, model_files, raw_test_of
 from alpha_dimt.runs import settings

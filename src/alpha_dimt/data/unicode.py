@@ -1,0 +1,18 @@
+"""One form for text that looks alike."""
+
+from collections.abc import Sequence
+from typing import Literal
+from unicodedata import normalize
+
+# A zero-width space is where words part; a byte order mark within a file is nothing.
+_ODD = str.maketrans({"\u200b": " ", "\ufeff": None})
+
+
+def compose(lines: Sequence[str], form: Literal["nfc", "as_is"] = "nfc") -> list[str]:
+    """Return text in Unicode's composed form (NFC), or as it is.
+
+    Zero-width spaces become spaces, and byte order marks that are not at the start of a file go.
+    """
+    if form == "as_is":
+        return list(lines)
+    return [normalize("NFC", line).translate(_ODD) for line in lines]
