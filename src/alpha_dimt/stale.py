@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from alpha_dimt.config import Experiment, from_proposal
+from alpha_dimt.data.manifest import is_unchanged
 from alpha_dimt.layout import COLUMNS, identity_of, record_of
 
 Json = dict[str, Any]
@@ -40,10 +41,22 @@ class Results:
     # ------------------------------------------------------------------------------- stages
 
     def _data(self) -> Iterator[Path]:
-        folder = self.folder / "data"
-        config = folder / "config.json"
-        if _differs(config, self.experiment.data_config().model_dump(mode="json")):
-            yield config
+        folder, config = self.folder / "data", self.experiment.data_config()
+        if _differs(folder / "config.json", config.model_dump(mode="json")):
+            yield folder / "config.json"
+        raw, text = _read(folder / "raw/report.json"), _read(folder / "text/report.json")
+        if raw is not None and not (
+            raw.get("config") == config.corpus.fingerprint()
+            and all(map(is_unchanged, raw.get("sources", [])))
+        ):
+            yield folder / "raw/report.json"
+        encoded = _read(folder / "encoded/report.json")
+        for stage, report, before in (("text", text, raw), ("encoded", encoded, text)):
+            if report is not None and not _follows(report, before, config.fingerprint()):
+                yield folder / stage / "report.json"
+        for about in (encoded or {}).get("vocabularies", {}).values():
+            if "list" in about and not is_unchanged(about["list"]):
+                yield folder / "encoded/report.json"
 
     def _candidates(self) -> Iterator[Path]:
         for system, objective in self.experiment.systems.items():
@@ -168,6 +181,17 @@ class Results:
         """Return the checksums of encoded splits as their report has them."""
         splits = self._encoded.get("splits", {})
         return [splits.get(name, {}).get("sha256") for name in names]
+
+
+def _follows(report: Json, before: Json | None, key: str) -> bool:
+    """Return whether a stage worked by a configuration, on what the stage before it has written."""
+    files = (before or {}).get("files", {})
+    made_from = report.get("made_from")
+    return (
+        report.get("config") == key
+        and isinstance(made_from, dict)
+        and all(files.get(name) == found for name, found in made_from.items())
+    )
 
 
 def _sums(record: Any, *names: str) -> list[Any]:

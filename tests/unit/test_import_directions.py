@@ -22,7 +22,7 @@ ALLOWED: dict[str, set[str]] = {
     "layout": set(),
     # Asked by the workflow, which knows the configuration and the records of results.
     "resources": set(),
-    "stale": {"layout"},
+    "stale": {"data", "layout"},
     # A file lock; it must be held before torch looks for devices.
     "devices": set(),
     "runtime": {"hardware"},

@@ -33,27 +33,8 @@ except ModuleNotFoundError as error:
     )
 
 
-def user_files(corpus):
-    """Return the user's own text files, which the workflow reads but does not make."""
-    if corpus.kind != "files":
-        return []
-    files = []
-    for split in (corpus.train, corpus.valid, corpus.test):
-        if isinstance(split, typed.OneTable):
-            files.append(split.tsv)
-        else:
-            files += [split.source, split.target]
-    return checked(files, "corpus")
-
-
-def word_lists(vocabulary):
-    """Return the user's own vocabularies."""
-    lists = vocabulary.lists if isinstance(vocabulary, typed.Words) else ()
-    return checked(lists, "preparation.vocabulary")
-
-
 def checked(files, key):
-    """Return paths of files that are there; `key` is where they are named."""
+    """Return paths of the user's own files that are there; `key` is where they are named."""
     for file in files:
         if not file.is_file():
             raise UserError(
@@ -70,8 +51,10 @@ try:
         workflow.configfiles,
         workflow.config_settings.config_args or (),
     )
-    USER_FILES = user_files(experiment.corpus)
-    WORD_LISTS = word_lists(experiment.preparation.vocabulary)
+    USER_FILES = checked(experiment.corpus.files, "corpus")
+    WORD_LISTS = checked(
+        experiment.preparation.vocabulary.lists, "preparation.vocabulary"
+    )
     CORPUS_SIZE = limits.corpus_size(experiment.corpus)
 except UserError as error:
     sys.exit(str(error))
@@ -156,13 +139,18 @@ def force_stale():
 
 
 def text_to_fetch(wildcards):
-    """Return the user's own files; asked once for each planning of the workflow.
-
-    Snakemake takes names with brackets for patterns of names and cannot watch those files; like
-    all others they are watched by content.
-    """
+    """Return the user's own text; asked once for each planning of the workflow."""
     force_stale()
-    return [file for file in USER_FILES if not set(file) & set("{}<>")]
+    return watched(USER_FILES)
+
+
+def watched(files):
+    """Return the files that Snakemake can watch.
+
+    It takes names with brackets for patterns of names. Like all others those are watched by
+    content (`force_stale`).
+    """
+    return [file for file in files if not set(file) & set("{}<>")]
 
 
 def run_slice(wildcards):

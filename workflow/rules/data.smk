@@ -13,6 +13,7 @@ rule fetch:
             split=RAW_SPLITS,
             language=[SOURCE, TARGET],
         ),
+        "results/{corpus}/data/raw/report.json",
         config="results/{corpus}/data/config.json",
     log:
         "results/{corpus}/logs/fetch.log",
@@ -41,6 +42,7 @@ rule tokenise:
             split=RAW_SPLITS,
             language=[SOURCE, TARGET],
         ),
+        "results/{corpus}/data/raw/report.json",
         config="results/{corpus}/data/config.json",
     output:
         expand(
@@ -67,12 +69,13 @@ rule tokenise:
 
 rule encode:
     input:
-        WORD_LISTS,
+        watched(WORD_LISTS),
         expand(
             "results/{{corpus}}/data/text/{split}.{language}",
             split=["train", "valid", "test"],
             language=[SOURCE, TARGET],
         ),
+        "results/{corpus}/data/text/report.json",
         config="results/{corpus}/data/config.json",
     output:
         VOCABULARY,

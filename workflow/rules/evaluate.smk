@@ -18,7 +18,9 @@ rule evaluate:
         mem_mb=EVALUATION.mem_mb,
     params:
         # Two options, for the shell line stays as it is.
-        case=("--cased" if experiment.preparation.lowercase == "never" else "--lowercase")
+        case=(
+            "--cased" if experiment.preparation.lowercase == "never" else "--lowercase"
+        )
         + (" --detokenised-reference" if experiment.preparation.tokenised else ""),
         language=TARGET,
     shell:

@@ -53,6 +53,11 @@ class CorpusBase(Section):
     source: Language = "de"
     target: Language = "en"
 
+    @property
+    def files(self) -> tuple[Path, ...]:
+        """The user's own files that the corpus is read from."""
+        return ()
+
     @model_validator(mode="after")
     def _two_languages(self) -> Self:
         if self.source == self.target:
@@ -155,6 +160,14 @@ class FilesCorpus(CorpusBase):
     valid: Split
     test: Split
 
+    @property
+    def files(self) -> tuple[Path, ...]:
+        """Every file of the corpus, once."""
+        files: list[Path] = []
+        for split in (self.train, self.valid, self.test):
+            files += [split.tsv] if isinstance(split, OneTable) else [split.source, split.target]
+        return tuple(dict.fromkeys(files))
+
 
 Corpus = Annotated[
     ToyCorpus | Multi30kCorpus | Iwslt14Corpus | FilesCorpus, Field(discriminator="kind")
@@ -168,8 +181,8 @@ class Words(Section):
     source_size: PositiveInt | None = Field(None, description="words, without the 4 specials")
     target_size: PositiveInt | None = Field(None, description="words, without the 4 specials")
     min_frequency: PositiveInt = Field(1, description="times a word occurs in the training text")
-    source_list: Path | None = Field(None, description="file of your own, one word a line")
-    target_list: Path | None = Field(None, description="file of your own, one word a line")
+    source_list: LocalPath | None = Field(None, description="file of your own, one word a line")
+    target_list: LocalPath | None = Field(None, description="file of your own, one word a line")
 
     @property
     def lists(self) -> tuple[Path, ...]:
@@ -199,6 +212,11 @@ class Bpe(Section):
     kind: Literal["bpe"]
     operations: PositiveInt = Field(10_000, description="merge operations")
     joint: bool = Field(True, description="learn one code table from both languages together")
+
+    @property
+    def lists(self) -> tuple[Path, ...]:
+        """None: pieces are learned."""
+        return ()
 
 
 class Preparation(Section):

@@ -15,11 +15,12 @@ from alpha_dimt.config import (
 from alpha_dimt.data import iwslt14
 from alpha_dimt.data.archive import read_members
 from alpha_dimt.data.fetch import Checks, fetch
+from alpha_dimt.data.manifest import source_of
 from alpha_dimt.data.parallel import check_aligned, own_lines, read_pairs
 from alpha_dimt.data.table import read_table
 from alpha_dimt.data.toy.corpus import draw_corpus
 from alpha_dimt.errors import UserError
-from alpha_dimt.files import decode_lines, write_lines
+from alpha_dimt.files import decode_lines, sha256, write_json, write_lines
 
 # Source lines and target lines.
 Sides = tuple[Sequence[str], Sequence[str]]
@@ -28,7 +29,7 @@ _MULTI30K_NAMES = {"train": "train", "valid": "val", "test": "test_2016_flickr"}
 
 
 def write_raw(corpus: Corpus, *, mirrors: Sequence[str], cache: Path, out: Path) -> None:
-    """Write the raw text of a corpus; IWSLT'14 has no validation text of its own.
+    """Write the raw text of a corpus and report.json; IWSLT'14 has no validation text of its own.
 
     Args:
         corpus: what to write; its own `mirrors` do not count.
@@ -48,9 +49,15 @@ def write_raw(corpus: Corpus, *, mirrors: Sequence[str], cache: Path, out: Path)
             splits = _iwslt14(corpus, mirrors, cache / corpus.kind)
         case FilesCorpus():
             splits = _files(corpus)
+    files = {}
     for split, sides in splits.items():
         for language, lines in zip((corpus.source, corpus.target), sides, strict=True):
-            write_lines(out / f"{split}.{language}", lines)
+            path = out / f"{split}.{language}"
+            write_lines(path, lines)
+            files[path.name] = sha256(path)
+    sources = [source_of(path) for path in corpus.files]
+    report = {"config": corpus.fingerprint(), "files": files, "sources": sources}
+    write_json(out / "report.json", report)
 
 
 def _toy(corpus: ToyCorpus) -> Mapping[str, Sides]:

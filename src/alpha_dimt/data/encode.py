@@ -8,6 +8,7 @@ from typing import Any
 import pyarrow as pa
 
 from alpha_dimt.config import Bpe, DataConfig, Words
+from alpha_dimt.data.manifest import check_stage
 from alpha_dimt.data.parallel import read_pairs
 from alpha_dimt.data.subword import count_words, learn_codes, segment
 from alpha_dimt.data.word_list import WordList, read_word_list
@@ -42,6 +43,9 @@ def encode_corpus(config: DataConfig, *, text: Path, out: Path) -> None:
     """
     languages = config.corpus.source, config.corpus.target
     lists = _read_lists(config)
+    names = [f"{split}.{language}" for split in SPLITS for language in languages]
+    made_from = {name: sha256(text / name) for name in names if (text / name).is_file()}
+    check_stage(text, "tokenise", config, made_from)
     texts: dict[str, dict[str, list[str]]] = {}
     for split in SPLITS:
         paths = [text / f"{split}.{language}" for language in languages]
@@ -72,7 +76,12 @@ def encode_corpus(config: DataConfig, *, text: Path, out: Path) -> None:
         _check_words(text / f"train.{language}", vocab, counts[language])
     for language, lines in codes.items():
         write_lines(out / f"codes.{language}.txt", lines)
-    report: dict[str, Any] = {"config": config.fingerprint(), "vocabularies": {}, "splits": {}}
+    report: dict[str, Any] = {
+        "config": config.fingerprint(),
+        "made_from": made_from,
+        "vocabularies": {},
+        "splits": {},
+    }
     for language, vocab in vocabs.items():
         path = out / f"vocab.{language}.txt"
         vocab.save(path)

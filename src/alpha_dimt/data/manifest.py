@@ -9,9 +9,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from alpha_dimt.config import DataConfig
+from alpha_dimt.config import DataConfig, Section
 from alpha_dimt.errors import UserError
-from alpha_dimt.files import read_json
+from alpha_dimt.files import read_json, sha256
 
 
 def read_report(folder: Path, made_by: str) -> dict[str, Any]:
@@ -34,6 +34,62 @@ def read_report(folder: Path, made_by: str) -> dict[str, Any]:
     if not isinstance(report, dict) or "config" not in report:
         raise UserError(f"{path}: this is not what `alpha-dimt {made_by}` writes; run it again")
     return report
+
+
+def source_of(path: Path) -> dict[str, Any]:
+    """Return what is noted of a user's own file; the dates save reading it when nothing changed."""
+    about = path.stat()
+    return {
+        "path": str(path),
+        "size": about.st_size,
+        "modified_ns": about.st_mtime_ns,
+        "changed_ns": about.st_ctime_ns,
+        "sha256": sha256(path),
+    }
+
+
+def is_unchanged(source: Mapping[str, Any]) -> bool:
+    """Return whether a user's file has the content that was noted, whatever its date is."""
+    path = Path(source["path"])
+    try:
+        about = path.stat()
+        dates = about.st_size, about.st_mtime_ns, about.st_ctime_ns
+        if dates == (source["size"], source["modified_ns"], source["changed_ns"]):
+            return True
+        return bool(about.st_size == source["size"] and sha256(path) == source["sha256"])
+    except OSError:
+        return False
+
+
+def check_stage(folder: Path, made_by: str, config: Section, sums: Mapping[str, str]) -> None:
+    """Check that the text of a stage is what it wrote, by the configuration that is given.
+
+    Text without a report was not made here, and nothing is known of it.
+
+    Args:
+        folder: of the text.
+        made_by: the command that writes it.
+        config: what it must have been made with.
+        sums: SHA-256 of the files that are read, by name.
+
+    Raises:
+        UserError: it was made with another configuration, or a file has changed since.
+    """
+    if not (folder / "report.json").exists():
+        return
+    report = read_report(folder, made_by)
+    if report["config"] != config.fingerprint():
+        raise UserError(
+            f"{folder}: this text was made with another configuration; run `alpha-dimt {made_by}` "
+            "(or the workflow) again"
+        )
+    noted = report.get("files", {})
+    for name, found in sums.items():
+        if noted.get(name) != found:
+            raise UserError(
+                f"{folder / name}: this is not the file that report.json beside it describes; run "
+                f"`alpha-dimt {made_by}` (or the workflow) again"
+            )
 
 
 def check_prepared(encoded: Path, config: DataConfig, sums: Mapping[str, str]) -> None:

@@ -12,6 +12,7 @@ from alpha_dimt.config import DataConfig, Iwslt14Corpus
 from alpha_dimt.data.clean import LONGEST_WORD, LOOSENED_BY, has_long_word, judge
 from alpha_dimt.data.detokenise import detokenise
 from alpha_dimt.data.iwslt14 import differences
+from alpha_dimt.data.manifest import check_stage
 from alpha_dimt.data.parallel import read_pairs
 from alpha_dimt.data.tokenise import tokenise
 from alpha_dimt.data.unicode import compose
@@ -45,6 +46,10 @@ def tokenise_corpus(config: DataConfig, *, raw: Path, out: Path) -> None:
     """
     corpus = config.corpus
     given = ("train", "test") if isinstance(corpus, Iwslt14Corpus) else ("train", "valid", "test")
+    languages = corpus.source, corpus.target
+    names = [f"{split}.{language}" for split in given for language in languages]
+    made_from = {name: sha256(raw / name) for name in names if (raw / name).is_file()}
+    check_stage(raw, "fetch", corpus, made_from)
     texts, composed = {}, {}
     for split in given:
         texts[split], composed[split] = _read(config, raw, split)
@@ -66,6 +71,8 @@ def tokenise_corpus(config: DataConfig, *, raw: Path, out: Path) -> None:
             )
 
     report: dict[str, Any] = {
+        "config": config.fingerprint(),
+        "made_from": made_from,
         "tokeniser": "none: the text is tokenised already"
         if config.preparation.tokenised
         else f"sacremoses {version('sacremoses')}",
@@ -73,6 +80,12 @@ def tokenise_corpus(config: DataConfig, *, raw: Path, out: Path) -> None:
         "composed": composed,
         "dropped": dropped,
         "splits": {split: _write(pairs, config, out, split) for split, pairs in splits.items()},
+    }
+    report["files"] = {
+        path.name: sha256(path)
+        for split in splits
+        for path in sorted(out.glob(f"{split}.*"))
+        if path.suffix.removeprefix(".") in languages
     }
     if isinstance(corpus, Iwslt14Corpus):
         report["differences"] = differences(report["splits"], out)

@@ -5,10 +5,10 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from alpha_dimt.config import Preparation
+from alpha_dimt.data.manifest import source_of
 from alpha_dimt.data.parallel import own_lines
 from alpha_dimt.data.unicode import compose
 from alpha_dimt.errors import UserError
-from alpha_dimt.files import sha256
 from alpha_dimt.vocab import SPECIALS
 
 
@@ -26,12 +26,7 @@ class WordList(NamedTuple):
     def about(self, counts: Mapping[str, int]) -> dict[str, Any]:
         """Return what a report says of it; `counts` are those of the training text."""
         unused = sum(word not in counts for word in self.words)
-        return {
-            "path": str(self.path),
-            "sha256": sha256(self.path),
-            "words": len(self.words),
-            "unused": unused,
-        }
+        return source_of(self.path) | {"words": len(self.words), "unused": unused}
 
 
 def read_word_list(path: Path, preparation: Preparation) -> WordList:

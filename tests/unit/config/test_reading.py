@@ -325,7 +325,7 @@ def test_paths(path: Path, written: str, meant: str):
     corpus = read(path, files(f"{{tsv: {written}}}")).corpus
 
     assert isinstance(corpus, FilesCorpus)
-    assert corpus.model_dump()["train"] == {"tsv": Path(meant)}
+    assert corpus.train.tsv == Path(meant)
 
 
 def test_the_home_folder_is_written_out(path: Path, monkeypatch: pytest.MonkeyPatch):

@@ -9,6 +9,7 @@ from small_disk import SmallDisk
 
 from alpha_dimt.config import Bpe, DataConfig, Preparation, ToyCorpus, Words
 from alpha_dimt.data.encode import encode_corpus
+from alpha_dimt.data.manifest import source_of
 from alpha_dimt.errors import UserError
 from alpha_dimt.files import read_lines, sha256, write_lines
 from alpha_dimt.vocab import SPECIALS, UNK, Vocab
@@ -146,8 +147,7 @@ def test_word_lists_of_the_user(text: Path, capsys: pytest.CaptureFixture[str]) 
     assert read(out / "test.arrow")["source"].to_pylist() == [[4, UNK, 7]]
     report = json.loads((out / "report.json").read_text())["vocabularies"]
     assert report["de"]["list"] == {
-        "path": str(source),
-        "sha256": sha256(source),
+        **source_of(source),
         "words": 4,
         "unused": 1,
     }
