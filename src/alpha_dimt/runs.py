@@ -142,7 +142,7 @@ def read_run(folder: Path) -> Run:
     }
     try:
         for column, name in COLUMNS.items():
-            _check_scored(folder, name, run, reports[column])
+            check_scored(folder, name, run, reports[column])
         return Run(
             folder=folder,
             config=config,
@@ -176,12 +176,21 @@ def read_run(folder: Path) -> Run:
         ) from error
 
 
-def _check_scored(
+def check_scored(
     folder: Path, name: str, run: Mapping[str, Any], report: Mapping[str, Any]
 ) -> None:
     """Check that scores are of translations that the run, as it is now, has made.
 
     Of runs of before that was noted nothing can be checked.
+
+    Args:
+        folder: of the run.
+        name: split and search ("test.beam").
+        run: its run.json.
+        report: the scores.
+
+    Raises:
+        UserError: they are of other weights, or the beam search was another than the experiment's.
     """
     made = report.get("translated") or {}
     if "files" not in run and not made:

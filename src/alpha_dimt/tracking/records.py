@@ -13,7 +13,7 @@ from alpha_dimt.data.detokenise import detokenise
 from alpha_dimt.errors import UserError
 from alpha_dimt.files import finite_json, read_json, read_lines, sha256
 from alpha_dimt.layout import encoded_of, model_files, raw_test_of
-from alpha_dimt.runs import settings
+from alpha_dimt.runs import check_scored, settings
 
 # Raise when something is logged in another way, so that earlier uploads are replaced.
 LAYOUT = 2
@@ -140,6 +140,9 @@ def read_run_record(folder: Path, preset: str | None) -> RunRecord:
         if run["run_key"] != configured.fingerprint():
             raise UserError(f"{folder}: run.json is of another configuration; train the run anew")
         sums = {str(path.relative_to(folder)): sha256(path) for path in files}
+        for name, report in scores.items():
+            check_scored(folder, name, run, report)
+            _check_files(folder, name, report, sums, raw[1])
         model_sums = {name: sha256(path) for name, path in model.items()}
         raw_sums = [sha256(path) for path in raw]
         record = Record(
@@ -181,6 +184,25 @@ def read_run_record(folder: Path, preset: str | None) -> RunRecord:
         seed=configured.seed,
         parameters=flatten(shared),
     )
+
+
+def _check_files(
+    folder: Path, name: str, report: Mapping[str, Any], sums: Mapping[str, str], raw: Path
+) -> None:
+    """Check that translations and raw references are those that were scored."""
+    if not report.get("translated"):
+        return
+    files = {folder / f"hypotheses/{name}.txt": sums.get(f"hypotheses/{name}.txt")}
+    wanted = [report["hypotheses"]["sha256"]]
+    if name.startswith("test."):
+        files[raw] = sha256(raw)
+        wanted.append(report["references"]["raw"]["sha256"])
+    for (path, found), scored in zip(files.items(), wanted, strict=True):
+        if found != scored:
+            raise UserError(
+                f"{path}: this is not the file that {folder}/scores/{name}.json was made from; "
+                "score the run again"
+            )
 
 
 @contextmanager
