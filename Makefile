@@ -19,11 +19,23 @@ run: $(INSTALLED)
 multi30k iwslt14: $(INSTALLED)
 	$(SNAKEMAKE) --configfile config/$@.yaml $(ARGS)
 
+define FREE
+import socket, sys
+with socket.socket() as probe:
+    probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        probe.bind(("127.0.0.1", int(sys.argv[1])))
+    except (OSError, OverflowError, ValueError) as error:
+        sys.exit(f"port {sys.argv[1]} cannot be used ({error}); name another: make ui PORT=5001")
+endef
+export FREE
+
 # On another port: make ui PORT=5001
 PORT ?= 5000
 
 ui: $(INSTALLED)
 	@test -f results/mlflow.db || { echo "results/mlflow.db is not there yet: run the workflow first (make run)" >&2; exit 1; }
+	@$(BIN)/python -c "$$FREE" $(PORT)
 	@echo "Compare runs at http://127.0.0.1:$(PORT)/#/experiments/1/runs?workflowType=machine_learning"
 	MLFLOW_DISABLE_TELEMETRY=true MLFLOW_SERVER_ENABLE_JOB_EXECUTION=false \
 	$(BIN)/mlflow server --host 127.0.0.1 --port $(PORT) --workers 1 \

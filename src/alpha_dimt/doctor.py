@@ -77,7 +77,7 @@ def examine() -> Iterator[Finding]:
     yield memory()
     yield disk(Path.cwd())
     yield cache(os.environ)
-    yield scratch()
+    yield scratch(os.environ)
     yield encoding()
     yield slurm()
     yield command("conda", "only for `snakemake --sdm conda`")
@@ -198,14 +198,14 @@ def cache(environment: Mapping[str, str]) -> Finding:
     return Finding("cache", "ok", str(folder))
 
 
-def scratch() -> Finding:
-    """Return the free space of the folder for temporary files, which logging a model needs."""
+def scratch(environment: Mapping[str, str]) -> Finding:
+    """Return the free space of the folder for temporary files: Snakemake's, and models'."""
     try:
-        folder = Path(tempfile.gettempdir())
+        folder = Path(environment.get("TMPDIR") or tempfile.gettempdir())
         free = shutil.disk_usage(folder).free
     except OSError as error:
-        reason = "no folder of temporary files can be written"
-        return Finding("TMPDIR", "missing", f"{reason} ({error.strerror}): export TMPDIR=/a/folder")
+        reason = f"{error.filename or 'no folder can be written'}: {error.strerror}"
+        return Finding("TMPDIR", "missing", f"{reason}: export TMPDIR=/a/folder")
     detail = f"{free / GIB:.1f} GiB free in {folder}"
     if free < ENOUGH_SCRATCH:
         return Finding("TMPDIR", "warning", f"{detail}: export TMPDIR=/a/folder with more")

@@ -7,6 +7,8 @@ paper's model on one or two CPU cores; a GPU is faster. docs/cluster.md has the 
 
 import shutil
 import sys
+import tempfile
+from collections.abc import Mapping
 from dataclasses import dataclass
 from math import ceil
 from pathlib import Path
@@ -31,6 +33,7 @@ COLLECTION_MB, RUN_MB, RUN_SECONDS = 2_000, 1, 5  # tables and figures
 BYTES_PER_WEIGHT = 4
 KEPT = 3  # times that the weights of a run are on the disk until the workflow ends
 WORDS_GROW = 20  # different words in n tokens: about 20 sqrt(n) in Multi30k and IWSLT'14
+SCRATCH = 10 * 10**6  # bytes for temporary files: Snakemake's, and a small model for MLflow
 GB = 10**9
 
 BYTES_PER_TOKEN = 5  # of a user's text
@@ -211,4 +214,21 @@ def check_room(experiment: c.Experiment, size: Size, runs: int, folder: Path) ->
         print(
             f"warning: {message} about {needed.likely / GB:.1f} GB; {way_out}",
             file=sys.stderr,
+        )
+
+
+def check_scratch(environment: Mapping[str, str]) -> None:
+    """Check the folder for temporary files, without which Snakemake cannot choose a job.
+
+    Raises:
+        UserError: it is not there, or full.
+    """
+    # `tempfile` goes on to another folder; the solver that Snakemake calls does not.
+    folder = Path(environment.get("TMPDIR") or tempfile.gettempdir())
+    if not folder.is_dir():
+        raise UserError(f"TMPDIR={folder}: there is no such folder; make it, or unset TMPDIR")
+    if (free := shutil.disk_usage(folder).free) < SCRATCH:
+        raise UserError(
+            f"{folder}: the folder for temporary files has {free / 10**6:.1f} MB left; make room, "
+            "or name another one (export TMPDIR=/a/folder)"
         )

@@ -124,15 +124,17 @@ def test_a_home_that_cannot_be_written_is_explained(
 def test_a_full_or_missing_folder_for_temporary_files(
     monkeypatch: pytest.MonkeyPatch, small_disk: SmallDisk
 ) -> None:
-    assert scratch().name == "TMPDIR"
-    monkeypatch.setattr(tempfile, "tempdir", str(small_disk.folder))
-    assert scratch().state == "warning"
+    assert scratch({}).name == "TMPDIR"
+    assert scratch({"TMPDIR": str(small_disk.folder)}).state == "warning"
+    found = scratch({"TMPDIR": "/no/such"})
+    assert found.state == "missing"
+    assert found.detail.startswith("/no/such: No such file or directory: export TMPDIR=")
 
     def none() -> str:
         raise FileNotFoundError(2, "No usable temporary directory found")
 
     monkeypatch.setattr(tempfile, "gettempdir", none)
-    assert scratch().state == "missing"
+    assert scratch({}).state == "missing"
 
 
 def test_it_works_without_a_home() -> None:

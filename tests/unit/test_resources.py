@@ -5,11 +5,13 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from small_disk import SmallDisk
 
 from alpha_dimt.config import Experiment, Model, load, parse
 from alpha_dimt.errors import UserError
 from alpha_dimt.resources import (
     check_room,
+    check_scratch,
     collection,
     corpus_size,
     decoding,
@@ -190,3 +192,13 @@ def test_a_full_disk_is_foreseen(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
         with_free(needed.least - 1)
     check_room(whole, size, 0, results)
     assert capsys.readouterr().err == ""
+
+
+def test_a_full_or_missing_folder_for_temporary_files(tmp_path: Path, small_disk: SmallDisk):
+    check_scratch({})
+    check_scratch({"TMPDIR": ""})
+    with pytest.raises(UserError, match=r"TMPDIR=/no/such: there is no such folder"):
+        check_scratch({"TMPDIR": "/no/such"})
+    small_disk.fill(leave=0)
+    with pytest.raises(UserError, match=r"has 0\.0 MB left; make room, or name another one"):
+        check_scratch({"TMPDIR": str(small_disk.folder)})

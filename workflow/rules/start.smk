@@ -9,9 +9,10 @@ from snakemake.settings.types import DeploymentMethod
 # processes that Snakemake starts for its jobs. The interpreter here is that of the rules, unless
 # conda brings theirs, whose libraries need not be here.
 def check_start():
-    """End the workflow with one sentence if its disk or its tracking cannot be used."""
+    """End the workflow with one sentence if its disks or its tracking cannot be used."""
     untrained = [file for file in runs("best.safetensors") if not Path(file).exists()]
     try:
+        limits.check_scratch(os.environ)
         limits.check_room(experiment, CORPUS_SIZE, len(untrained), Path("results"))
     except UserError as error:
         sys.exit(str(error))
