@@ -24,7 +24,8 @@ GIB = 2**30
 # What the package itself needs besides PyTorch: name to import, name to install.
 REQUIRED = {
     **{name: name for name in ("altair", "click", "jinja2", "numpy", "pandas", "pooch", "pyarrow")},
-    **{name: name for name in ("pydantic", "requests", "sacrebleu", "sacremoses", "safetensors")},
+    **{name: name for name in ("pydantic", "regex", "requests", "sacrebleu", "sacremoses")},
+    "safetensors": "safetensors",
     **{"scipy": "scipy", "subword_nmt": "subword-nmt", "tqdm": "tqdm", "yaml": "PyYAML"},
     **{"snakemake": "snakemake", "mlflow": "mlflow", "vl_convert": "vl-convert-python"},
 }

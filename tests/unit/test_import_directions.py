@@ -50,7 +50,7 @@ ALLOWED: dict[str, set[str]] = {
     "training_table": {"runs", "table_formats", "tables"},
     "compare": {"comparisons", "evaluation", "layout", "tables"},
     # Shows what the tables show; only reads, so needs no model.
-    "report": {"evaluation", "layout", "runs", "table_formats", "tables"},
+    "report": {"data", "evaluation", "layout", "runs", "table_formats", "tables"},
     "examples": {"data", "decoding", "layout", "model", "report", "runtime"},
     "translate": {"data", "decoding", "layout", "runtime", "search"},
     # Must not need PyTorch: loads `runtime` by name, where PyTorch loads.

@@ -32,15 +32,17 @@ SOURCE = ["der", "die", "hund", "katze", "schläft", "läuft", ".", "ein"]
 TARGET = ["the", "dog", "cat", "sleeps", "runs", ".", "a", "&apos;s"]
 
 
-def make_run(root: Path, *, bpe: bool = False) -> Path:
+def make_run(root: Path, *, bpe: bool = False, tokenised: bool = False) -> Path:
     """Write a run with random weights, as the workflow lays it out."""
-    preparation: dict[str, object] = {"lowercase": "after"}
+    preparation: dict[str, object] = {"lowercase": "after", "tokenised": tokenised}
+    table = {"tsv": "own.tsv"}
+    own = {"kind": "files", "name": "toy", "train": table, "valid": table, "test": table}
     if bpe:
         preparation["vocabulary"] = Bpe(kind="bpe", operations=5).model_dump()
     experiment = parse(
         Experiment,
         {
-            "corpus": {"kind": "toy"},
+            "corpus": own if tokenised else {"kind": "toy"},
             "preparation": preparation,
             "model": {"embedding": 8, "hidden": 8},
             "systems": {"ml": {"objective": "ml"}},
@@ -95,6 +97,24 @@ def test_raw_text_is_prepared_as_the_run_was(translator: Translator) -> None:
     assert found.unknown == 0
     assert found.tokens
     assert translator.decoding.beam == 2  # of the experiment
+
+
+def test_other_forms_of_unicode_are_composed(translator: Translator) -> None:
+    [found] = translator.translate(["Der Hund schla\u0308ft\u200b."])
+    assert found.source_tokens == "der hund schläft ."
+    assert found.unknown == 0
+    assert found.source == "Der Hund schla\u0308ft\u200b."
+
+
+def test_tokens_in_and_plain_text_out(tmp_path: Path) -> None:
+    run = make_run(tmp_path, tokenised=True)
+    translator = open_translator(run, encoded=None, beam=None, threads=1)
+    escapes = ["&amp;", "&#91;", "&#93;", "&#124;", "&lt;", "&gt;", "&apos;", "&quot;"]
+    translator = replace(translator, trained=replace(translator.trained, target=Vocab(escapes)))
+    [found] = translator.translate(["Der Hund &apos;s ."])
+    assert found.source_tokens == "der hund &apos;s ."
+    assert ";" in found.tokens
+    assert ";" not in found.translation
 
 
 def test_the_translation_is_detokenised(translator: Translator) -> None:

@@ -2,8 +2,9 @@
 
 from typing import Any
 
-from alpha_dimt.config import Bpe, Decoding, RunConfig
+from alpha_dimt.config import Bpe, Decoding, RunConfig, Words
 from alpha_dimt.config.section import Section
+from alpha_dimt.data.unspaced import is_unspaced
 from alpha_dimt.evaluation.significance import RESAMPLES, TRIALS
 from alpha_dimt.report.study import Study
 
@@ -53,20 +54,41 @@ def data_text(config: RunConfig, sizes: tuple[int, int]) -> str:
             f"Words are cut by {kind} byte-pair encoding of {vocabulary.operations:,} operations"
         )
     else:
-        words = (
-            f"Vocabularies are the words seen at least {vocabulary.min_frequency} times in training"
-        )
-        limits = (vocabulary.source_size, vocabulary.target_size)
-        if any(limits):
-            source, target = (f"{size:,}" if size else "all" for size in limits)
-            words += f", at most {source} source and {target} target words"
-    normalised = "normalised in punctuation, " if preparation.normalise_punctuation else ""
+        words = words_text(vocabulary)
     return (
-        f"{what}; dev has {sizes[0]:,} sentences, test {sizes[1]:,}. Texts are {normalised}"
-        f"{CASES[preparation.lowercase]} (Moses' rules). Training pairs have "
+        f"{what}; dev has {sizes[0]:,} sentences, test {sizes[1]:,}. Texts are "
+        f"{tokens_text(config)}. Training pairs have "
         f"{preparation.min_length} to {preparation.max_length} tokens a side and a ratio of "
         f"lengths of at most {preparation.max_ratio:g}. {words}."
     )
+
+
+def tokens_text(config: RunConfig) -> str:
+    """Return what became of a sentence, after "texts are"."""
+    corpus, preparation = config.data.corpus, config.data.preparation
+    composed = "composed (NFC), " if preparation.unicode == "nfc" else ""
+    if preparation.tokenised:
+        case = "their case kept" if preparation.lowercase == "never" else "lower-cased"
+        return f"{composed}tokenised before, {case}"
+    normalised = "normalised in punctuation, " if preparation.normalise_punctuation else ""
+    unspaced = [name for name in (corpus.source, corpus.target) if is_unspaced(name)]
+    characters = f"; each character of {' and '.join(unspaced)} is a token" if unspaced else ""
+    return f"{composed}{normalised}{CASES[preparation.lowercase]} (Moses' rules{characters})"
+
+
+def words_text(vocabulary: Words) -> str:
+    """Return what the word vocabularies are, as a sentence without its stop."""
+    if len(vocabulary.lists) == 2:
+        return "Vocabularies are lists of words"
+    text = f"Vocabularies are the words seen at least {vocabulary.min_frequency} times in training"
+    sizes = (vocabulary.source_size, vocabulary.target_size)
+    if any(sizes):
+        source, target = (f"{size:,}" if size else "all" for size in sizes)
+        text += f", at most {source} source and {target} target words"
+    for side, path in (("source", vocabulary.source_list), ("target", vocabulary.target_list)):
+        if path is not None:
+            text += f"; for the {side}, a list of words"
+    return text
 
 
 def model_text(config: RunConfig, parameters: int) -> str:

@@ -45,7 +45,7 @@ _PARENT = "mlflow.parentRunId"
 # What translating needs; the model asks for the versions that are installed here.
 REQUIREMENTS = (
     *("mlflow", "numpy", "pyarrow", "pydantic", "pyyaml", "sacrebleu", "sacremoses"),
-    *("safetensors", "subword-nmt", "torch"),
+    *("regex", "safetensors", "subword-nmt", "torch"),
 )
 
 
