@@ -163,5 +163,6 @@ def decoding_text(search: Decoding, config: RunConfig) -> str:
     )
     return (
         f"Translations are found by greedy search and by beam search of width {search.beam}, "
-        f"{penalty}{ended}, up to {search.max_length} tokens of {config.data.corpus.target}.{unknown}"
+        f"{penalty}{ended}, up to {search.max_length} tokens of {config.data.corpus.target}."
+        f"{unknown}"
     )
