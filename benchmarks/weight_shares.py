@@ -4,7 +4,7 @@
 
 Takes finished runs of `alpha` with the weighting of Table 1, ours (`log_p: mean`) or the authors'
 (`padded_mean`): K = 1, Z over the mini-batch, log p by length, q0 left out. log w is then
-alpha log p(y) / length + (1 - alpha) r / tau, up to a constant of the mini-batch. Draws one candidate
+alpha log p(y) / length + (1 - alpha) r / tau, up to a constant of the mini-batch. Draws a candidate
 for each training sentence, deals mini-batches as training does, and prints as Markdown, for the
 alpha of the run and for others with the same model:
 

@@ -94,7 +94,7 @@ def log_weights(scored: Scored, *, alpha: float, tau: float, log_p: LogP, log_q0
 
     Args:
         scored: the candidates.
-        alpha: 0 is RAML, 1 is on the side of reinforcement learning.
+        alpha: 0 is RAML; the larger, the more the model's own probability decides.
         tau: temperature of q, proportional to exp(r / tau).
         log_p: see `model_term`.
         log_q0: whether to divide by q0 (Eq. 15); the authors' code does not.
