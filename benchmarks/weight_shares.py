@@ -5,13 +5,14 @@
 Takes finished runs of `alpha` with the weighting of Table 1, ours (`log_p: mean`) or the authors'
 (`padded_mean`): K = 1, Z over the mini-batch, log p by length, q0 left out. log w is then
 alpha log p(y) / length + (1 - alpha) r / tau, up to a constant of the mini-batch. Draws a candidate
-for each training sentence, deals mini-batches as training does, and prints as Markdown, for the
-alpha of the run and for others with the same model:
+for each training sentence, deals mini-batches as training does, scores 100 of them, and prints as
+Markdown, for the alpha of the run and for others with the same model:
 
 - variance: of log w within mini-batches;
 - model, reward, both: shares of the variances of the two terms, and of twice their covariance;
 - sentence: how much of the variance of log w the log p of the *reference*, by length, explains:
-  what is known of the weight before a candidate is drawn (R²).
+  what is known of the weight before a candidate is drawn (R²);
+- edits: how much of it r explains, by itself and by what edits do to log p (R²).
 
 Dropout is off, and long sentences are not cut into chunks.
 """
@@ -39,6 +40,8 @@ from alpha_dimt.training.candidates import score
 from alpha_dimt.vocab import Vocab
 
 ALPHAS = (0.3, 0.5, 0.7)
+BATCHES = 100
+"""Mini-batches that are scored, of those of an epoch in random order."""
 
 Floats = npt.NDArray[np.float64]
 
@@ -68,6 +71,7 @@ class Shares:
         reward: share of the variance of (1 - alpha) r / tau.
         both: share of twice their covariance; the three sum to 1.
         sentence: squared correlation of log w with log p of the reference by its length.
+        edits: squared correlation of log w with the reward.
     """
 
     variance: float
@@ -75,6 +79,7 @@ class Shares:
     reward: float
     both: float
     sentence: float
+    edits: float
 
 
 def shares(terms: Terms, alpha: float) -> Shares:
@@ -87,14 +92,19 @@ def shares(terms: Terms, alpha: float) -> Shares:
         model=float(np.mean(model**2)) / variance,
         reward=float(np.mean(reward**2)) / variance,
         both=2 * float(np.mean(model * reward)) / variance,
-        sentence=float(np.mean(log_w * terms.reference)) ** 2
-        / (variance * float(np.mean(terms.reference**2))),
+        sentence=_explained(log_w, terms.reference),
+        edits=_explained(log_w, terms.reward),
     )
+
+
+def _explained(log_w: Floats, by: Floats) -> float:
+    """Return the squared correlation."""
+    return float(np.mean(log_w * by) ** 2 / (np.mean(log_w**2) * np.mean(by**2)))
 
 
 @torch.inference_mode()
 def terms_of(config: RunConfig, model: Seq2Seq, pairs: Pairs, words: int) -> Terms:
-    """Draw a candidate for each sentence and score it, mini-batch by mini-batch."""
+    """Draw a candidate for each sentence, and score BATCHES mini-batches of them."""
     objective = config.objective
     assert isinstance(objective, Alpha)
     assert isinstance(objective.tau, float)
@@ -107,7 +117,7 @@ def terms_of(config: RunConfig, model: Seq2Seq, pairs: Pairs, words: int) -> Ter
     candidates = Candidates(edits, reward.astype(np.float32))
     lengths = pairs.source.lengths, pairs.target.lengths
     parts = []
-    for rows in deal(*lengths, batch_size=config.training.batch_size, rng=rng):
+    for rows in deal(*lengths, batch_size=config.training.batch_size, rng=rng)[:BATCHES]:
         batch = side_by_side(reference_batch(pairs, rows), candidate_batch(pairs, candidates, rows))
         [scored] = score(model, batch, torch.device("cpu"))
         log_p = model_term(scored, objective.log_p).double().numpy()
@@ -145,7 +155,7 @@ def rows_of(run: Path, encoded: Path) -> Iterable[str]:
     terms = terms_of(config, model, read_pairs(encoded, "train"), target)
     for alpha in sorted({*ALPHAS, objective.alpha}):
         found = shares(terms, alpha)
-        percent = (found.model, found.reward, found.both, found.sentence)
+        percent = (found.model, found.reward, found.both, found.sentence, found.edits)
         name = f"{corpus.name}, {config.system} seed {config.seed}"
         yield (
             f"| {name} | {alpha:g} | {found.variance:.3f} | "
@@ -162,8 +172,8 @@ def main() -> None:
     parser.add_argument("runs", type=Path, nargs="+")
     options = parser.parse_args()
     use_threads(options.threads)
-    print("| model | alpha | variance | model | reward | both | sentence |")
-    print("|---|---:|---:|---:|---:|---:|---:|")
+    print("| model | alpha | variance | model | reward | both | sentence | edits |")
+    print("|---|---:|---:|---:|---:|---:|---:|---:|")
     for run in options.runs:
         for row in rows_of(run, options.encoded):
             print(row, flush=True)

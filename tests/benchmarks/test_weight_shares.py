@@ -24,11 +24,11 @@ def test_the_shares_by_hand() -> None:
     found = shares(Terms(candidate, candidate, reward), 0.5)
     assert found.variance == pytest.approx((4 + 1) / 4)
     assert (found.model, found.reward, found.both) == pytest.approx((0.8, 0.2, 0))
-    assert found.sentence == pytest.approx(0.8)
+    assert (found.sentence, found.edits) == pytest.approx((0.8, 0.2))
     # The same term twice: a quarter each at alpha = 0.5, and the rest is both.
     found = shares(Terms(candidate, reward, candidate), 0.5)
     assert (found.model, found.reward, found.both) == pytest.approx((0.25, 0.25, 0.5))
-    assert found.sentence == pytest.approx(0)
+    assert (found.sentence, found.edits) == pytest.approx((0, 1))
     assert shares(Terms(candidate, reward, candidate), 0.25).model == pytest.approx(1 / 16)
 
 
