@@ -382,6 +382,34 @@ def test_one_sentence_of_the_default_loops(page: str, tmp_path: Path) -> None:
     assert f"({gains[0]:.2f} to {gains[-1]:.2f} without the one sentence" in flat
 
 
+def test_the_page_about_tests_has_the_figures_of_multi30k() -> None:
+    flat = " ".join((ROOT / "docs/significance.md").read_text(encoding="utf-8").split())
+    across, pooled, *_ = read_tables(RESULTS / "multi30k/tables/significance.json")
+    note = pooled.note.replace("−", "-").replace("+", "")
+    greedy, beam, dev = re.findall(r"\) (-?\d\.\d+) \((-?\d\.\d+ to \d\.\d+)\)[,.]", note)
+    assert f"ρ is {greedy[0]} (greedy) and {beam[0]} (beam 10)" in flat
+    assert greedy[1].startswith("-")
+    assert beam[1].startswith("-")
+    assert (
+        f"ρ is {dev[0]} on Multi30k ({dev[1]}), and pairing makes the variance about 6 times"
+        in flat
+    )
+    assert 1 / (1 - float(dev[0])) == pytest.approx(6, abs=0.5)
+    whole, without, _ = re.findall(r"0\.3 BLEU would need (\d+) seeds", across.note)
+    assert "In 3 of 1,000 sentences" in across.note
+    assert f"three sentences of 1,000 make {whole} seeds out of {without}" in flat
+    share = {
+        study: next(
+            row.cells[3].text
+            for row in read_tables(RESULTS / study / "tables/significance.json")[2].rows
+            if (row.group, row.cells[0].text) == ("Test (beam 10)", "the sentences of test")
+        )
+        for study in ("multi30k", "multi30k-bpe")
+    }
+    assert f"account for {share['multi30k']} of the variance" in flat
+    assert f"ended early, for {share['multi30k-bpe']} (" in flat
+
+
 OLD_ORDER = "e529c8e2d77b"
 """The code by which fixed batches went from short to long in every epoch."""
 
@@ -414,14 +442,3 @@ def test_fixed_batches_beside_the_default(page: str) -> None:
         f"{greedy[1]:.2f}, `default` {greedy[2]:.2f}), {beam[0]:.2f} with beam 10 "
         f"({beam[1]:.2f} and {beam[2]:.2f})"
     ) in flat
-
-
-def test_the_claim_about_fixed_batches_is_withdrawn(repository: Path) -> None:
-    """Nowhere but where it is called false does a page say what fixed batches cost."""
-    pages = [*repository.glob("*.md"), *repository.glob("docs/*.md"), *repository.glob("config/*")]
-    for path in pages:
-        assert not re.search(
-            r"fixed.{0,80}cost|5\.4.{0,40}2\.2", path.read_text("utf-8"), re.DOTALL
-        )
-    page = (RESULTS / "multi30k.md").read_text(encoding="utf-8")
-    assert " ".join(page.split()).count("fixed batches of the authors' code cost") == 1
