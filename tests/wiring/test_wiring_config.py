@@ -1,0 +1,181 @@
+"""The slices of every configuration, presets, and what a cluster is asked for: by value."""
+
+from math import ceil
+from typing import Any
+
+import formulas
+import pytest
+import subject
+from configured import (
+    FILES,
+    MODEL,
+    ONE_OF_EACH,
+    PREPARATION,
+    complete,
+    every_system,
+    experiment_with,
+    proposal_of,
+    training_of,
+    values_of,
+    vocabulary_of,
+)
+
+
+def holds(section: Any, expected: dict[str, Any]) -> None:
+    """Check that a section has these values; further keys are none of this test's business."""
+    found = section if isinstance(section, dict) else section.model_dump(mode="json")
+    for key, value in expected.items():
+        if isinstance(value, dict) and isinstance(found[key], dict):
+            holds(found[key], value)
+        else:
+            assert found[key] == value, key
+
+
+@pytest.mark.parametrize(("file", "system"), every_system().values(), ids=every_system())
+def test_every_key_of_a_run(file: str, system: str) -> None:
+    values = values_of(file)
+    own = values["systems"][system]
+    run = subject.configured(file).run_config(system, 3)
+    assert (run.seed, run.system) == (3, system)
+    options = complete(own)
+    holds(run.objective, {key: options[key] for key in options if key != "other"})
+    if "other" in options:
+        holds(run.objective.other, options["other"])
+    holds(run.training, training_of(values, system))
+    holds(run.model, MODEL | values.get("model", {}))
+    preparation = PREPARATION | values.get("preparation", {})
+    holds(run.data.preparation, preparation | {"vocabulary": vocabulary_of(values)})
+    if run.proposal is not None:
+        holds(run.proposal, proposal_of(values, system))
+    start = own.get("start")
+    assert (run.start and run.start.system) == start
+    if start:
+        assert run.start == subject.configured(file).run_config(start, 3)
+    augment = subject.configured(file).augment_config(system, 3)
+    assert augment.seed == 3
+    holds(augment.proposal, proposal_of(values, system))
+
+
+WEIGHTED = {
+    "paper": {"normalise": "source", "log_p": "sum", "log_q0": True, "chunk": None},
+    "reference": {"normalise": "batch", "log_p": "padded_mean", "log_q0": False, "chunk": 32},
+}
+
+
+@pytest.mark.parametrize("preset", WEIGHTED)
+@pytest.mark.parametrize("name", ONE_OF_EACH)
+def test_presets(preset: str, name: str) -> None:
+    given = ONE_OF_EACH[name]
+    made = subject.experiment(experiment_with({name: given}, preset=preset))
+    expected = complete(given)
+    weighted, own = expected.get("other", expected), given.get("other", given)
+    off_policy = weighted["objective"] in ("raml", "alpha")
+    if off_policy:
+        filled = dict(WEIGHTED[preset])
+        if own.get("samples") or own.get("weights") == "uniform":
+            filled["chunk"] = None
+        weighted |= filled | own
+    found = made.systems[name]
+    holds(found, {key: value for key, value in expected.items() if key != "other"})
+    if "other" in expected:
+        holds(found.other, expected["other"])
+    fixed = off_policy and preset == "reference"
+    assert made.training_of(name).batches == ("fixed" if fixed else "dealt")
+    assert made.proposal.candidates == {"paper": 8, "reference": 1}[preset]
+    assert made.proposal.distribution.reference_quirks == (preset == "reference")
+    assert made.decoding.ended == {"paper": "kept", "reference": "extended"}[preset]
+    # The preset reaches the loss.
+    run = made.run_config(name, 1)
+    assert subject.sources(run.objective) == formulas.sources(expected)
+
+
+# ------------------------------------------------------------------------------- resources
+
+# Target tokens to train on, and sentences of the larger of validation and test.
+SIZES = {
+    "config.yaml": (60_000, 500),
+    "iwslt14.yaml": (153_326 * 20, 6_969),
+    "multi30k.yaml": (369_017, 1_014),
+    "multi30k-bpe.yaml": (369_017, 1_014),
+    "multi30k-quirks.yaml": (369_017, 1_014),
+    "objectives.yaml": (30_000, 300),
+}
+GPUS = {"cpu": (0, 0), "auto": (1, 0), "cuda": (1, 1)}
+
+
+def megabytes(rows: float, values: dict[str, Any]) -> int:
+    """Return the memory of a model: 4 GB and four arrays of rows x words in float32."""
+    vocabulary = vocabulary_of(values)
+    words = vocabulary.get("target_size") or 32_000
+    if vocabulary["kind"] == "bpe":
+        words = 2 * vocabulary["operations"]
+    return 500 * ceil((4_000 + 4 * 4 * rows * words / 2**20) / 500)
+
+
+@pytest.mark.parametrize("file", FILES)
+def test_what_a_cluster_is_asked_for(file: str) -> None:
+    values = values_of(file)
+    tokens, sentences = SIZES[file]
+    model = MODEL | values.get("model", {})
+    slower = max(1.0, max(model["hidden"], model["embedding"]) / 256)
+    found = subject.limits(subject.configured(file))
+    for system, own in values["systems"].items():
+        sources, recipe = formulas.sources(complete(own)), training_of(values, system)
+        sequences = 2 * sources["samples"]
+        if sources["proposal"]:
+            sequences += proposal_of(values, system)["candidates"]
+        if own["objective"] == "interpolated":
+            sequences += 1
+        sequences = max(1, sequences)
+        seconds = tokens * recipe["max_epochs"] * sequences * slower / 2_000
+        assert found[f"train {system}"] == (
+            10 + ceil(seconds / 60),
+            megabytes(recipe["batch_size"] * sequences * 50, values),
+            GPUS[recipe["device"]][0],
+        )
+    decoding = {"beam": 10, "batch_size": 512} | values.get("decoding", {})
+    device = training_of(values, next(iter(values["systems"])))["device"]
+    for search, beam in (("greedy", 1), ("beam", decoding["beam"])):
+        assert found[f"decode {search}"] == (
+            10 + ceil(sentences * beam * slower / 50 / 60),
+            megabytes(decoding["batch_size"], values),
+            GPUS[device][1],
+        )
+    draws = max(
+        proposal["candidates"] * proposal["slices"]
+        for proposal in (proposal_of(values, system) for system in values["systems"])
+    )
+    assert found["preparation"] == (
+        10 + ceil(tokens * (2 + draws / 10) / 7_500 / 60),
+        500 * ceil((4_000 + 40 * tokens * draws / 2**20) / 500),
+        0,
+    )
+    runs = len(values["systems"]) * len(values["seeds"])
+    assert found["collection"] == (
+        10 + ceil(5 * runs / 60),
+        500 * ceil((2_000 + runs) / 500),
+        0,
+    )
+
+
+@pytest.mark.parametrize("device", GPUS)
+@pytest.mark.parametrize("name", ["ml", "alpha-q0", "pg", "custom-model", "interpolated-pg"])
+def test_limits_of_other_devices_and_samples(name: str, device: str) -> None:
+    values = experiment_with(
+        {name: ONE_OF_EACH[name]},
+        corpus={"kind": "toy", "train": 200_000, "test": 90_000},
+        training={"device": device, "batch_size": 100, "max_epochs": 7},
+        proposal={"candidates": 3},
+    )
+    found = subject.limits(subject.experiment(values))
+    sources = formulas.sources(complete(ONE_OF_EACH[name]))
+    sequences = max(
+        1,
+        3 * sources["proposal"] + 2 * sources["samples"] + name.startswith("interpolated"),
+    )
+    seconds = 2_000_000 * 7 * sequences / 2_000
+    expected = (10 + ceil(seconds / 60), megabytes(100 * sequences * 50, values), GPUS[device][0])
+    assert found[f"train {name}"] == expected
+    for search, beam in (("greedy", 1), ("beam", 10)):
+        minutes = 10 + ceil(90_000 * beam / 50 / 60)
+        assert found[f"decode {search}"] == (minutes, megabytes(512, values), GPUS[device][1])
