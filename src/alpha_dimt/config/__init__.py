@@ -13,7 +13,9 @@ concern. Every slice is complete, with every default written out, and has a fing
     training    model, recipe, search, tracking
     presets     values that go together, by name
     experiment  the whole, and its slices
-    reading     files in; errors that name file and key
+    document    YAML and JSON to plain values, strictly
+    hints       what an unknown key may mean
+    reading     files in; errors that name file, line and key
 """
 
 from alpha_dimt.config.data import (

@@ -133,7 +133,7 @@ def _compose(text: str, name: str) -> Node | None:
 
 def dotted(keys: Sequence[int | str]) -> str:
     """Return a key as errors name it, on one line."""
-    return ".".join(key if key.isprintable() else json.dumps(key) for key in map(str, keys))
+    return ".".join(key if key.isprintable() else repr(key) for key in map(str, keys))
 
 
 def _place(node: Node, keys: Keys, name: str) -> str:

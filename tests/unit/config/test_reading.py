@@ -128,7 +128,7 @@ def test_systems_named_by_numbers(path: Path):
         ("max_epoch: 3", "max_epoch: unknown key; did you mean training.max_epochs?"),
         ("trainnig: {}", "trainnig: unknown key; did you mean training?"),
         ("Training: {}", "Training: unknown key; did you mean training?"),
-        ('"a\\nb\\0": {}', '"a\\nb\\u0000": unknown key; config/README.md lists the keys'),
+        ('"a\\nb\\0": {}', "'a\\nb\\x00': unknown key; config/README.md lists the keys"),
         ("zzz: {}", "zzz: unknown key; config/README.md lists the keys"),
         (
             "training: {max_epochs:3}",
