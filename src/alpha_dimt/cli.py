@@ -322,7 +322,7 @@ def score(reference: Path, as_json: bool, hypotheses: tuple[Path, ...]) -> None:
     "--language",
     required=True,
     callback=_language,
-    help="Language of the text (ISO 639: en), for the detokeniser.",
+    help="Language of the text (ISO 639: en), to detokenise and to score it.",
 )
 @click.option("--lowercase/--cased", required=True, help="Whether the systems' text is lower-case.")
 @click.option(

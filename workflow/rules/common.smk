@@ -75,6 +75,12 @@ PROPOSALS = {
 }
 # Where Table 1 takes its numbers from.
 SCORED = ["valid.greedy", "test.greedy", "test.beam"]
+# What `evaluate` is told about the text: one parameter, for the shell line stays as it is.
+TEXT_OPTIONS = (
+    "--cased" if experiment.preparation.lowercase == "never" else "--lowercase"
+)
+if experiment.preparation.tokenised:
+    TEXT_OPTIONS += " --detokenised-reference"
 # What systems are compared on: validation data chose the checkpoints.
 TESTED = ["test.greedy", "test.beam"]
 

@@ -17,11 +17,7 @@ rule evaluate:
         runtime=EVALUATION.minutes,
         mem_mb=EVALUATION.mem_mb,
     params:
-        # Two options, for the shell line stays as it is.
-        case=(
-            "--cased" if experiment.preparation.lowercase == "never" else "--lowercase"
-        )
-        + (" --detokenised-reference" if experiment.preparation.tokenised else ""),
+        case=TEXT_OPTIONS,
         language=TARGET,
     shell:
         "python -m alpha_dimt evaluate --hypotheses {input.hypotheses} "

@@ -4,9 +4,6 @@ from collections.abc import Sequence
 from typing import Literal
 from unicodedata import normalize
 
-# A zero-width space is where words part; a byte order mark within a file is nothing.
-_ODD = str.maketrans({"\u200b": " ", "\ufeff": None})
-
 
 def compose(lines: Sequence[str], form: Literal["nfc", "as_is"] = "nfc") -> list[str]:
     """Return text in Unicode's composed form (NFC), or as it is.
@@ -15,4 +12,4 @@ def compose(lines: Sequence[str], form: Literal["nfc", "as_is"] = "nfc") -> list
     """
     if form == "as_is":
         return list(lines)
-    return [normalize("NFC", line).translate(_ODD) for line in lines]
+    return [normalize("NFC", line).replace("\u200b", " ").replace("\ufeff", "") for line in lines]
