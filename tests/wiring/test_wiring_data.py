@@ -1,5 +1,6 @@
 """From text to vocabularies, ids and candidates: each option reaches its side, by value."""
 
+import io
 import math
 from collections import Counter
 from itertools import pairwise
@@ -11,6 +12,7 @@ import numpy as np
 import pytest
 import subject
 from configured import FILES, experiment_with, values_of
+from subword_nmt.apply_bpe import BPE
 
 SPECIALS = ["<pad>", "<unk>", "<s>", "</s>"]
 UNK = 1
@@ -125,6 +127,8 @@ def test_codes_are_learned_on_both_languages_or_on_each(text: Path, joint: bool)
     for side, language, lines in (("source", "de", DE), ("target", "en", EN)):
         texts = found["train.arrow"][f"{side}_text"]
         assert [line.replace("@@ ", "") for line in texts] == lines
+        table = io.StringIO("".join(f"{line}\n" for line in found[f"codes.{language}.txt"]))
+        assert texts == list(map(BPE(table).segment, lines))
         vocab = found[f"vocab.{language}.txt"]
         pieces = Counter(piece for line in texts for piece in line.split())
         assert set(vocab[4:]) == set(pieces)
@@ -187,6 +191,8 @@ def test_cleaning_and_casing_follow_the_options(tmp_path: Path) -> None:
     assert kept(max_ratio=1.2) == ["ein haus .", *de[1:4]]
     assert kept(max_ratio=2.0) == ["ein haus .", *de[1:5], "ein"]
     assert kept(max_length=5) == ["ein haus .", "a b c d", "a", "a b c"]
+    assert kept(max_length=3) == ["ein haus .", "a"], "the longer side counts"
+    assert kept(max_ratio=2.0, min_length=2)[-1] == "a b c", "the shorter side counts"
 
 
 def test_every_nth_kept_pair_is_validation() -> None:
@@ -261,7 +267,7 @@ def test_slices_are_a_function_of_seed_and_index() -> None:
 
 @pytest.mark.parametrize(("seed", "slices", "k"), [(1, 2, 1), (5, 3, 2)])
 def test_a_file_holds_its_slices_in_order(text: Path, seed: int, slices: int, k: int) -> None:
-    table = encoded(text, {"kind": "words"})
+    table = encoded(text, {"kind": "words", "target_size": 3})
     made = subject.experiment(
         experiment_with(
             {"a": {"objective": "raml", "proposal": {"reward": "gleu"}}},

@@ -255,6 +255,8 @@ def test_translating_raw_text(results: Path, width: int | None) -> None:
     if width == 1:
         del keys["length_penalty"]
     made = subject.translator(results / "runs/ml/seed1", results / "data/encoded", width)
+    search = {"beam": 3, "max_length": 7, "batch_size": 9, "length_penalty": 0.0} | keys
+    assert search.items() <= made.decoding.model_dump().items()
     found = made.translate(text("test")[0])
     assert [one.tokens for one in found] == translated(results, "ml", "test", **keys)
     assert [one.source_tokens for one in found] == text("test")[0]

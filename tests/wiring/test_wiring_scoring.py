@@ -157,7 +157,7 @@ def test_log_q0_of_samples_is_that_of_the_mixture(stored: int) -> None:
     section = {"kind": "uniform_edit", "max_edit_fraction": 0.2}
     run = run_of(
         ALPHA | {"samples": 2, "normalise": "source", "log_q0": True},
-        proposal={"candidates": stored, "distribution": section, "reward": "edit_distance"},
+        proposal={"candidates": stored, "distribution": section, "reward": "gleu"},
     )
     drawn = [entry for entry in DRAWN[::2] for _ in range(stored)]
     batch = one_batch(run, drawn)
@@ -174,7 +174,7 @@ def test_log_q0_of_samples_is_that_of_the_mixture(stored: int) -> None:
             proposal = formulas.uniform_edit(TARGET[row], words, 0.2, WORDS - 4)
         return mixture(proposal, expected)
 
-    check_samples(found, batch, plain, reward="edit_distance", first=stored, log_q0=log_q0)
+    check_samples(found, batch, plain, reward="gleu", first=stored, log_q0=log_q0)
     for i, source in enumerate(subject.opened(batch)):
         for j, candidate in enumerate(source.candidates):
             expected = log_p(plain, source.row, list(candidate.tokens)).sum()
