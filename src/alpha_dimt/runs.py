@@ -8,7 +8,7 @@ from typing import Any
 from alpha_dimt.config import Interpolated, Raml, RunConfig, parse
 from alpha_dimt.errors import UserError
 from alpha_dimt.evaluation.seeds import Scores
-from alpha_dimt.files import read_json, read_json_lines
+from alpha_dimt.files import read_json, read_json_lines, sha256
 from alpha_dimt.layout import COLUMNS, beam_config_of, identity_of
 
 # The columns that systems are compared in. Dev chose the checkpoint, so it is no evidence.
@@ -228,12 +228,18 @@ def read_training(run: Run) -> Training:
     """Read what a finished run says of its training.
 
     Raises:
-        UserError: a file is missing, or says nothing of any epoch.
+        UserError: a file is missing or was changed since, or says nothing of any epoch.
     """
-    epochs = read_json_lines(run.folder / "metrics.jsonl")
+    path, about = run.folder / "metrics.jsonl", read_json(run.folder / "run.json")
+    epochs = read_json_lines(path)
     if not epochs:
-        raise UserError(f"{run.folder}/metrics.jsonl: it holds no epoch; train the run anew")
-    return Training(run=run, about=read_json(run.folder / "run.json"), epochs=epochs)
+        raise UserError(f"{path}: it holds no epoch; train the run again")
+    if "metrics" in about and sha256(path) != about["metrics"]:
+        raise UserError(
+            f"{path}: this is not the file that the training wrote (run.json has another "
+            "checksum); restore it or train the run again"
+        )
+    return Training(run=run, about=about, epochs=epochs)
 
 
 def beam_width(run: Path) -> int | None:

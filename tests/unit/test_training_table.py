@@ -8,7 +8,7 @@ import pytest
 
 from alpha_dimt.config import Experiment, parse
 from alpha_dimt.errors import UserError
-from alpha_dimt.files import read_json, write_json, write_text
+from alpha_dimt.files import read_json, sha256, write_json, write_text
 from alpha_dimt.training_table import write_training_table
 
 SYSTEMS = {
@@ -185,6 +185,17 @@ def test_a_missing_key_is_named(tmp_path: Path, out: Path, key: str) -> None:
     run = make_run(tmp_path, "ml", 1)
     write_json(run / "run.json", {k: v for k, v in read_json(run / "run.json").items() if k != key})
     with pytest.raises(UserError, match=f"{key}.*train the run anew"):
+        write_training_table([run], out=out)
+
+
+def test_epochs_that_were_changed_since(tmp_path: Path, out: Path) -> None:
+    run = make_run(tmp_path, "ml", 1)
+    about = read_json(run / "run.json") | {"metrics": sha256(run / "metrics.jsonl")}
+    write_json(run / "run.json", about)
+    write_training_table([run], out=out)
+    text = (run / "metrics.jsonl").read_text(encoding="utf-8")
+    write_text(run / "metrics.jsonl", text.replace("10.0", "11.0"))
+    with pytest.raises(UserError, match=r"metrics\.jsonl: this is not the file that the training"):
         write_training_table([run], out=out)
 
 

@@ -39,7 +39,7 @@ from alpha_dimt.progress import EpochBar
 from alpha_dimt.proposals import Words, build
 from alpha_dimt.runtime import choose_device, choose_dtype, machine, use_threads
 from alpha_dimt.training.candidates import Sampler, score
-from alpha_dimt.training.checkpoints import Checkpoints
+from alpha_dimt.training.checkpoints import METRICS, Checkpoints
 from alpha_dimt.training.interruption import StopRequest
 from alpha_dimt.training.loop import Metrics, Task, fit
 from alpha_dimt.training.methods import Method
@@ -216,6 +216,7 @@ def train_run(
         about = {
             "run_key": config.fingerprint(),
             "files": {name: sha256(path) for name, path in parts.parts().items()},
+            "metrics": sha256(out / METRICS),
             "system": config.system,
             "seed": config.seed,
             "corpus": config.data.corpus.name,
