@@ -184,7 +184,7 @@ def test_a_broken_line_is_named(tmp_path: Path, out: Path) -> None:
 def test_a_missing_key_is_named(tmp_path: Path, out: Path, key: str) -> None:
     run = make_run(tmp_path, "ml", 1)
     write_json(run / "run.json", {k: v for k, v in read_json(run / "run.json").items() if k != key})
-    with pytest.raises(UserError, match=f"{key}.*train the run anew"):
+    with pytest.raises(UserError, match=f"{key}.*train the run again"):
         write_training_table([run], out=out)
 
 
@@ -202,5 +202,5 @@ def test_epochs_that_were_changed_since(tmp_path: Path, out: Path) -> None:
 def test_no_epochs_are_no_training(tmp_path: Path, out: Path) -> None:
     run = make_run(tmp_path, "ml", 1)
     write_text(run / "metrics.jsonl", "")
-    with pytest.raises(UserError, match="train the run anew"):
+    with pytest.raises(UserError, match="train the run again"):
         write_training_table([run], out=out)
