@@ -461,6 +461,17 @@ def test_a_run_is_compared_as_it_was_scored(
     assert "difference" in words(run, run, reference)
 
 
+def test_another_reference_than_that_of_the_scores_is_refused(
+    tmp_path: Path, runs: list[Path], reference: Path
+) -> None:
+    """Also where BLEU is the same by chance: 0 against both."""
+    other = tmp_path / "other.en"
+    write_lines(other, [*read_lines(reference)[:-1], "another last line"])
+    with pytest.raises(UserError, match=r"test\.greedy\.json was made with another reference than"):
+        write_significance(runs, reference=other, out=tmp_path / "significance")
+    assert not list(tmp_path.glob("significance*"))
+
+
 def test_a_run_and_itself(runs: list[Path]) -> None:
     text = words(runs[0], runs[0])
     assert "difference +0.00 BLEU" in text

@@ -35,6 +35,7 @@ from alpha_dimt.evaluation.significance import (
     holm,
     resample,
 )
+from alpha_dimt.files import sha256
 from alpha_dimt.layout import COLUMNS
 from alpha_dimt.runs import Run, read_training, scores_by_seed
 
@@ -134,6 +135,12 @@ def compare_column(
     """
     scored = COLUMNS[column]
     flat = [run for runs in systems for run in runs]
+    for run in flat:
+        if run.references[column] != sha256(reference):
+            raise UserError(
+                f"{run.folder}: scores/{scored}.json was made with another reference than "
+                f"{reference}; score the run again"
+            )
     statistics = [
         statistics_of(run.folder / "hypotheses" / f"{scored}.txt", reference) for run in flat
     ]
