@@ -19,15 +19,27 @@ run: $(INSTALLED)
 multi30k iwslt14: $(INSTALLED)
 	$(SNAKEMAKE) --configfile config/$@.yaml $(ARGS)
 
+define FREE
+import socket, sys
+with socket.socket() as probe:
+    probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        probe.bind(("127.0.0.1", int(sys.argv[1])))
+    except (OSError, OverflowError, ValueError) as error:
+        sys.exit(f"port {sys.argv[1]} cannot be used ({error}); name another: make ui PORT=5001")
+endef
+export FREE
+
 # On another port: make ui PORT=5001
 PORT ?= 5000
 
 ui: $(INSTALLED)
 	@test -f results/mlflow.db || { echo "results/mlflow.db is not there yet: run the workflow first (make run)" >&2; exit 1; }
+	@$(BIN)/python -c "$$FREE" $(PORT)
 	@echo "Compare runs at http://127.0.0.1:$(PORT)/#/experiments/1/runs?workflowType=machine_learning"
 	MLFLOW_DISABLE_TELEMETRY=true MLFLOW_SERVER_ENABLE_JOB_EXECUTION=false \
 	$(BIN)/mlflow server --host 127.0.0.1 --port $(PORT) --workers 1 \
-		--backend-store-uri "sqlite:///$(CURDIR)/results/mlflow.db" --artifacts-destination results/mlartifacts
+		--backend-store-uri sqlite:///results/mlflow.db --artifacts-destination results/mlartifacts
 
 test: $(INSTALLED)
 	$(BIN)/pytest
@@ -74,12 +86,48 @@ lock:
 	  | sed -e 's/+.*//' -e '/^nvidia-/d' -e '/^cuda-/d' -e '/^triton==/d'; } > "$$scratch/lock"; \
 	cp "$$scratch/lock" requirements.lock
 
-# Made anew whenever the pins change; an installation that was interrupted is started again.
+define SUITABLE
+import os, sys
+if sys.version_info < (3, 11):
+    sys.exit("Python 3.11 or newer is needed; name it: make PYTHON=python3.11")
+if "%" in os.path.abspath(sys.argv[1]):
+    sys.exit("MLflow cannot work from a path with a per cent sign; name another: make VENV=/path/venv")
+endef
+export SUITABLE
+
+# Scripts and settings of an environment name the folder that it is in.
+define SETTLE
+import pathlib, sys
+new, name = pathlib.Path(sys.argv[1]), sys.argv[2]
+for file in [new / "pyvenv.cfg", *(new / "bin").iterdir()]:
+    content = b"\0" if file.is_symlink() or file.is_dir() else file.read_bytes()
+    if b"\0" not in content:
+        file.write_bytes(content.replace(new.name.encode(), name.encode()))
+endef
+export SETTLE
+
+NEW := $(VENV).new
+OLD := $(VENV).old
+
+# Repeated whenever the pins change. The environment that is there works until the new one is ready,
+# and stays if that fails; only between two renames, if make is killed, it is under its other name.
 $(INSTALLED): requirements.lock
-	@$(PYTHON) -c 'import sys; sys.exit("Python 3.11 or newer is needed; name it: make PYTHON=python3.11" if sys.version_info < (3, 11) else 0)'
+	@$(PYTHON) -c "$$SUITABLE" $(VENV)
+	@test -e $(VENV) || test ! -e $(OLD) || mv $(OLD) $(VENV)
 	@echo "Installing into $(VENV); this takes some minutes, once."
-	$(PYTHON) -m venv --clear $(VENV)
-	$(BIN)/python -m pip install --quiet --requirement requirements.lock
-	$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation --editable .
-	$(BIN)/python -m pip check
-	@touch $@
+	@trap 'rm -rf $(NEW)' EXIT; trap 'exit 130' INT TERM; \
+	if $(PYTHON) -m venv --clear $(NEW) \
+		&& $(NEW)/bin/python -m pip install --quiet --requirement requirements.lock \
+		&& $(NEW)/bin/python -m pip install --quiet --no-deps --no-build-isolation --editable . \
+		&& $(NEW)/bin/python -m pip check \
+		&& $(NEW)/bin/python -c 'import alpha_dimt, mlflow, snakemake, torch' \
+		&& $(PYTHON) -c "$$SETTLE" $(NEW) $(notdir $(VENV)) \
+		&& touch $(NEW)/$(notdir $(INSTALLED)); \
+	then \
+		rm -rf $(OLD); test ! -e $(VENV) || mv $(VENV) $(OLD); mv $(NEW) $(VENV); rm -rf $(OLD); \
+	else \
+		test ! -e $(VENV) || kept=" ($(VENV) is as it was; to work with it as it is: touch $(INSTALLED))"; \
+		echo "requirements.lock could not be installed, for the reason above$$kept; connect to the" \
+			"network, or name a folder of wheels (PIP_FIND_LINKS=/wheels), and give the same command again" >&2; \
+		exit 1; \
+	fi

@@ -38,7 +38,7 @@ def updates(experiment: Experiment, system: str, results: Path) -> Callable[[int
     start = experiment.run_config(START, config.seed)
     encoded = results / "data/encoded"
     run = results / f"runs/{START}/seed{config.seed}"
-    trained = load_trained(start, model_files(start, run=run, encoded=encoded))
+    trained = load_trained(start, model_files(start, run))
     model, device, words = trained.model, trained.device, len(trained.target)
     pairs, candidates = read_pairs(encoded, "train"), None
     if config.proposal:
@@ -47,7 +47,7 @@ def updates(experiment: Experiment, system: str, results: Path) -> Callable[[int
             folder / f"seed{config.seed}.arrow",
             targets=pairs.target,
             words=words,
-            each=config.proposal.candidates,
+            config=experiment.augment_config(system, config.seed),
         )
     chosen = method(config.objective)
     sampler = choose_sampler(config, chosen, pairs, words)

@@ -7,7 +7,19 @@ from pathlib import Path
 
 import torch
 
-from alpha_dimt.config import Alpha, Ml, Model, Objective, Proposal, Raml, Training
+from alpha_dimt.config import (
+    Alpha,
+    AugmentConfig,
+    DataConfig,
+    Ml,
+    Model,
+    Objective,
+    Preparation,
+    Proposal,
+    Raml,
+    ToyCorpus,
+    Training,
+)
 from alpha_dimt.data.augment import draw_slice, write_slices
 from alpha_dimt.data.batching import Batch, candidate_batch, reference_batch
 from alpha_dimt.data.encoded import AugmentedCorpus, Candidates, Pairs
@@ -102,9 +114,11 @@ def main() -> None:
 def draw_candidates(pairs: Pairs, sizes: Sizes, k: int, path: Path) -> Candidates:
     """Draw K candidates of each reference from the paper's proposal, and read them from a file."""
     proposal = Proposal(candidates=k, slices=1)
+    data = DataConfig(corpus=ToyCorpus(kind="toy"), preparation=Preparation())
+    config = AugmentConfig(data=data, proposal=proposal, seed=1)
     drawn = draw_slice(pairs.target, proposal, vocab_size=sizes.target_words, seed=1, index=0)
-    write_slices(path, pairs.target, [drawn])
-    return AugmentedCorpus(path, targets=pairs.target, words=sizes.target_words, each=k)[0]
+    write_slices(path, pairs.target, config, [drawn])
+    return AugmentedCorpus(path, targets=pairs.target, words=sizes.target_words, config=config)[0]
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Draw estimator.svg: bias and error of Eq. 15 against K, measured and in theory.
+"""Draw estimator.svg, bias and error of Eq. 15 against K, and print the bias of Eq. 13 on policy.
 
     PYTHONPATH=src python docs/figures/estimator.py
 
@@ -14,11 +14,14 @@ import matplotlib.pyplot as plt
 HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parents[1] / "tests" / "properties"))
 
-from estimator import Moments, every_q0, moments  # noqa: E402
+from estimator import Moments, every_q0, moments, on_policy_bias  # noqa: E402
 from exact import Exact  # noqa: E402
 
 SIZES = [1, 2, 4, 8, 16, 32, 64, 128, 256, 512]
 REPETITIONS = 1000
+ON_POLICY_ALPHAS = [0.0, 0.5, 0.9, 1.0]
+ON_POLICY_SIZES = {8: 400_000, 64: 100_000, 512: 20_000}
+"""K, and how often so many samples are drawn."""
 COLOURS = ["#000000", "#D55E00", "#0072B2", "#56B4E9", "#009E73", "#CC79A7", "#E69F00"]
 MARKERS = "o^sDvPX"
 
@@ -31,6 +34,21 @@ def measure() -> dict[str, list[Moments]]:
         drawn = q0.draw(REPETITIONS * SIZES[-1], seed=1).view(REPETITIONS, -1)
         measured[name] = [moments(exact, q0, drawn[:, :k]) for k in SIZES]
     return measured
+
+
+def print_on_policy() -> None:
+    """Print the bias of Eq. 13 with an estimated Z as a table."""
+    exact = Exact()
+    model = every_q0(exact)["the model"]
+    print("| alpha | K | bias | its part at right angles | standard error |")
+    print("|---:|---:|---:|---:|---:|")
+    for alpha in ON_POLICY_ALPHAS:
+        for k, repetitions in ON_POLICY_SIZES.items():
+            drawn = model.draw(repetitions * k, seed=1).view(repetitions, k)
+            found = on_policy_bias(exact, drawn, alpha=alpha)
+            print(
+                f"| {alpha:g} | {k} | {found.size:.2f} | {found.turned:.2f} | {found.noise:.3f} |"
+            )
 
 
 def main() -> None:
@@ -58,3 +76,4 @@ def main() -> None:
 
 if __name__ == "__main__":
     main()
+    print_on_policy()

@@ -7,13 +7,17 @@ import os
 import re
 import sys
 import textwrap
+import traceback
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
 from alpha_dimt import __version__
 from alpha_dimt.errors import Stopped, UserError
+
+if TYPE_CHECKING:
+    from alpha_dimt.config import Device
 
 EXISTING = click.Path(exists=True, path_type=Path)
 FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
@@ -42,6 +46,13 @@ class RunFolder(click.Path):
 
 
 RUN = RunFolder()
+DEVICE = click.option(
+    "--device",
+    type=click.Choice(["auto", "cpu", "cuda"]),
+    default="auto",
+    show_default=True,
+    help="Where to compute; auto is a GPU where there is one.",
+)
 
 
 class TryAgain(click.ClickException):
@@ -81,6 +92,7 @@ TOUR: dict[str, dict[str, str]] = {
         "figures": "--out my/figures runs/*/seed*",
         "report": "--tables tables --examples report/examples.json --out my/report.html "
         "runs/*/seed*",
+        "check-tracking": "--uri sqlite:///my/mlflow.db --experiment toy --receipt my/track.json",
         "track": "--uri sqlite:///my/mlflow.db --experiment toy --receipt my/track.json "
         "runs/*/seed*",
     },
@@ -106,7 +118,7 @@ class Commands(click.Group):
                     formatter.write(_example(name, arguments))
 
     def invoke(self, ctx: click.Context) -> object:
-        """Run a command; an error of the user's or the system's is one line and its exit code."""
+        """Run a command; an error of the user's is one line and its exit code."""
         try:
             return super().invoke(ctx)
         except UserError as error:
@@ -114,10 +126,6 @@ class Commands(click.Group):
             raise kind(str(error)) from error
         except BrokenPipeError:
             _pipe_closed()
-        except PermissionError as error:
-            raise click.ClickException(
-                f"{error.filename}: {error.strerror}; check who may read and write there"
-            ) from error
 
 
 def _language(ctx: click.Context, param: click.Parameter, value: str) -> str:
@@ -201,6 +209,7 @@ def augment(config: Path, encoded: Path, out: Path) -> None:
 @click.option("--state", type=NEW, required=True, help="Folder for checkpoints.")
 @click.option("--out", type=NEW, required=True, help="Folder of the run.")
 @click.option("--threads", type=click.IntRange(1), required=True, help="CPU threads to use.")
+@DEVICE
 @click.option(
     "--checkpoint-seconds",
     type=click.IntRange(1),
@@ -216,6 +225,7 @@ def train(
     state: Path,
     out: Path,
     threads: int,
+    device: "Device",
     checkpoint_seconds: int,
 ) -> None:
     """Train one system with one seed, or go on from its last checkpoint.
@@ -226,16 +236,16 @@ def train(
     from alpha_dimt.devices import lease
     from alpha_dimt.training.run import train_run
 
-    run = load(RunConfig, config)
-    with lease(run.training.device):
+    with lease(device):
         train_run(
-            run,
+            load(RunConfig, config),
             encoded=encoded,
             augmented=augmented,
             start=start,
             state=state,
             out=out,
             threads=threads,
+            device=device,
             checkpoint_seconds=checkpoint_seconds,
         )
 
@@ -247,26 +257,39 @@ def train(
 @click.option("--split", type=click.Choice(["valid", "test"]), required=True)
 @click.option("--out", type=NEW, required=True, help="File of hypotheses, one a line.")
 @click.option("--threads", type=click.IntRange(1), required=True, help="CPU threads to use.")
-def decode(config: Path, run: Path, encoded: Path, split: str, out: Path, threads: int) -> None:
+@DEVICE
+def decode(
+    config: Path,
+    run: Path,
+    encoded: Path,
+    split: str,
+    out: Path,
+    threads: int,
+    device: "Device",
+) -> None:
     """Translate a split by greedy or beam search."""
-    from alpha_dimt.config import Decoding, RunConfig, load
+    from alpha_dimt.config import Decoding, load
     from alpha_dimt.decoding import decode_split
     from alpha_dimt.devices import lease
 
-    search, device = load(Decoding, config), load(RunConfig, run / "config.json").training.device
     with lease(device):
-        decode_split(search, run=run, encoded=encoded, split=split, out=out, threads=threads)
+        decode_split(
+            load(Decoding, config),
+            run=run,
+            encoded=encoded,
+            split=split,
+            out=out,
+            threads=threads,
+            device=device,
+        )
 
 
 @cli.command()
 @click.option("--run", type=RUN, required=True, help="Folder of a trained run.")
-@click.option("--encoded", type=FOLDER, help="Its vocabularies, where not in data/encoded.")
 @click.option("--beam", type=click.IntRange(1), help="Width; 1 is greedy.  [the experiment's]")
 @click.option("--threads", type=click.IntRange(1), help="CPU threads to use.  [all]")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object a line.")
-def translate(
-    run: Path, encoded: Path | None, beam: int | None, threads: int | None, as_json: bool
-) -> None:
+def translate(run: Path, beam: int | None, threads: int | None, as_json: bool) -> None:
     """Translate raw text from standard input, one sentence a line, as it comes."""
     from alpha_dimt.hardware import cores
     from alpha_dimt.progress import lines_bar
@@ -274,7 +297,7 @@ def translate(
 
     if sys.stdin.isatty():
         click.echo("reading what you type, one sentence a line; Ctrl-D ends it", err=True)
-    translator = open_translator(run, encoded=encoded, beam=beam, threads=threads or cores())
+    translator = open_translator(run, beam=beam, threads=threads or cores())
     stdin, stdout = sys.stdin.buffer, sys.stdout.buffer
     with lines_bar(stdin, "translating") as bar:
         translate_stream(translator, stdin, stdout, as_json=as_json, block_done=bar.update)
@@ -299,18 +322,35 @@ def score(reference: Path, as_json: bool, hypotheses: tuple[Path, ...]) -> None:
     "--language",
     required=True,
     callback=_language,
-    help="Language of the text (ISO 639: en), for the detokeniser.",
+    help="Language of the text (ISO 639: en), to detokenise and to score it.",
 )
 @click.option("--lowercase/--cased", required=True, help="Whether the systems' text is lower-case.")
+@click.option(
+    "--detokenised-reference",
+    is_flag=True,
+    help="The corpus has tokens alone; --raw was made from them.",
+)
 @click.option("--out", type=NEW, required=True, help="JSON file of signed scores.")
 def evaluate(
-    hypotheses: Path, tokenised: Path, raw: Path, language: str, lowercase: bool, out: Path
+    hypotheses: Path,
+    tokenised: Path,
+    raw: Path,
+    language: str,
+    lowercase: bool,
+    detokenised_reference: bool,
+    out: Path,
 ) -> None:
     """Write all scores of one file of hypotheses, each with its definition."""
     from alpha_dimt.evaluation.report import evaluate_file
 
     evaluate_file(
-        hypotheses, tokenised=tokenised, raw=raw, language=language, lowercase=lowercase, out=out
+        hypotheses,
+        tokenised=tokenised,
+        raw=raw,
+        language=language,
+        lowercase=lowercase,
+        detokenised_reference=detokenised_reference,
+        out=out,
     )
 
 
@@ -363,15 +403,19 @@ def training_table(out: Path, runs: tuple[Path, ...]) -> None:
 @click.option("--encoded", type=FOLDER, required=True, help="Folder of `encode`.")
 @click.option("--threads", type=click.IntRange(1), required=True, help="CPU threads to use.")
 @click.option("--out", type=NEW, required=True, help="JSON file.")
+@DEVICE
 @click.argument("runs", type=RUN, nargs=-1, required=True)
-def examples(config: Path, encoded: Path, threads: int, out: Path, runs: tuple[Path, ...]) -> None:
+def examples(
+    config: Path, encoded: Path, threads: int, out: Path, device: "Device", runs: tuple[Path, ...]
+) -> None:
     """Translate a few test sentences with each run, with the attention behind each word."""
-    from alpha_dimt.config import RunConfig, load
     from alpha_dimt.devices import lease
     from alpha_dimt.examples import write_examples
 
-    with lease(load(RunConfig, runs[0] / "config.json").training.device):
-        write_examples(runs, decoding=config, encoded=encoded, threads=threads, out=out)
+    with lease(device):
+        write_examples(
+            runs, decoding=config, encoded=encoded, threads=threads, out=out, device=device
+        )
 
 
 @cli.command()
@@ -394,6 +438,17 @@ def report(tables: Path, examples: Path | None, out: Path, runs: tuple[Path, ...
     from alpha_dimt.report.page import write_report
 
     write_report(runs, tables=tables, examples=examples, out=out)
+
+
+@cli.command()
+@click.option("--uri", required=True, help="MLflow tracking URI.")
+@click.option("--experiment", required=True, help="MLflow experiment.")
+@click.option("--receipt", type=NEW, required=True, help="JSON file that `track` will write.")
+def check_tracking(uri: str, experiment: str, receipt: Path) -> None:
+    """Check that `track` will be able to log runs, before they are trained."""
+    from alpha_dimt.tracking.ready import check_tracking as check
+
+    check(uri, experiment, receipt)
 
 
 @cli.command()
@@ -430,7 +485,10 @@ def doctor(as_json: bool) -> None:
 
 
 def main() -> None:
-    """Entry point: Ctrl-C exits with 130 and one line, a closed pipe with 141 and none."""
+    """Entry point: Ctrl-C exits with 130 and one line, a closed pipe with 141 and none.
+
+    What nobody has foreseen is one line too; `python -X dev` shows where it comes from.
+    """
     try:
         cli.main(prog_name="alpha-dimt", standalone_mode=False)
         sys.stdout.flush()
@@ -442,10 +500,47 @@ def main() -> None:
         sys.exit(error.exit_code)
     except BrokenPipeError:
         _pipe_closed()
+    except Exception as error:
+        if sys.flags.dev_mode:
+            raise
+        click.echo(f"Error: {_unforeseen(error)}", err=True)
+        _discard_output()
+        sys.exit(1)
+
+
+def _unforeseen(error: Exception) -> str:
+    """Return a sentence about an error that no command expects."""
+    reason = " ".join(str(error).split())
+    way_out = "please report it"
+    if isinstance(error, MemoryError):
+        way_out = "give it more memory, or a smaller batch, corpus or model"
+    elif isinstance(error, OSError):
+        way_out = "check who may read and write there, and that its disk has room"
+        if error.filename is not None:
+            reason = f"{os.fsdecode(error.filename)}: {error.strerror}"
+    package = Path(__file__).parent
+    frames = traceback.extract_tb(error.__traceback__)
+    # The last frame of ours; those after it are of libraries.
+    file, line = [
+        (Path(frame.filename), frame.lineno)
+        for frame in frames
+        if Path(frame.filename).is_relative_to(package)
+    ][-1]
+    what = type(error).__name__
+    if reason:
+        what += f" ({textwrap.shorten(reason, 300, placeholder='...')})"
+    return (
+        f"{what} at {file.relative_to(package)}:{line}; {way_out}; `python -X dev -m alpha_dimt` "
+        "with the same arguments shows every call"
+    )
 
 
 def _pipe_closed() -> NoReturn:
     """End because nobody reads the output any more, as `head` does."""
-    # Python flushes once more at its end; what it has left goes nowhere.
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    _discard_output()
     sys.exit(141)
+
+
+def _discard_output() -> None:
+    """Let what is left go nowhere: Python flushes it once more at its end, which would fail."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -1,6 +1,5 @@
 """Two runs, two systems or two files of hypotheses: which is better, and how sure is that?"""
 
-import json
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -26,7 +25,7 @@ from alpha_dimt.evaluation.significance import (
     compare,
     resample,
 )
-from alpha_dimt.files import read_lines, sha256
+from alpha_dimt.files import finite_json, read_json, read_lines, sha256
 from alpha_dimt.layout import reference_of
 from alpha_dimt.tables import formatted_interval
 
@@ -120,14 +119,16 @@ def find(first: Side, second: Side, reference: Path | None) -> Found:
         reference: tokenised; None: that of the runs' results folder.
 
     Raises:
-        UserError: nothing says what the reference is, the two bring different ones, they have no
-            seed in common, or a file is missing or has another number of lines than the reference.
+        UserError: nothing says what the reference is, the two bring different ones or one that a
+            run was not scored with, they have no seed in common, or a file is missing or has
+            another number of lines than the reference.
     """
     if reference is None and _differ(first.reference, second.reference):
         raise UserError(
             f"{first.name} and {second.name} have different references ({first.reference}, "
             f"{second.reference}): give the one that both are translations of by --reference"
         )
+    given = reference is not None
     reference = reference or first.reference or second.reference
     if reference is None:
         raise UserError(f"{first.name} is a file: give the tokenised reference by --reference")
@@ -139,6 +140,10 @@ def find(first: Side, second: Side, reference: Path | None) -> Found:
             f"{first.name} and {second.name} have no seed in common: give two systems that have, "
             "or two runs or files"
         )
+    for side in (first, second):
+        if not given and side.reference is not None:
+            for seed in common:
+                check_scored(side.hypotheses[seed], reference)
     by_seed = {
         seed: compare(
             *resample([statistics_of(side.hypotheses[seed], reference) for side in (first, second)])
@@ -171,6 +176,28 @@ def find(first: Side, second: Side, reference: Path | None) -> Found:
     )
 
 
+def check_scored(hypotheses: Path, reference: Path) -> None:
+    """Check that a run's translations and the reference found for them are those of its scores.
+
+    Raises:
+        UserError: the run is not scored, or one of both has changed since.
+    """
+    scores = hypotheses.parents[1] / "scores" / f"{hypotheses.stem}.json"
+    report = read_json(scores)
+    try:
+        scored = report["hypotheses"]["sha256"], report["references"]["tokenised"]["sha256"]
+    except (KeyError, TypeError) as error:
+        raise UserError(
+            f"{scores}: this is not what `alpha-dimt evaluate` writes; score the run again"
+        ) from error
+    for path, known in zip((hypotheses, reference), scored, strict=True):
+        if not path.is_file() or sha256(path) != known:
+            raise UserError(
+                f"{path}: this is not the file that {scores} was made from; score the run again, "
+                "or give the reference to compare with by --reference"
+            )
+
+
 def _differ(first: Path | None, second: Path | None) -> bool:
     """Return whether both sides bring a reference, and not the same one."""
     both = [path for path in (first, second) if path and path.is_file()]
@@ -185,7 +212,7 @@ def json_text(found: Found) -> str:
         "by_seed": [{"seed": seed, **asdict(one)} for seed, one in found.by_seed.items()],
         "tests": {"resamples": RESAMPLES, "trials": TRIALS, "seed": SEED, "level": LEVEL},
     }
-    return json.dumps(document, indent=2, ensure_ascii=False)
+    return finite_json(document, indent=2)
 
 
 def in_words(found: Found) -> Iterable[str]:

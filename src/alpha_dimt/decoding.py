@@ -7,11 +7,13 @@ from pathlib import Path
 
 import torch
 
-from alpha_dimt.config import Bpe, Decoding, Preparation, RunConfig, load
+from alpha_dimt.config import Bpe, Decoding, Device, Preparation, RunConfig, load
 from alpha_dimt.data.batching import source_batches
 from alpha_dimt.data.encoded import Pairs, read_pairs
-from alpha_dimt.files import write_lines
-from alpha_dimt.layout import ModelFiles, model_files
+from alpha_dimt.data.manifest import check_splits, check_vocabularies, read_report
+from alpha_dimt.errors import UserError
+from alpha_dimt.files import read_json, sha256, write_json, write_lines
+from alpha_dimt.layout import ModelFiles, model_files, record_of
 from alpha_dimt.model.seq2seq import Seq2Seq
 from alpha_dimt.model.weights import fill
 from alpha_dimt.progress import bar
@@ -31,6 +33,7 @@ class Trained:
         device: where it searches.
         source: vocabulary.
         target: vocabulary.
+        sums: SHA-256 of its weights, vocabularies and codes, see `ModelFiles.parts`.
     """
 
     config: RunConfig
@@ -38,21 +41,51 @@ class Trained:
     device: torch.device
     source: Vocab
     target: Vocab
+    sums: dict[str, str]
 
 
-def load_trained(config: RunConfig, files: ModelFiles) -> Trained:
+def load_trained(config: RunConfig, files: ModelFiles, device: Device = "auto") -> Trained:
     """Load the model of a run.
 
+    Args:
+        config: of the run.
+        files: the run's own.
+        device: where to search.
+
     Raises:
-        UserError: a file is missing, or they do not belong together.
+        UserError: a file is missing, or is not the one that the run was trained with.
     """
+    sums = check_parts(files)
     source, target = Vocab.load(files.source), Vocab.load(files.target)
-    device = choose_device(config.training.device)
+    on = choose_device(device)
     model = Seq2Seq(config.model, source_words=len(source), target_words=len(target))
     fill(model, files.weights, config.fingerprint())
-    model.to(device)
-    model.compute_dtype = choose_dtype(config.training.precision, device)
-    return Trained(config, model, device, source, target)
+    model.to(on)
+    model.compute_dtype = choose_dtype(config.training.precision, on)
+    return Trained(config, model, on, source, target, sums)
+
+
+def check_parts(files: ModelFiles) -> dict[str, str]:
+    """Return the SHA-256 of weights, vocabularies and codes, once they are those of the run.
+
+    Raises:
+        UserError: a file is missing or has been replaced.
+    """
+    about = read_json(files.about)
+    noted = about.get("files") if isinstance(about, dict) else None
+    if not isinstance(noted, dict):
+        raise UserError(f"{files.about}: the key files is missing; train the run again")
+    sums = {}
+    for name, path in files.parts().items():
+        if not path.is_file():
+            raise UserError(f"{path}: there is no such file; `alpha-dimt train` makes it")
+        sums[name] = sha256(path)
+        if sums[name] != noted.get(name):
+            raise UserError(
+                f"{path}: this is not the file that the run was trained with ({files.about} has "
+                "another checksum); restore it or train the run again"
+            )
+    return sums
 
 
 def join_subwords(text: str, preparation: Preparation) -> str:
@@ -147,17 +180,49 @@ def translate_pairs(
     ]
 
 
+def read_split(encoded: Path, split: str, trained: Trained, run: Path) -> Pairs:
+    """Read a split that a run can translate.
+
+    Args:
+        encoded: folder of the corpus.
+        split: its name.
+        trained: the run.
+        run: its folder; stands in errors.
+
+    Raises:
+        UserError: it is damaged, or was encoded with other vocabularies than the run's.
+    """
+    path, corpus = encoded / f"{split}.arrow", trained.config.data.corpus
+    report = read_report(encoded, "encode")
+    pairs = read_pairs(encoded, split)
+    check_splits(encoded, report, {path.name: sha256(path)})
+    sums = {corpus.source: trained.sums["source"], corpus.target: trained.sums["target"]}
+    check_vocabularies(encoded, report, sums, run)
+    pairs.check_vocabularies(path, source=trained.source, target=trained.target)
+    return pairs
+
+
 def decode_split(
-    config: Decoding, *, run: Path, encoded: Path, split: str, out: Path, threads: int
+    config: Decoding,
+    *,
+    run: Path,
+    encoded: Path,
+    split: str,
+    out: Path,
+    threads: int,
+    device: Device = "auto",
 ) -> None:
-    """Translate a split with the best weights of a run and write one hypothesis a line."""
+    """Translate a split with the best weights of a run; one hypothesis a line.
+
+    Beside {out} its record is written: what run, weights, search and split made it.
+
+    Raises:
+        UserError: a file is missing, or they do not belong together.
+    """
     use_threads(threads)
     run_config = load(RunConfig, run / "config.json")
-    trained = load_trained(run_config, model_files(run_config, run=run, encoded=encoded))
-    pairs = read_pairs(encoded, split)
-    pairs.check_vocabularies(
-        encoded / f"{split}.arrow", source=trained.source, target=trained.target
-    )
+    trained = load_trained(run_config, model_files(run_config, run), device)
+    pairs = read_split(encoded, split, trained, run)
     with bar(len(pairs), f"decoding {split}", "sentences") as shown:
         lines = translate_pairs(
             trained.model,
@@ -169,3 +234,13 @@ def decode_split(
             found_some=shown.update,
         )
     write_lines(out, lines)
+    write_json(
+        record_of(out),
+        {
+            "run_key": run_config.fingerprint(),
+            "weights": trained.sums["weights"],
+            "decoding": config.model_dump(mode="json"),
+            "split": sha256(encoded / f"{split}.arrow"),
+            "hypotheses": sha256(out),
+        },
+    )

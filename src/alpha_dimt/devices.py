@@ -14,7 +14,9 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO, Literal
+from typing import IO
+
+from alpha_dimt.config import Device
 
 VISIBLE = "CUDA_VISIBLE_DEVICES"
 WAIT_SECONDS = 1.0
@@ -72,7 +74,7 @@ def take_first_free(devices: Sequence[str], folder: Path) -> tuple[str, IO[str]]
 
 
 @contextmanager
-def lease(wanted: Literal["auto", "cpu", "cuda"]) -> Iterator[str | None]:
+def lease(wanted: Device) -> Iterator[str | None]:
     """Give this process one GPU of its own; wait until one is free.
 
     Yields its name, or None where the CPU is wanted or no GPU can be seen. To be entered before

@@ -9,7 +9,8 @@ import os
 import platform
 import shutil
 import sys
-from collections.abc import Callable, Iterator
+import tempfile
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -23,13 +24,15 @@ GIB = 2**30
 # What the package itself needs besides PyTorch: name to import, name to install.
 REQUIRED = {
     **{name: name for name in ("altair", "click", "jinja2", "numpy", "pandas", "pooch", "pyarrow")},
-    **{name: name for name in ("pydantic", "requests", "sacrebleu", "sacremoses", "safetensors")},
+    **{name: name for name in ("pydantic", "regex", "requests", "sacrebleu", "sacremoses")},
+    "safetensors": "safetensors",
     **{"scipy": "scipy", "subword_nmt": "subword-nmt", "tqdm": "tqdm", "yaml": "PyYAML"},
     **{"snakemake": "snakemake", "mlflow": "mlflow", "vl_convert": "vl-convert-python"},
 }
 INSTALL = "install requirements.lock (`make run` does) or environment.yml"
 # Below these a warning: toolkits take 2 to 3 GB for one training of the paper's sizes.
 ENOUGH_MEMORY, ENOUGH_DISK = 4 * GIB, 5 * GIB
+ENOUGH_SCRATCH = GIB // 4  # a model of the paper's size and its copy
 
 
 @dataclass(frozen=True)
@@ -54,7 +57,7 @@ def print_findings(*, as_json: bool) -> bool:
     healthy = all(finding.state != "missing" for finding in findings)
     if as_json:
         document = {"healthy": healthy, "findings": [asdict(finding) for finding in findings]}
-        print(json.dumps(document, indent=2, ensure_ascii=False))
+        print(json.dumps(document, indent=2, ensure_ascii=False, allow_nan=False))
         return healthy
     width = max(len(finding.name) for finding in findings)
     marks = {"ok": "ok", "optional": "-", "warning": "warning", "missing": "MISSING"}
@@ -74,6 +77,8 @@ def examine() -> Iterator[Finding]:
     yield threads(os.environ)
     yield memory()
     yield disk(Path.cwd())
+    yield cache(os.environ)
+    yield scratch(os.environ)
     yield encoding()
     yield slurm()
     yield command("conda", "only for `snakemake --sdm conda`")
@@ -172,6 +177,40 @@ def disk(folder: Path) -> Finding:
     if free < ENOUGH_DISK:
         return Finding("disk", "warning", f"{detail}: a large corpus may not fit")
     return Finding("disk", "ok", detail)
+
+
+def cache(environment: Mapping[str, str]) -> Finding:
+    """Return whether Snakemake can make its cache in the home folder."""
+    try:
+        home = Path("~").expanduser()
+    except RuntimeError:  # a user without a name and without HOME
+        home = Path("/nowhere")
+    folder = Path(environment.get("XDG_CACHE_HOME") or home / ".cache")
+    place = next(place for place in (folder, *folder.absolute().parents) if place.is_dir())
+    try:
+        tempfile.TemporaryDirectory(dir=place).cleanup()
+    except OSError as error:
+        return Finding(
+            "cache",
+            "warning",
+            f"{folder} cannot be made ({error.strerror}): `make run` does without; for another "
+            "profile than the local one, export XDG_CACHE_HOME=/a/folder",
+        )
+    return Finding("cache", "ok", str(folder))
+
+
+def scratch(environment: Mapping[str, str]) -> Finding:
+    """Return the free space of the folder for temporary files: Snakemake's, and models'."""
+    try:
+        folder = Path(environment.get("TMPDIR") or tempfile.gettempdir())
+        free = shutil.disk_usage(folder).free
+    except OSError as error:
+        reason = f"{error.filename or 'no folder can be written'}: {error.strerror}"
+        return Finding("TMPDIR", "missing", f"{reason}: export TMPDIR=/a/folder")
+    detail = f"{free / GIB:.1f} GiB free in {folder}"
+    if free < ENOUGH_SCRATCH:
+        return Finding("TMPDIR", "warning", f"{detail}: export TMPDIR=/a/folder with more")
+    return Finding("TMPDIR", "ok", detail)
 
 
 def encoding() -> Finding:

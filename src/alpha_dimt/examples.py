@@ -7,9 +7,16 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from alpha_dimt.config import Decoding, RunConfig, load
+from alpha_dimt.config import Decoding, Device, RunConfig, load
 from alpha_dimt.data.encoded import Pairs, read_pairs
-from alpha_dimt.decoding import hypothesis_text, join_subwords, load_trained, search_all
+from alpha_dimt.decoding import (
+    Trained,
+    hypothesis_text,
+    join_subwords,
+    load_trained,
+    read_split,
+    search_all,
+)
 from alpha_dimt.files import write_json
 from alpha_dimt.layout import model_files
 from alpha_dimt.model.seq2seq import Seq2Seq
@@ -28,7 +35,13 @@ def spread_rows(count: int, wanted: int = SENTENCES) -> list[int]:
 
 
 def write_examples(
-    runs: Sequence[Path], *, decoding: Path, encoded: Path, threads: int, out: Path
+    runs: Sequence[Path],
+    *,
+    decoding: Path,
+    encoded: Path,
+    threads: int,
+    out: Path,
+    device: Device = "auto",
 ) -> None:
     """Translate a few sentences of the test set with each run; JSON.
 
@@ -38,6 +51,7 @@ def write_examples(
         encoded: folder of vocabularies and encoded splits.
         threads: CPU threads.
         out: file.
+        device: where to search.
 
     Raises:
         UserError: a file is missing, or is not of this corpus.
@@ -52,7 +66,13 @@ def write_examples(
         source_text=[pairs.source_text[row] for row in rows],
         target_text=[pairs.target_text[row] for row in rows],
     )
-    by_run = [translate_few(run, few, search, encoded) for run in runs]
+    by_run, made_from = [], []
+    for run in runs:
+        config = load(RunConfig, run / "config.json")
+        trained = load_trained(config, model_files(config, run), device)
+        read_split(encoded, "test", trained, run)
+        by_run.append(translate_few(trained, few, search))
+        made_from.append((f"{config.system}/seed{config.seed}", trained.sums["weights"]))
     preparation = load(RunConfig, runs[0] / "config.json").data.preparation
     examples = [
         Example(
@@ -66,15 +86,17 @@ def write_examples(
             rows, few.source_text, few.target_text, *by_run, strict=True
         )
     ]
-    write_json(out, [asdict(example) for example in examples])
+    document = {
+        "decoding": search.model_dump(mode="json"),
+        "made_from": made_from,
+        "examples": [asdict(example) for example in examples],
+    }
+    write_json(out, document)
 
 
-def translate_few(run: Path, pairs: Pairs, search: Decoding, encoded: Path) -> list[Translation]:
+def translate_few(trained: Trained, pairs: Pairs, search: Decoding) -> list[Translation]:
     """Return the translations of a run."""
-    config = load(RunConfig, run / "config.json")
-    trained = load_trained(config, model_files(config, run=run, encoded=encoded))
-    vocab = trained.target
-    pairs.check_vocabularies(encoded / "test.arrow", source=trained.source, target=vocab)
+    config, vocab = trained.config, trained.target
     found = search_all(trained.model, pairs.source, search, trained.device)
     translations = []
     for row, hypothesis in enumerate(found):

@@ -1,9 +1,11 @@
 """Files: read strictly, written atomically."""
 
+import codecs
 import errno
 import gzip
 import hashlib
 import json
+import math
 import os
 import shutil
 import tempfile
@@ -29,7 +31,8 @@ def read_lines(path: Path) -> list[str]:
     r"""Return the lines of a UTF-8 text file, plain or .gz, split on "\n" alone.
 
     U+0085, U+2028 and carriage returns occur inside real sentences, so `str.splitlines` would
-    break the alignment of parallel files. A last line without a newline counts.
+    break the alignment of parallel files. A last line without a newline counts; a byte order mark
+    at the start is no text.
 
     Raises:
         UserError: the file is missing, is broken gzip, holds more than `MAX_UNPACKED` bytes or
@@ -74,7 +77,7 @@ def unpack(path: Path, max_bytes: int, *, too_large: str) -> bytes:
 
 def decode_lines(raw: bytes, name: object) -> list[str]:
     """Return the lines of UTF-8 bytes as `read_lines` does; `name` stands in the error."""
-    lines = raw.split(b"\n")
+    lines = raw.removeprefix(codecs.BOM_UTF8).split(b"\n")
     if lines[-1] == b"":
         lines.pop()
     try:
@@ -199,14 +202,27 @@ def write_json(path: Path, value: Any) -> None:
     write_text(path, text + "\n")
 
 
+def finite_json(value: Any, *, indent: int | None = None) -> str:
+    """Return JSON to be shown, with null for infinity and NaN, which JSON does not have."""
+    return json.dumps(_finite(value), indent=indent, ensure_ascii=False, allow_nan=False)
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _finite(part) for key, part in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(part) for part in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
 def read_json(path: Path) -> Any:
-    """Read a JSON file.
+    """Read a JSON file, with or without a byte order mark.
 
     Raises:
         UserError: the file cannot be read or is not JSON; names the file and the line.
     """
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
+        return json.loads(path.read_text(encoding="utf-8-sig"))
     except FileNotFoundError as error:
         raise UserError(f"{path}: there is no such file; check the path") from error
     except OSError as error:

@@ -4,9 +4,13 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from alpha_dimt.config import Bpe, RunConfig, fingerprint
 from alpha_dimt.files import read_json
+
+# The columns of scores, and where a run keeps them.
+COLUMNS = {"dev_greedy": "valid.greedy", "test_greedy": "test.greedy", "test_beam": "test.beam"}
 
 
 def results_of(run: Path) -> Path:
@@ -50,12 +54,32 @@ def state_of(run: Path) -> Path:
     return results_of(run) / "state" / state_name(done["run_key"], done["data"])
 
 
+def record_of(hypotheses: Path) -> Path:
+    """Return the file that says what made some translations."""
+    return hypotheses.with_suffix(".json")
+
+
+def identity_of(run_key: str, reports: Mapping[str, Mapping[str, Any]]) -> str:
+    """Return what changes when a run's configuration, translations or references do.
+
+    Args:
+        run_key: fingerprint of the configuration.
+        reports: of its scores, by column.
+    """
+    sums = {
+        column: [report["hypotheses"]["sha256"], report["references"]["tokenised"]["sha256"]]
+        for column, report in reports.items()
+    }
+    return fingerprint([run_key, sums])
+
+
 @dataclass(frozen=True)
 class ModelFiles:
-    """The files that a translator is made of.
+    """The files that a translator is made of; all but the search lie in the folder of the run.
 
     Attributes:
         config: of the run.
+        about: run.json, with the checksums of the next four.
         weights: safetensors.
         source: vocabulary.
         target: vocabulary.
@@ -64,28 +88,29 @@ class ModelFiles:
     """
 
     config: Path
+    about: Path
     weights: Path
     source: Path
     target: Path
     codes: Path | None = None
     decoding: Path | None = None
 
+    def parts(self) -> dict[str, Path]:
+        """Return the files whose checksums run.json holds, by what they are."""
+        parts = {"weights": self.weights, "source": self.source, "target": self.target}
+        return parts if self.codes is None else parts | {"codes": self.codes}
 
-def model_files(config: RunConfig, *, run: Path, encoded: Path) -> ModelFiles:
-    """Return the files of a run that translates, whether they are there or not.
 
-    Args:
-        config: of the run.
-        run: its folder.
-        encoded: the folder of its vocabularies.
-    """
+def model_files(config: RunConfig, run: Path) -> ModelFiles:
+    """Return the files of a run that translates, whether they are there or not."""
     source, target = config.data.corpus.source, config.data.corpus.target
     bpe = isinstance(config.data.preparation.vocabulary, Bpe)
     return ModelFiles(
         config=run / "config.json",
+        about=run / "run.json",
         weights=run / "best.safetensors",
-        source=encoded / f"vocab.{source}.txt",
-        target=encoded / f"vocab.{target}.txt",
-        codes=encoded / f"codes.{source}.txt" if bpe else None,
+        source=run / f"vocab.{source}.txt",
+        target=run / f"vocab.{target}.txt",
+        codes=run / f"codes.{source}.txt" if bpe else None,
         decoding=beam_config_of(run),
     )

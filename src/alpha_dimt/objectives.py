@@ -94,7 +94,7 @@ def log_weights(scored: Scored, *, alpha: float, tau: float, log_p: LogP, log_q0
 
     Args:
         scored: the candidates.
-        alpha: 0 is RAML, 1 is on the side of reinforcement learning.
+        alpha: 0 is RAML; the larger, the more the model's own probability decides.
         tau: temperature of q, proportional to exp(r / tau).
         log_p: see `model_term`.
         log_q0: whether to divide by q0 (Eq. 15); the authors' code does not.
@@ -218,8 +218,8 @@ def on_policy_alpha(
     no gradient; without it the weight is tau expm1(u) / (1 - alpha) with
     u = (1 - alpha) (r / tau - log p - log Z), which tends to r - tau log p, the entropy-regularised
     policy gradient (Eq. 9), as alpha tends to 1. Z, the normaliser of q, is the mean of
-    exp(r / tau) / p over the samples of a source: u stays bounded, at the price of a bias that
-    falls as 1 / K.
+    exp(r / tau) / p over the samples of a source: u stays bounded, at the price of a bias below
+    alpha = 1 (docs/objectives.md has its size).
 
     Args:
         scored: the candidates; at least 2 a source.

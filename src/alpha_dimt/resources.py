@@ -5,10 +5,16 @@ is small; what starts anew has a wide one. The rates are the slowest that were m
 paper's model on one or two CPU cores; a GPU is faster. docs/cluster.md has the resulting numbers.
 """
 
+import shutil
+import sys
+import tempfile
+from collections.abc import Mapping
 from dataclasses import dataclass
 from math import ceil
+from pathlib import Path
 
 from alpha_dimt import config as c
+from alpha_dimt.errors import UserError
 
 START_MINUTES = 10  # Python starts, data is read, the file system is slow
 TRAIN_RATE = 3_000 / 1.5  # target tokens a second and margin; Multi30k trained at 3,500
@@ -23,6 +29,12 @@ STEPS = 50  # of the longest batch
 UNKNOWN_WORDS = 32_000  # of a vocabulary that the configuration does not bound
 
 COLLECTION_MB, RUN_MB, RUN_SECONDS = 2_000, 1, 5  # tables and figures
+
+BYTES_PER_WEIGHT = 4
+KEPT = 3  # times that the weights of a run are on the disk until the workflow ends
+WORDS_GROW = 20  # different words in n tokens: about 20 sqrt(n) in Multi30k and IWSLT'14
+SCRATCH = 10 * 10**6  # bytes for temporary files: Snakemake's, and a small model for MLflow
+GB = 10**9
 
 BYTES_PER_TOKEN = 5  # of a user's text
 GZIP = 4  # bytes of text in a byte of .gz
@@ -140,3 +152,83 @@ def _model_memory(rows: int, prepared: c.Preparation) -> float:
     else:
         words = vocabulary.target_size or UNKNOWN_WORDS
     return LIBRARIES_MB + LOGITS * 4 * rows * words / 2**20
+
+
+@dataclass(frozen=True)
+class Room:
+    """Bytes on the disk that the weights of some runs take: at the very least, and probably."""
+
+    least: int
+    likely: int
+
+
+def room(experiment: c.Experiment, size: Size, runs: int) -> Room:
+    """Return what the weights of so many runs take, those that a run keeps until all are done.
+
+    That is the published file, a checkpoint beside it, and what goes to MLflow.
+    """
+    vocabulary = experiment.preparation.vocabulary
+    if isinstance(vocabulary, c.Bpe):
+        source = target = 2 * vocabulary.operations
+    else:
+        words = min(UNKNOWN_WORDS, ceil(WORDS_GROW * size.train_tokens**0.5))
+        source = min(words, vocabulary.source_size or words)
+        target = min(words, vocabulary.target_size or words)
+    return Room(
+        runs * BYTES_PER_WEIGHT * parameters(experiment.model, 0, 0),
+        runs * KEPT * BYTES_PER_WEIGHT * parameters(experiment.model, source, target),
+    )
+
+
+def parameters(model: c.Model, source_words: int, target_words: int) -> int:
+    """Return how many weights a model has."""
+    embedding, units = model.embedding, model.hidden
+    encoder = 4 * units * embedding + 2 * units**2 + 8 * units
+    decoder = 4 * units * (embedding + 2 * units) + 8 * units + 3 * units**2
+    words = embedding * (source_words + target_words) + (units + 1) * target_words
+    return encoder + decoder + words
+
+
+def check_room(experiment: c.Experiment, size: Size, runs: int, folder: Path) -> None:
+    """Foresee a full disk: print a warning where it is probable.
+
+    Args:
+        experiment: what is to be run.
+        size: of its corpus.
+        runs: how many are not trained yet.
+        folder: of the results; need not be there.
+
+    Raises:
+        UserError: the disk cannot hold the weights.
+    """
+    needed = room(experiment, size, runs)
+    place = next(place for place in (folder, *folder.absolute().parents) if place.is_dir())
+    free = shutil.disk_usage(place).free
+    message = (
+        f"{folder.absolute()}: {free / GB:.1f} GB are free, but the weights of {runs:,} runs take"
+    )
+    way_out = "make room, or train fewer or smaller models"
+    if needed.least > free:
+        raise UserError(f"{message} at least {needed.least / GB:.1f} GB; {way_out}")
+    if needed.likely > free:
+        print(
+            f"warning: {message} about {needed.likely / GB:.1f} GB; {way_out}",
+            file=sys.stderr,
+        )
+
+
+def check_scratch(environment: Mapping[str, str]) -> None:
+    """Check the folder for temporary files, without which Snakemake cannot choose a job.
+
+    Raises:
+        UserError: it is not there, or full.
+    """
+    # `tempfile` goes on to another folder; the solver that Snakemake calls does not.
+    folder = Path(environment.get("TMPDIR") or tempfile.gettempdir())
+    if not folder.is_dir():
+        raise UserError(f"TMPDIR={folder}: there is no such folder; make it, or unset TMPDIR")
+    if (free := shutil.disk_usage(folder).free) < SCRATCH:
+        raise UserError(
+            f"{folder}: the folder for temporary files has {free / 10**6:.1f} MB left; make room, "
+            "or name another one (export TMPDIR=/a/folder)"
+        )

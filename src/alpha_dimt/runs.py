@@ -8,11 +8,9 @@ from typing import Any
 from alpha_dimt.config import Interpolated, Raml, RunConfig, parse
 from alpha_dimt.errors import UserError
 from alpha_dimt.evaluation.seeds import Scores
-from alpha_dimt.files import read_json, read_json_lines
-from alpha_dimt.layout import beam_config_of
+from alpha_dimt.files import read_json, read_json_lines, sha256
+from alpha_dimt.layout import COLUMNS, beam_config_of, identity_of
 
-# The columns of scores, and where a run keeps them.
-COLUMNS = {"dev_greedy": "valid.greedy", "test_greedy": "test.greedy", "test_beam": "test.beam"}
 # The columns that systems are compared in. Dev chose the checkpoint, so it is no evidence.
 TESTED = ("test_greedy", "test_beam")
 
@@ -46,6 +44,9 @@ class Run:
         bleu: multi-bleu by column.
         sizes: sentences of the dev and the test set.
         references: SHA-256 of the tokenised reference by column.
+        data: SHA-256 of the encoded training and validation data.
+        searches: configuration of the search by column; None where it was not noted.
+        identity: what changes when the configuration or a translation or a reference does.
     """
 
     folder: Path
@@ -53,6 +54,14 @@ class Run:
     bleu: dict[str, Bleu]
     sizes: tuple[int, int]
     references: dict[str, str]
+    data: dict[str, str]
+    searches: dict[str, Any]
+    identity: str
+
+    @property
+    def name(self) -> str:
+        """System and seed."""
+        return f"{self.config.system}/seed{self.config.seed}"
 
     @property
     def scores(self) -> dict[str, float]:
@@ -120,17 +129,20 @@ def read_run(folder: Path) -> Run:
     """Read a finished run.
 
     Raises:
-        UserError: a file is missing, or run.json belongs to another configuration.
+        UserError: a file is missing or damaged, or the files do not belong together: run.json is
+            of another configuration, or what was scored is not the run's translation.
     """
     path = folder / "config.json"
     config = parse(RunConfig, read_json(path), str(path))
     run = read_json(folder / "run.json")
     if not isinstance(run, dict) or run.get("run_key") != config.fingerprint():
-        raise UserError(f"{folder}: run.json is of another configuration; train the run anew")
+        raise UserError(f"{folder}: run.json is of another configuration; train the run again")
     reports = {
         column: read_json(folder / "scores" / f"{name}.json") for column, name in COLUMNS.items()
     }
     try:
+        for column, name in COLUMNS.items():
+            check_scored(folder, name, run, reports[column])
         return Run(
             folder=folder,
             config=config,
@@ -145,16 +157,62 @@ def read_run(folder: Path) -> Run:
                 column: report["references"]["tokenised"]["sha256"]
                 for column, report in reports.items()
             },
+            data={name: run["data"][name] for name in ("train.arrow", "valid.arrow")},
+            searches={
+                column: report["translated"]["decoding"] if report.get("translated") else None
+                for column, report in reports.items()
+            },
+            identity=identity_of(run["run_key"], reports),
         )
     except KeyError as error:
         raise UserError(
-            f"{folder}/scores: the key {error} is missing; score the run anew"
+            f"{folder}: run.json or scores/ lack the key {error}; score the run again, or train it "
+            "again"
         ) from None
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, AttributeError) as error:
         raise UserError(
             f"{folder}/scores: this is not what `alpha-dimt evaluate` writes ({error}); "
-            "score the run anew"
+            "score the run again"
         ) from error
+
+
+def check_scored(
+    folder: Path, name: str, run: Mapping[str, Any], report: Mapping[str, Any]
+) -> None:
+    """Check that scores are of translations that the run, as it is now, has made.
+
+    Of runs of before that was noted nothing can be checked.
+
+    Args:
+        folder: of the run.
+        name: split and search ("test.beam").
+        run: its run.json.
+        report: the scores.
+
+    Raises:
+        UserError: they are of other weights, or the beam search was another than the experiment's.
+    """
+    made = report.get("translated") or {}
+    if "files" not in run and not made:
+        return
+    found = made.get("run_key"), made.get("weights"), made.get("hypotheses")
+    expected = run["run_key"], run["files"]["weights"], report["hypotheses"]["sha256"]
+    if found != expected:
+        raise UserError(
+            f"{folder}/scores/{name}.json: these scores are not of translations by this run as it "
+            "is now; decode and score it again"
+        )
+    path = beam_config_of(folder)
+    if name.endswith(".beam") and path.exists() and made["decoding"] != read_json(path):
+        raise UserError(
+            f"{folder}/hypotheses/{name}.txt: the search was another than that of {path}; decode "
+            "and score the run again"
+        )
+
+
+def made_from_runs(runs: Sequence[Run]) -> list[tuple[str, str]]:
+    """Return what a table of runs is made from: name and identity of each, in order."""
+    return [(run.name, run.identity) for run in runs]
 
 
 def _bleu(score: Mapping[str, Any]) -> Bleu:
@@ -170,12 +228,18 @@ def read_training(run: Run) -> Training:
     """Read what a finished run says of its training.
 
     Raises:
-        UserError: a file is missing, or says nothing of any epoch.
+        UserError: a file is missing or was changed since, or says nothing of any epoch.
     """
-    epochs = read_json_lines(run.folder / "metrics.jsonl")
+    path, about = run.folder / "metrics.jsonl", read_json(run.folder / "run.json")
+    epochs = read_json_lines(path)
     if not epochs:
-        raise UserError(f"{run.folder}/metrics.jsonl: it holds no epoch; train the run anew")
-    return Training(run=run, about=read_json(run.folder / "run.json"), epochs=epochs)
+        raise UserError(f"{path}: it holds no epoch; train the run again")
+    if "metrics" in about and sha256(path) != about["metrics"]:
+        raise UserError(
+            f"{path}: this is not the file that the training wrote (run.json has another "
+            "checksum); restore it or train the run again"
+        )
+    return Training(run=run, about=about, epochs=epochs)
 
 
 def beam_width(run: Path) -> int | None:
@@ -211,8 +275,9 @@ def group(runs: Sequence[Run]) -> list[list[Run]]:
     """Return the runs of each system, systems in the order given, each by seed.
 
     Raises:
-        UserError: two runs are of different corpora, or scored against different references or by
-            different definitions, or are one system with different settings, or have one seed.
+        UserError: two runs are of different corpora or data, or translated by different searches,
+            or scored against different references or by different definitions, or are one system
+            with different settings, or have one seed.
     """
     first = runs[0]
     systems: dict[str, list[Run]] = {}
@@ -227,6 +292,16 @@ def group(runs: Sequence[Run]) -> list[list[Run]]:
                 f"{first.folder} and {run.folder} are scored against different references or by "
                 "different definitions; prepare and score them alike"
             )
+        if run.data != first.data:
+            raise UserError(
+                f"{first.folder} and {run.folder} were trained on different data (run.json has the "
+                "checksums); train them on the same, or make a table for each"
+            )
+        if run.searches != first.searches:
+            raise UserError(
+                f"{first.folder} and {run.folder} were translated by different searches; decode "
+                "and score them alike"
+            )
         same = systems.setdefault(run.config.system, [])
         for other in same:
             if run.config.seed == other.config.seed:
@@ -240,6 +315,11 @@ def group(runs: Sequence[Run]) -> list[list[Run]]:
                 )
         same.append(run)
     return [sorted(same, key=lambda run: run.config.seed) for same in systems.values()]
+
+
+def flat(systems: Sequence[Sequence[Run]]) -> list[Run]:
+    """Return all runs, system by system."""
+    return [run for runs in systems for run in runs]
 
 
 def scores_by_seed(systems: Sequence[Sequence[Run]], column: str) -> Scores:

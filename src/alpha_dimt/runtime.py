@@ -7,13 +7,14 @@ from typing import Any, Literal
 
 import torch
 
+from alpha_dimt.config import Device
 from alpha_dimt.errors import UserError
 from alpha_dimt.hardware import cores, peak_rss_mb, processor
 
 M_TRIM_THRESHOLD, M_MMAP_MAX = -1, -4  # of malloc.h
 
 
-def choose_device(wanted: Literal["auto", "cpu", "cuda"]) -> torch.device:
+def choose_device(wanted: Device) -> torch.device:
     """Return the device to train on.
 
     Raises:

@@ -1,6 +1,5 @@
 """Tables as Markdown, LaTeX and HTML, and as JSON that can be read back."""
 
-import json
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from html import escape
@@ -8,9 +7,12 @@ from itertools import groupby
 from pathlib import Path
 
 from alpha_dimt.errors import UserError
-from alpha_dimt.files import read_json, write_text
+from alpha_dimt.files import finite_json, read_json, write_text
 
 MISSING = "–"
+
+MadeFrom = Sequence[tuple[str, str]]
+"""Names of runs and their identities, in order."""
 
 
 @dataclass(frozen=True)
@@ -70,17 +72,18 @@ def cells(*texts: str) -> tuple[Cell, ...]:
 # ------------------------------------------------------------------------------------- JSON
 
 
-def write_tables(out: Path, tables: Sequence[Table], *, csv: str) -> None:
+def write_tables(out: Path, tables: Sequence[Table], *, csv: str, made_from: MadeFrom) -> None:
     """Write {out}.csv, .json, .md, .tex and .html.
 
     Args:
         out: path without suffix.
         tables: one or several, all of them in every file.
         csv: the numbers behind them, in full precision.
+        made_from: what they are made from, see `runs.made_from_runs`.
     """
     texts = {
         "csv": csv,
-        "json": to_json(tables),
+        "json": to_json(tables, made_from),
         "md": "\n".join(map(markdown, tables)),
         "tex": "\n".join(map(latex, tables)),
         "html": html(", ".join(table.title for table in tables), tables),
@@ -89,19 +92,29 @@ def write_tables(out: Path, tables: Sequence[Table], *, csv: str) -> None:
         write_text(out.with_name(f"{out.name}.{suffix}"), text)
 
 
-def to_json(tables: Sequence[Table]) -> str:
+def to_json(tables: Sequence[Table], made_from: MadeFrom) -> str:
     """Return tables as they are laid out, for other pages that show them."""
-    return json.dumps([asdict(table) for table in tables], indent=1, ensure_ascii=False) + "\n"
+    document = {"made_from": made_from, "tables": [asdict(table) for table in tables]}
+    return finite_json(document, indent=1) + "\n"
 
 
-def read_tables(path: Path) -> list[Table]:
+def read_tables(path: Path, made_from: MadeFrom | None = None) -> list[Table]:
     """Read what `to_json` wrote.
 
+    Args:
+        path: the file.
+        made_from: what the tables must be made from; None: anything.
+
     Raises:
-        UserError: there is no such file, or it is something else.
+        UserError: there is no such file, it is something else, or it is made from other runs.
     """
     plain = read_json(path)
     try:
+        if made_from is not None and plain["made_from"] != list(map(list, made_from)):
+            raise UserError(
+                f"{path}: this table was made from other runs or other scores than those given; "
+                "make it again from these"
+            )
         return [
             Table(
                 **table
@@ -113,7 +126,7 @@ def read_tables(path: Path) -> list[Table]:
                     ],
                 }
             )
-            for table in plain
+            for table in plain["tables"]
         ]
     except (TypeError, KeyError) as error:
         raise UserError(

@@ -9,12 +9,14 @@ from statistics import mean, stdev
 from typing import Any
 
 from alpha_dimt.evaluation.seeds import best_system, interval
+from alpha_dimt.layout import COLUMNS
 from alpha_dimt.runs import (
-    COLUMNS,
     TESTED,
     Run,
     beam_width,
+    flat,
     group,
+    made_from_runs,
     read_run,
     scores_by_seed,
     settings,
@@ -38,7 +40,12 @@ def write_table1(runs: Sequence[Path], *, out: Path) -> None:
     beam = beam_width(runs[0])
     published = read_published()
     table = layout(systems, published, beam)
-    write_tables(out, [table], csv=csv_text(systems, published, beam))
+    write_tables(
+        out,
+        [table],
+        csv=csv_text(systems, published, beam),
+        made_from=made_from_runs(flat(systems)),
+    )
 
 
 def read_published() -> list[dict[str, str]]:
@@ -151,9 +158,9 @@ def formatted(values: Sequence[float]) -> str:
     return f"{average:.2f}" if deviation is None else f"{average:.2f} ± {deviation:.2f}"
 
 
-def formatted_interval(ends: tuple[float, float] | None, sign: str = "") -> str:
-    """Return "low to high" with two decimals, with `sign` "+" also where it is positive."""
-    return "" if ends is None else " to ".join(f"{end:{sign}.2f}" for end in ends)
+def formatted_interval(ends: tuple[float, float] | None, sign: str = "", digits: int = 2) -> str:
+    """Return "low to high", with `sign` "+" also where it is positive."""
+    return "" if ends is None else " to ".join(f"{end:{sign}.{digits}f}" for end in ends)
 
 
 def note(kind: str, name: str, definition: str) -> str:

@@ -9,7 +9,17 @@ from statistics import median
 from typing import Any
 
 from alpha_dimt.errors import UserError
-from alpha_dimt.runs import Run, Training, beam_width, group, read_run, read_training, settings
+from alpha_dimt.runs import (
+    Run,
+    Training,
+    beam_width,
+    flat,
+    group,
+    made_from_runs,
+    read_run,
+    read_training,
+    settings,
+)
 from alpha_dimt.table_formats import Row, Table, cells, write_tables
 from alpha_dimt.tables import OURS, beam_header, spread
 
@@ -68,11 +78,14 @@ def write_training_table(runs: Sequence[Path], *, out: Path) -> None:
     Raises:
         UserError: a folder is not a finished, scored run, or the runs do not fit together.
     """
-    systems = [
-        [entry_of(read_training(run)) for run in same]
-        for same in group([read_run(folder) for folder in runs])
-    ]
-    write_tables(out, [layout(systems, beam_width(runs[0]))], csv=csv_text(systems))
+    grouped = group([read_run(folder) for folder in runs])
+    systems = [[entry_of(read_training(run)) for run in same] for same in grouped]
+    write_tables(
+        out,
+        [layout(systems, beam_width(runs[0]))],
+        csv=csv_text(systems),
+        made_from=made_from_runs(flat(grouped)),
+    )
 
 
 # ---------------------------------------------------------------------------------- figures

@@ -1,6 +1,5 @@
 """Translate new text: raw lines in, raw lines out, as they come."""
 
-import json
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -8,6 +7,7 @@ from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
 from alpha_dimt.config import Decoding, RunConfig, load
+from alpha_dimt.data.detokenise import detokenise
 from alpha_dimt.data.subword import segment
 from alpha_dimt.data.tokenise import tokenise
 from alpha_dimt.decoding import (
@@ -18,9 +18,8 @@ from alpha_dimt.decoding import (
     search_all,
 )
 from alpha_dimt.errors import UserError
-from alpha_dimt.evaluation.bleu import detokenise
-from alpha_dimt.files import read_lines
-from alpha_dimt.layout import ModelFiles, beam_config_of, encoded_of, model_files
+from alpha_dimt.files import finite_json, read_lines
+from alpha_dimt.layout import ModelFiles, beam_config_of, model_files
 from alpha_dimt.ragged import Ragged
 from alpha_dimt.runtime import use_threads
 from alpha_dimt.search import Hypothesis
@@ -132,27 +131,18 @@ def load_translator(files: ModelFiles) -> Translator:
     )
 
 
-def open_translator(
-    run: Path, *, encoded: Path | None, beam: int | None, threads: int
-) -> Translator:
-    """Load a run with its vocabularies and codes.
+def open_translator(run: Path, *, beam: int | None, threads: int) -> Translator:
+    """Load a run, which holds all that it needs.
 
     Args:
-        run: its folder, results/{corpus}/runs/{system}/seed{seed}.
-        encoded: the folder of its vocabularies; None: data/encoded of the same results folder.
+        run: its folder, results/{corpus}/runs/{system}/seed{seed} or a copy of it.
         beam: width; None: that of the experiment, or the default.
         threads: CPU threads.
 
     Raises:
         UserError: a file is missing, or does not belong to the run.
     """
-    config = load(RunConfig, run / "config.json")
-    encoded = encoded or encoded_of(run)
-    if not encoded.is_dir():
-        raise UserError(
-            f"{encoded}: the vocabularies of {run} are not here; name their folder by --encoded"
-        )
-    files = model_files(config, run=run, encoded=encoded)
+    files = model_files(load(RunConfig, run / "config.json"), run)
     if not beam_config_of(run).exists():
         files = replace(files, decoding=None)
     use_threads(threads)
@@ -237,4 +227,4 @@ def translate_stream(
 
 
 def _json(translation: Translation) -> str:
-    return json.dumps(translation._asdict(), ensure_ascii=False)
+    return finite_json(translation._asdict())

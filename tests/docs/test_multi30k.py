@@ -161,12 +161,13 @@ def test_the_page_shows_the_kept_tables(page: str, title: str) -> None:
 def test_the_page_shows_every_comparison_over_seeds(page: str, title: str) -> None:
     study, text = SECTIONS[title], section(page, title)
     made = kept(study, "significance", "Scores")
-    shown = tables(text, "Scores")
-    [rows] = shown
-    assert rows == list(made.values())
-    across, _ = read_tables(RESULTS / study / "tables/significance.json")
+    across, pooled, scatter = tables(text, "Scores")
+    assert across == list(made.values())
+    whole = (RESULTS / study / "tables/significance.md").read_text(encoding="utf-8")
+    assert [across, pooled, scatter] == tables(whole, "Scores")[:3]
     flat = " ".join(text.split())
-    assert across.note in flat
+    for table in read_tables(RESULTS / study / "tables/significance.json")[:2]:
+        assert table.note in flat
 
 
 def test_the_page_shows_every_quirk_beside_the_default(page: str) -> None:
@@ -187,14 +188,112 @@ def test_the_page_names_the_code_of_every_run(page: str) -> None:
         assert version.split("+g")[1] in page
 
 
-def test_nothing_is_significant_over_seeds(page: str) -> None:
+def test_only_likelihood_differs_over_seeds(page: str) -> None:
     """The page says so in words; if that changes, so must the words."""
-    assert "Nothing is\nsignificant" in page
+    assert "nothing in BLEU, two pairs in the negative log-likelihood of dev" in " ".join(
+        page.split()
+    )
+    bold = set()
     for study in STUDIES:
         [table1] = read_tables(RESULTS / study / "tables/table1.json")
-        across, _ = read_tables(RESULTS / study / "tables/significance.json")
-        for table in (table1, across):
-            assert not any(cell.bold for row in table.rows for cell in row.cells), table.title
+        across, *_ = read_tables(RESULTS / study / "tables/significance.json")
+        assert not any(cell.bold for row in table1.rows for cell in row.cells), study
+        bold |= {
+            (study, row.group, row.cells[0].text)
+            for row in across.rows
+            if any(cell.bold for cell in row.cells)
+        }
+    assert bold == {
+        ("multi30k", "Dev (nats per token)", "alpha0.3 − ml"),
+        ("multi30k", "Dev (nats per token)", "alpha0.7 − raml"),
+    }
+
+
+def over_seeds(study: str, table: int) -> dict[tuple[str, str], dict[str, str]]:
+    """Return the rows of a table of significance.json by scores and difference."""
+    made = read_tables(RESULTS / study / "tables/significance.json")[table]
+    return {
+        (row.group, row.cells[0].text): {
+            header: cell.text.replace("−", "-")
+            for header, cell in zip(made.headers, row.cells, strict=True)
+        }
+        for row in made.rows
+    }
+
+
+def test_the_words_about_likelihood_are_the_tables(page: str) -> None:
+    flat = " ".join(section(page, "Five systems, three seeds").split())
+    dev, greedy, beam = "Dev (nats per token)", "Test (greedy)", "Test (beam 10)"
+    paired, pooled = over_seeds("multi30k", 0), over_seeds("multi30k", 1)
+
+    def value(row: dict[str, str], digits: int = 3) -> str:
+        return f"{float(row['Difference'].split(' ± ')[0]):.{digits}f}"
+
+    def ends(row: dict[str, str], digits: int = 3) -> str:
+        low, high = (float(end) for end in row["95 % interval"].split(" to "))
+        return f"{low:.{digits}f} to {high:.{digits}f}"
+
+    slope = paired[dev, "slope over α"]
+    assert f"{value(slope)} nats per token are lost for each unit of alpha ({ends(slope)}" in flat
+    assert f"p = {slope['p (t)']})" in flat
+    pair = paired[dev, "alpha0.7 − raml"]
+    assert (
+        f"differs by {value(pair)} nats ({ends(pair)}; p = {pair['p (Holm)']}, corrected)" in flat
+    )
+    lucky = paired[dev, "alpha0.3 − ml"]
+    said = (
+        f"better than maximum likelihood by {value(lucky)[1:]} (p = {lucky['p (Holm)']}, corrected)"
+    )
+    assert said in flat
+    assert f"its p is {float(pooled[dev, 'alpha0.3 − ml']['p']):.2f}" in flat
+    corrected = {
+        name: float(row["p (Holm)"].replace("< ", ""))
+        for (group, name), row in pooled.items()
+        if group == dev and name != "slope over α"
+    }
+    ends_of_alpha = [p for name, p in corrected.items() if "raml" in name or "alpha0.7" in name]
+    assert len(ends_of_alpha) == 7
+    assert f"(corrected p of at most {max(ends_of_alpha):.3f})" in flat
+    assert f"alpha = 0.3 ({corrected['alpha0.5 − alpha0.3']:.3f})" in flat
+    one, two = paired[beam, "slope over α"], paired[greedy, "slope over α"]
+    assert f"{value(one, 2)} BLEU ({ends(one, 2)}), with greedy search {value(two, 2)} " in flat
+    assert f"({ends(two, 2)}, p = {float(two['p (t)']):.2f}" in flat
+    least = min(
+        float(row["p (Holm)"]) for (g, n), row in pooled.items() if g == beam and "slope" not in n
+    )
+    assert f"the smallest corrected p is then {least:.2f}" in flat
+    highest = max(
+        float(row["95 % interval"].split(" to ")[1])
+        for table in (paired, pooled)
+        for (group, name), row in table.items()
+        if group == beam and name.endswith("− ml")
+    )
+    assert highest < 1
+
+
+def test_the_words_about_scatter_are_the_table(page: str) -> None:
+    made = read_tables(RESULTS / "multi30k/tables/significance.json")[2]
+    rows = {(row.group, row.cells[0].text): [c.text for c in row.cells[1:]] for row in made.rows}
+    flat = " ".join(section(page, "Five systems, three seeds").split())
+    part = "the sentences of test"
+    _, sd, beam = rows["Test (beam 10)", part]
+    _, _, greedy = rows["Test (greedy)", part]
+    _, _, without = rows["Test (greedy) without 3 sentences", part]
+    assert f"With beam 10 nearly all of it, {beam}, is that of 1,000 sentences" in flat
+    assert f"by {sd} BLEU (standard deviation)" in flat
+    assert f"With greedy search this is {greedy}, and {without} without" in flat
+    between = rows["Test (beam 10)", "between seeds of a system"][1]
+    low, high = between.split("(")[1].strip(")").split(" to ")
+    assert f"the standard deviation between seeds is {low} to {high} (95 %)" in flat
+    rest = (float(high) ** 2 - float(sd) ** 2) ** 0.5
+    assert f"differ by up to about {rest:.1f}" in flat
+    pieces = [
+        row.cells[3].text
+        for row in read_tables(RESULTS / "multi30k-bpe/tables/significance.json")[2].rows
+        if row.cells[0].text == "the trainings: the rest" and "without" not in row.group
+    ]
+    flat = " ".join(section(page, "Words and word pieces").split())
+    assert f"most of it is the trainings ({pieces[0]} and {pieces[1]})" in flat
 
 
 def test_two_sentences_loop_in_the_third_seed(page: str, tmp_path: Path) -> None:
@@ -283,16 +382,63 @@ def test_one_sentence_of_the_default_loops(page: str, tmp_path: Path) -> None:
     assert f"({gains[0]:.2f} to {gains[-1]:.2f} without the one sentence" in flat
 
 
-def test_translations_of_fixed_batches_are_too_long(page: str) -> None:
-    greedy, beam = (
-        [
-            scored("multi30k-quirks", system, 1, name)["ratio"]
-            for system in ("fixed-batches", "reference", "default")
-        ]
-        for name in ("test.greedy", "test.beam")
+def test_the_page_about_tests_has_the_figures_of_multi30k() -> None:
+    flat = " ".join((ROOT / "docs/significance.md").read_text(encoding="utf-8").split())
+    across, pooled, *_ = read_tables(RESULTS / "multi30k/tables/significance.json")
+    note = pooled.note.replace("−", "-").replace("+", "")
+    greedy, beam, dev = re.findall(r"\) (-?\d\.\d+) \((-?\d\.\d+ to \d\.\d+)\)[,.]", note)
+    assert f"ρ is {greedy[0]} (greedy) and {beam[0]} (beam 10)" in flat
+    assert greedy[1].startswith("-")
+    assert beam[1].startswith("-")
+    assert (
+        f"ρ is {dev[0]} on Multi30k ({dev[1]}), and pairing makes the variance about 6 times"
+        in flat
     )
+    assert 1 / (1 - float(dev[0])) == pytest.approx(6, abs=0.5)
+    whole, without, _ = re.findall(r"0\.3 BLEU would need (\d+) seeds", across.note)
+    assert "In 3 of 1,000 sentences" in across.note
+    assert f"three sentences of 1,000 make {whole} seeds out of {without}" in flat
+    share = {
+        study: next(
+            row.cells[3].text
+            for row in read_tables(RESULTS / study / "tables/significance.json")[2].rows
+            if (row.group, row.cells[0].text) == ("Test (beam 10)", "the sentences of test")
+        )
+        for study in ("multi30k", "multi30k-bpe")
+    }
+    assert f"account for {share['multi30k']} of the variance" in flat
+    assert f"ended early, for {share['multi30k-bpe']} (" in flat
+
+
+OLD_ORDER = "e529c8e2d77b"
+"""The code by which fixed batches went from short to long in every epoch."""
+
+
+def test_fixed_batches_beside_the_default(page: str) -> None:
+    about = read_json(RESULTS / "multi30k-quirks/runs/fixed-batches/seed1/run.json")
+    if about["code_version"].endswith(OLD_ORDER):
+        assert "are still those of the old order" in page
+        pytest.skip("the trainings with fixed batches that are kept are still of the old order")
+    systems = ("fixed-batches", "reference", "default")
+    fixed, whole, default = (
+        [scored("multi30k-quirks", system, 1, name) for name in ("test.greedy", "test.beam")]
+        for system in systems
+    )
+    shown = [
+        " and ".join(
+            f"{one['value'] - other['value']:+.2f}" for one, other in zip(own, default, strict=True)
+        )
+        for own in (fixed, whole)
+    ]
+    greedy, beam = ([own[i]["ratio"] for own in (fixed, whole, default)] for i in (0, 1))
     flat = " ".join(page.split())
     assert (
-        f"{greedy[0]:.2f} times the references with greedy search (`reference` {greedy[1]:.2f}, "
-        f"`default` {greedy[2]:.2f}), {beam[0]:.2f} with beam 10 ({beam[1]:.2f} and {beam[2]:.2f})"
+        f"`fixed-batches` has {fixed[0]['value']:.2f} (greedy) and {fixed[1]['value']:.2f} BLEU "
+        f"(beam 10), {shown[0]} beside `default`; `reference` has {whole[0]['value']:.2f} and "
+        f"{whole[1]['value']:.2f}, {shown[1]}."
+    ) in flat
+    assert (
+        f"{greedy[0]:.2f} times as long as the references with greedy search (`reference` "
+        f"{greedy[1]:.2f}, `default` {greedy[2]:.2f}), {beam[0]:.2f} with beam 10 "
+        f"({beam[1]:.2f} and {beam[2]:.2f})"
     ) in flat

@@ -1,4 +1,4 @@
-"""Bias and variance of the self-normalised importance estimator (Eq. 15) of the exact gradient.
+"""Bias and variance of the estimators of the exact gradient: Eq. 15, and Eq. 13 on policy.
 
 What K candidates of a proposal q0 tend to, as K grows, is the exact gradient over q0's support:
 sequences that q0 never draws get no weight, however large K is.
@@ -9,16 +9,19 @@ from typing import Any
 
 import numpy as np
 import torch
-from exact import REFERENCES, TAU, VOCAB, Exact, every_sequence, normalised_weights
+from exact import REFERENCES, TAU, VOCAB, Exact, every_sequence, log_partition, normalised_weights
 from torch import Tensor
 
 from alpha_dimt import config
-from alpha_dimt.objectives import Scored, alpha_divergence
+from alpha_dimt.objectives import Scored, alpha_divergence, on_policy_alpha
 from alpha_dimt.proposals import Distribution, Words, build, frame, unframe
 from alpha_dimt.ragged import Ragged
 
 SOURCE = 0
 """The source that is looked at; its reference has three words."""
+
+BLOCK = 20_000
+"""Repetitions that are worked on at once."""
 
 UNIFORM_EDIT = {"kind": "uniform_edit", "max_edit_fraction": 1.0}
 HAMMING_PAYOFF = {"kind": "hamming_payoff", "tau": 1.0, "rescale": False}
@@ -179,3 +182,60 @@ def moments(exact: Exact, q0: Q0, drawn: Tensor, *, alpha: float = 0.5) -> Momen
         mean_square=errors(weights).square().sum(dim=1).mean().item(),
         mean_square_theory=((chance * u.square()) @ away.square().sum(dim=1)).item() / k,
     )
+
+
+@dataclass(frozen=True)
+class OnPolicyBias:
+    """The bias of Eq. 13 on K samples of the model, relative to the norm of the exact gradient.
+
+    Attributes:
+        size: norm of the mean error.
+        noise: standard error of the measured norm.
+        turned: its part at right angles to the exact gradient, which no factor makes up for.
+    """
+
+    size: float
+    noise: float
+    turned: float
+
+
+def on_policy_bias(exact: Exact, drawn: Tensor, *, alpha: float) -> OnPolicyBias:
+    """Measure `on_policy_alpha` with its estimated Z on K samples of the model, many times.
+
+    Args:
+        exact: the enumeration.
+        drawn: [repetitions, K] samples of the model.
+        alpha: 0 to 1.
+    """
+    log_p, scores = exact.log_p().detach()[SOURCE], exact.scores[SOURCE]
+    log_ratio = exact.reward[SOURCE] / TAU - log_p - log_partition(exact.reward, TAU)[SOURCE]
+    advantage = log_ratio if alpha == 1 else torch.expm1((1 - alpha) * log_ratio) / (1 - alpha)
+    gradient = (log_p.exp() * TAU * advantage) @ scores
+    norm = gradient.norm()
+
+    total = torch.zeros(len(log_p), dtype=torch.float64)
+    square = torch.zeros(len(log_p), len(log_p), dtype=torch.float64)
+    for rows in drawn.split(BLOCK):
+        weights = _on_policy_weights(exact, log_p, rows, alpha)
+        total += weights.sum(dim=0)
+        square += weights.T @ weights
+    average = total / len(drawn)
+    covariance = square / len(drawn) - torch.outer(average, average)
+    bias = (average @ scores - gradient) / norm
+    along = bias @ gradient / norm
+    return OnPolicyBias(
+        size=bias.norm().item(),
+        noise=((covariance * (scores @ scores.T)).sum() / len(drawn)).sqrt().item() / norm.item(),
+        turned=(bias.square().sum() - along.square()).clamp(min=0).sqrt().item(),
+    )
+
+
+def _on_policy_weights(exact: Exact, log_p: Tensor, drawn: Tensor, alpha: float) -> Tensor:
+    """Return [repetitions, N] what each sequence's score is multiplied by."""
+    leaf = log_p[drawn].requires_grad_()
+    unused = torch.ones_like(drawn, dtype=torch.bool)
+    scored = Scored(leaf, drawn, exact.reward[SOURCE][drawn], log_p[drawn], unused, unused)
+    loss = on_policy_alpha(scored, alpha=alpha, tau=TAU)
+    (by_leaf,) = torch.autograd.grad(loss.value, leaf)
+    weights = torch.zeros(len(drawn), len(log_p), dtype=torch.float64)
+    return weights.scatter_add_(1, drawn, -by_leaf * len(drawn))

@@ -4,10 +4,20 @@
 """
 
 import math
+import re
+from pathlib import Path
 
 import pytest
 import torch
-from estimator import PROPOSALS, Q0, SOURCE, every_q0, exact_weights, moments
+from estimator import (
+    PROPOSALS,
+    Q0,
+    SOURCE,
+    every_q0,
+    exact_weights,
+    moments,
+    on_policy_bias,
+)
 from exact import LONGEST, REFERENCES, Exact
 
 K = {"the model": 2048}
@@ -81,3 +91,25 @@ def test_one_candidate_has_weight_1_whatever_alpha(exact: Exact, proposals: dict
         plain = exact.scores[SOURCE][drawn[:, 0]]
         error = (plain - exact_gradient).square().sum(dim=1).mean() / exact_gradient.square().sum()
         assert one.mean_square == pytest.approx(error.item(), rel=1e-9)
+
+
+@pytest.mark.parametrize(
+    ("alpha", "k", "repetitions"),
+    [("0", 8, 60_000), ("0.5", 8, 60_000), ("0.9", 64, 20_000), ("1", 8, 60_000)],
+)
+def test_the_estimate_of_z_makes_the_on_policy_gradient_biased(
+    exact: Exact, proposals: dict[str, Q0], alpha: str, k: int, repetitions: int
+) -> None:
+    """The figures are those of docs/objectives.md."""
+    [row] = [row for row in page_rows() if row[:2] == [alpha, str(k)]]
+    drawn = proposals["the model"].draw(repetitions * k, seed=2).view(repetitions, k)
+    found = on_policy_bias(exact, drawn, alpha=float(alpha))
+    assert float(row[2]) == pytest.approx(found.size, abs=0.005 + 3.5 * found.noise)
+    assert float(row[3]) == pytest.approx(found.turned, abs=0.005 + 3.5 * found.noise)
+    assert (found.size < 3 * found.noise) == (alpha == "1")
+
+
+def page_rows() -> list[list[str]]:
+    page = (Path(__file__).parents[2] / "docs/objectives.md").read_text(encoding="utf-8")
+    [block] = re.findall(r"^\| alpha \| K \|.*\n\|[-:| ]*\n((?:\|.*\n)+)", page, flags=re.MULTILINE)
+    return [[cell.strip() for cell in line.strip("|").split("|")] for line in block.splitlines()]

@@ -12,19 +12,19 @@ from typing import Any
 
 import pytest
 import yaml
-from copy_task import write_corpus
+from copy_task import experiment, write_corpus
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from test_tracking import make_run
 
-from alpha_dimt.config import DataConfig, Experiment, FilesCorpus, RunConfig, load
+from alpha_dimt.config import DataConfig, Experiment, FilesCorpus, RunConfig, load, load_all
 from alpha_dimt.data import iwslt14
 from alpha_dimt.data.archive import read_members
 from alpha_dimt.data.corpora import write_raw
+from alpha_dimt.data.detokenise import detokenise
 from alpha_dimt.data.encoded import AugmentedCorpus, read_pairs
 from alpha_dimt.data.parallel import read_pairs as read_texts
 from alpha_dimt.errors import UserError
-from alpha_dimt.evaluation.bleu import detokenise
 from alpha_dimt.evaluation.report import print_scores
 from alpha_dimt.files import read_json, read_lines
 from alpha_dimt.runs import read_run
@@ -154,6 +154,9 @@ def test_damaged_archives(
     assert contents is None or contents.keys() == {"de-en/a"}
 
 
+DRAWN = experiment().augment_config("raml", 1)
+
+
 @pytest.fixture(scope="module")
 def corpus(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write_corpus(tmp_path_factory.mktemp("corpus"), train=20)
@@ -175,7 +178,7 @@ def test_damaged_splits(corpus: Path, damage: list[tuple[float, int]], kept: flo
                 assert all(len(text.split(" ")) for text in pairs.source_text)
         targets = read_pairs(corpus, "train").target
         with suppress(UserError):
-            AugmentedCorpus(path, targets=targets, words=14, each=1)[0]
+            AugmentedCorpus(path, targets=targets, words=14, config=DRAWN)[0]
 
 
 @SHARED
@@ -187,17 +190,64 @@ def test_configurations_of_any_values(tmp_path: Path, values: Any) -> None:
         one_sentence(load, section, path)
 
 
+# A configuration of which only one part is odd gets further than one that is odd all over.
+PART = st.sampled_from(
+    [
+        "no",
+        "1e3",
+        "~",
+        "",
+        ".inf",
+        "-.nan",
+        "2020-01-02",
+        "1:30",
+        "010",
+        "*a",
+        "<<: *a",
+        "{",
+        "[",
+        "x",
+    ]
+) | st.text(max_size=6)
+
+
+@SHARED
+@given(
+    key=st.sampled_from(sorted(Experiment.model_fields)) | st.text(max_size=6),
+    parts=st.lists(st.tuples(PART, PART), max_size=3),
+)
+@example(key="seeds", parts=[("3", "")])
+@example(key="systems", parts=[("a", "{objective: ml}"), ("a", "{objective: ml}")])
+def test_configurations_with_one_odd_section(
+    tmp_path: Path, key: str, parts: list[tuple[str, str]]
+) -> None:
+    path = tmp_path / "config.yaml"
+    odd = "".join(f"  {name}: {value}\n" for name, value in parts)
+    path.write_text(
+        f"corpus: {{kind: toy}}\nsystems: {{ml: {{objective: ml}}}}\n{key}:\n{odd}",
+        encoding="utf-8",
+        errors="replace",
+    )
+    one_sentence(load, Experiment, path)
+    path.write_text("corpus: {kind: toy}\nsystems: {ml: {objective: ml}}\n", encoding="utf-8")
+    value = ", ".join(f"{name}: {value}" for name, value in parts)
+    one_sentence(load_all, Experiment, [path], [f"{key}={{{value}}}", f"model={value}"])
+
+
+@pytest.mark.parametrize("suffix", ["yaml", "json"])
 @SHARED
 @given(content=BYTES)
 @example(b"a: 2020-99-99")
+@example(b'{"a": 1, "a": 2}')
+@example(b'{"corpus": {"kind": "toy"}, "systems": {"a": {"objective": "ml"}}, "seeds": NaN}')
 @example(b"[" * 3000)
 @example(b"{a: " * 3000)
 @example(b"a: " + b"9" * 5000)
 @example(b"a: &a [*a]")
 @example(b"a: &a [x, x]\nb: &b [*a, *a]\nc: [*b, *b]")
 @example(b"a: !!python/object/apply:os.system [ls]")
-def test_configurations_of_any_text(tmp_path: Path, content: bytes) -> None:
-    path = tmp_path / "config.yaml"
+def test_configurations_of_any_text(tmp_path: Path, suffix: str, content: bytes) -> None:
+    path = tmp_path / f"config.{suffix}"
     path.write_bytes(content)
     one_sentence(load, Experiment, path)
 

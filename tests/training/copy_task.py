@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+from prepared import note_encoded
 
 from alpha_dimt.config import Checkpoints, Experiment, parse
 from alpha_dimt.files import read_lines, write_json
@@ -61,6 +62,7 @@ def write_corpus(folder: Path, train: int = 900) -> Path:
         file = str(folder / f"{split}.arrow")
         with pa.OSFile(file, "wb") as sink, pa.ipc.new_file(sink, table.schema) as writer:
             writer.write_table(table)
+    note_encoded(folder, experiment().data_config())
     return folder
 
 

@@ -6,16 +6,28 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from scipy import stats
 from test_tables import edit, make_run
 
 from alpha_dimt.compare import find, in_words, json_text, open_side, print_comparison
 from alpha_dimt.comparisons import write_significance
+from alpha_dimt.config import RunConfig, load
 from alpha_dimt.errors import UserError
 from alpha_dimt.evaluation.bleu import multi_bleu
-from alpha_dimt.files import read_lines, write_lines
+from alpha_dimt.evaluation.pooled import pooled_pairs
+from alpha_dimt.evaluation.seeds import sensitivity
+from alpha_dimt.files import read_json, read_lines, sha256, write_lines, write_text
+from alpha_dimt.table_formats import read_tables
 
 WORDS = [f"w{i}" for i in range(12)]
-QUALITY = {"ml": 0.35, "raml": 0.34, "alpha0.5": 0.15}
+QUALITY = {"ml": 0.35, "raml": 0.34, "alpha0.3": 0.3, "alpha0.5": 0.15}
+# What a system adds to the likelihood of seeds 3, 1 and 2.
+LIKELIHOOD = {
+    "ml": (0.0, 0.01, 0.0),
+    "raml": (0.0, 0.0, 0.01),
+    "alpha0.3": (0.061, 0.06, 0.059),
+    "alpha0.5": (0.10, 0.11, 0.10),
+}
 
 
 @pytest.fixture(scope="module")
@@ -42,6 +54,16 @@ def make_translated(root: Path, reference: Path, system: str, seed: int) -> Path
         scores = run / "scores" / f"test.{search}.json"
         value = multi_bleu(lines, references).value
         edit(scores, "scores", "multi_bleu", "value", value=value)
+        edit(scores, "hypotheses", "sha256", value=sha256(run / f"hypotheses/test.{search}.txt"))
+        edit(scores, "references", "tokenised", "sha256", value=sha256(reference))
+    # The second of three epochs is the best, by BLEU and not by likelihood.
+    edit(run / "run.json", "best", value={"epoch": 2})
+    nll = 1.5 + 0.1 * seed + LIKELIHOOD[system][seed % 3]
+    records = [
+        {"epoch": epoch, "metrics": {"valid_nll_per_token": nll + worse}}
+        for epoch, worse in ((1, 1.0), (2, 0.0), (3, -0.5))
+    ]
+    write_text(run / "metrics.jsonl", "".join(json.dumps(record) + "\n" for record in records))
     return run
 
 
@@ -49,7 +71,7 @@ def make_translated(root: Path, reference: Path, system: str, seed: int) -> Path
 def runs(reference: Path) -> list[Path]:
     return [
         make_translated(reference.parents[3], reference, system, seed)
-        for system in QUALITY
+        for system in ("ml", "raml", "alpha0.5")
         for seed in (1, 2, 3)
     ]
 
@@ -65,9 +87,9 @@ def test_every_pair_within_and_across_seeds(
     out = tmp_path / "tables" / "significance"
     write_significance(runs, reference=reference, out=out)
     rows = table(out)
-    # 2 searches, 3 pairs: 2 tests across seeds, 3 tests in each of 3 seeds.
-    assert len(rows) == 2 * 3 * (2 + 3 * 3)
-    assert {row["scored"] for row in rows} == {"test.greedy", "test.beam"}
+    # 2 searches, 3 pairs: 4 tests across seeds, 3 in each of 3 seeds. Likelihood: the 4 alone.
+    assert len(rows) == 2 * 3 * (4 + 3 * 3) + 3 * 4
+    assert {row["scored"] for row in rows} == {"test.greedy", "test.beam", "valid_nll_per_token"}
     assert {row["test"] for row in rows if row["scope"] == "within a seed"} == {
         *("paired bootstrap", "paired bootstrap of sacreBLEU", "approximate randomisation"),
     }
@@ -102,8 +124,11 @@ def test_one_seed_says_so_in_words(tmp_path: Path, runs: list[Path], reference: 
     out = tmp_path / "significance"
     write_significance([runs[0], runs[3]], reference=reference, out=out)
     across = [row for row in table(out) if row["scope"] == "across seeds"]
-    assert [(row["p"], row["low"]) for row in across] == [("", "")] * 2
+    assert [(row["p"], row["low"]) for row in across] == [("", "")] * 3
     assert across[0]["remark"] == "one seed says nothing about others"
+    text = out.with_suffix(".md").read_text()
+    assert "take two seeds of a system" in text
+    assert "| between seeds of a system |" not in text
     assert "nothing more can be said about other trainings" in out.with_suffix(".md").read_text()
 
 
@@ -113,13 +138,198 @@ def test_one_system_has_no_pairs(tmp_path: Path, runs: list[Path], reference: Pa
     assert table(out) == []
 
 
+def rows_of(out: Path, scored: str, test: str) -> dict[tuple[str, str], dict[str, str]]:
+    return {
+        (row["system_a"], row["system_b"]): row
+        for row in table(out)
+        if (row["scored"], row["test"]) == (scored, test)
+    }
+
+
+def test_the_likelihood_is_that_of_the_best_epoch(
+    tmp_path: Path, runs: list[Path], reference: Path
+) -> None:
+    out = tmp_path / "significance"
+    write_significance(runs, reference=reference, out=out)
+    row = rows_of(out, "valid_nll_per_token", "paired t")["ml", "alpha0.5"]
+    assert float(row["score_a"]) == pytest.approx(1.7 + 0.01 / 3)
+    differences = [0.10, 0.10, 0.10]  # of seeds 3, 1 and 2
+    assert float(row["difference"]) == pytest.approx(np.mean(differences))
+    assert row["signature"] == ""
+    assert row["metric"] == "negative log-likelihood, nats per token"
+    # These do not scatter; those to RAML do.
+    assert row["p"] == ""
+    row = rows_of(out, "valid_nll_per_token", "paired t")["raml", "alpha0.5"]
+    differences = [0.10, 0.11, 0.09]
+    assert float(row["p"]) == pytest.approx(stats.ttest_1samp(differences, 0).pvalue)
+    assert row["significant"] == "True"
+    text = out.with_suffix(".md").read_text()
+    assert (
+        "| Dev (nats per token) | alpha0.5 − raml | 1, 2, 3 | 1.8033 | 1.7033 | **+0.1000" in text
+    )
+
+
+def test_the_pooled_tests_stand_beside_the_paired_ones(
+    tmp_path: Path, runs: list[Path], reference: Path
+) -> None:
+    out = tmp_path / "significance"
+    write_significance(runs, reference=reference, out=out)
+    values = [
+        [
+            read_json(runs[3 * i + j] / "scores/test.beam.json")["scores"]["multi_bleu"]["value"]
+            for j in range(3)
+        ]
+        for i in range(3)
+    ]
+    scores = dict(
+        zip(("ml", "raml", "alpha0.5"), (dict(enumerate(v)) for v in values), strict=True)
+    )
+    for by_seed, name in ((False, "pooled t, within systems"), (True, "pooled t, by seed")):
+        expected = pooled_pairs(scores, by_seed=by_seed)
+        found = rows_of(out, "test.beam", name)
+        assert list(found) == list(expected)
+        for pair, test in expected.items():
+            row = found[pair]
+            assert float(row["t"]) == pytest.approx(test.t)
+            assert float(row["p"]) == pytest.approx(test.p)
+            assert float(row["p_holm"]) == pytest.approx(test.p_holm)
+            assert int(row["df"]) == test.freedom == (4 if by_seed else 6)
+            assert (float(row["low"]), float(row["high"])) == pytest.approx(test.interval)
+            assert row["significant"] == ""
+    across, pooled, scatter, within = read_tables(out.with_suffix(".json"))
+    assert [t.title for t in (across, pooled, scatter, within)] == [
+        *("Across seeds", "Across seeds, pooled", "Scatter", "Within a seed"),
+    ]
+    variances = {(row.group, row.cells[1].text) for row in pooled.rows}
+    assert variances == {
+        *(("Test (greedy)", "within systems"), ("Test (beam 10)", "within systems")),
+        ("Dev (nats per token)", "by seed"),
+    }
+    assert [row.cells[0].text for row in scatter.rows[:4]] == [
+        *("between seeds of a system", "the sentences of test", "the trainings: the rest"),
+        "another test set",
+    ]
+    [greedy, *_] = scatter.rows
+    assert pooled.note.count("with the variance within systems 3 seeds find a true difference") == 2
+    squares = np.var(
+        [
+            [
+                read_json(runs[3 * i + j] / "scores/test.greedy.json")["scores"]["multi_bleu"][
+                    "value"
+                ]
+                for j in range(3)
+            ]
+            for i in range(3)
+        ],
+        axis=1,
+        ddof=1,
+    )
+    assert greedy.cells[1].text == f"{squares.mean():.3f}"
+
+
+def test_a_slope_needs_systems_that_differ_in_alpha_alone(
+    tmp_path: Path, runs: list[Path], reference: Path
+) -> None:
+    root = tmp_path / "results"
+    reference_there = root / "toy/data/text/test.en"
+    write_lines(reference_there, read_lines(reference))
+    four = [make_translated(root, reference, s, seed) for s in QUALITY for seed in (1, 2, 3)]
+    out = tmp_path / "significance"
+    write_significance(four, reference=reference_there, out=out)
+    [row] = rows_of(out, "valid_nll_per_token", "slope over alpha: t").values()
+    of_seeds = [
+        stats.linregress([0, 0.3, 0.5], [LIKELIHOOD[s][i] for s in list(QUALITY)[1:]]).slope
+        for i in range(3)
+    ]
+    assert float(row["difference"]) == pytest.approx(np.mean(of_seeds))
+    assert float(row["p"]) == pytest.approx(stats.ttest_1samp(of_seeds, 0).pvalue)
+    assert row["remark"] == "per unit of alpha: raml 0, alpha0.3 0.3, alpha0.5 0.5"
+    assert rows_of(out, "test.beam", "slope over alpha: pooled t, by seed")
+    text = out.with_suffix(".md").read_text()
+    assert "slope over α is that of raml, alpha0.3, alpha0.5, per unit of α" in text
+    # Two values are a pair, which is tested anyway.
+    write_significance(runs, reference=reference, out=out)
+    assert "slope" not in out.with_suffix(".md").read_text()
+    # Another tau is another system.
+    for seed in (1, 2, 3):
+        run = root / f"toy/runs/alpha0.3/seed{seed}"
+        edit(run / "config.json", "objective", "tau", value=2.0)
+        key = load(RunConfig, run / "config.json").fingerprint()
+        edit(run / "run.json", "run_key", value=key)
+    write_significance(four, reference=reference_there, out=out)
+    assert "slope" not in out.with_suffix(".md").read_text()
+
+
+def test_a_translation_that_runs_away_does_not_mislead(
+    tmp_path: Path, runs: list[Path], reference: Path
+) -> None:
+    root = tmp_path / "results"
+    copies = []
+    for run in runs:
+        copy = root / "toy" / "runs" / run.parent.name / run.name
+        shutil.copytree(run, copy)
+        copies.append(copy)
+    shutil.copytree(reference.parents[2] / "decoding", root / "toy" / "decoding")
+    out = tmp_path / "significance"
+    write_significance(copies, reference=reference, out=out)
+    assert "runs away" not in out.with_suffix(".md").read_text()
+    path = copies[0] / "hypotheses/test.greedy.txt"
+    lines = read_lines(path)
+    lines[7] = "w1 " * 180
+    write_lines(path, lines)
+    value = multi_bleu(lines, read_lines(reference)).value
+    edit(copies[0] / "scores/test.greedy.json", "scores", "multi_bleu", "value", value=value)
+    write_significance(copies, reference=reference, out=out)
+    text = out.with_suffix(".md").read_text()
+    assert text.count("In 1 of 80 sentences a translation of some run runs away") == 1
+    across, _, scatter, _ = read_tables(out.with_suffix(".json"))
+    whole, without = re.findall(r"0\.3 BLEU would need ([\d,]+) seeds", across.note)[:2]
+    assert int(whole.replace(",", "")) > 1.3 * int(without.replace(",", ""))
+    assert "Test (greedy) without 1 sentence" in {row.group for row in scatter.rows}
+    # As if the sentence had never been there.
+    kept = [i for i in range(80) if i != 7]
+    scores = {
+        system: {
+            seed: multi_bleu(
+                *(
+                    [read_lines(file)[i] for i in kept]
+                    for file in (
+                        root / f"toy/runs/{system}/seed{seed}/hypotheses/test.greedy.txt",
+                        reference,
+                    )
+                )
+            ).value
+            for seed in (1, 2, 3)
+        }
+        for system in ("ml", "raml", "alpha0.5")
+    }
+    found = sensitivity(scores, 0.3)
+    assert found is not None
+    assert f"Without it the difference scatters by {found.sd:.2f} BLEU" in text
+    assert without == f"{found.seeds_wanted:,}"
+
+
+def test_a_run_without_likelihood_of_its_best_epoch_is_refused(
+    tmp_path: Path, runs: list[Path], reference: Path
+) -> None:
+    run = tmp_path / "runs" / "ml" / "seed1"
+    shutil.copytree(runs[0], run)
+    edit(run / "run.json", "best", value={"epoch": 9})
+    with pytest.raises(
+        UserError, match=r"seed1/metrics\.jsonl: there is no valid_nll.* of epoch 9"
+    ):
+        write_significance([run], reference=reference, out=tmp_path / "significance")
+
+
 def test_another_reference_or_other_hypotheses_are_refused(
     tmp_path: Path, runs: list[Path], reference: Path
 ) -> None:
     other = tmp_path / "other.en"
     write_lines(other, [f"{line} more" for line in read_lines(reference)])
     out = tmp_path / "significance"
-    with pytest.raises(UserError, match=r"but scores/test\.greedy\.json says .*score the run anew"):
+    with pytest.raises(
+        UserError, match=r"but scores/test\.greedy\.json says .*score the run again"
+    ):
         write_significance(runs, reference=other, out=out)
     run = tmp_path / "runs" / "ml" / "seed1"
     shutil.copytree(runs[0], run)
@@ -188,7 +398,7 @@ def test_more_pairs_than_trials_can_tell_apart_are_said(
     out = tmp_path / "significance"
     write_significance(runs, reference=reference, out=out)
     assert "can tell apart" not in out.with_suffix(".md").read_text()
-    monkeypatch.setattr("alpha_dimt.comparisons.TRIALS", 50)
+    monkeypatch.setattr("alpha_dimt.comparisons.tables.TRIALS", 50)
     write_significance(runs, reference=reference, out=out)
     text = out.with_suffix(".md").read_text()
     # Three pairs, and the least p is 1/51.
@@ -225,6 +435,41 @@ def test_a_folder_anywhere_needs_its_reference(
     with pytest.raises(UserError, match=r"data/text/test\.en: .* by --reference"):
         words(Path("alone"), runs[0])
     assert "difference" in words(Path("alone"), runs[0], reference)
+
+
+@pytest.mark.parametrize("what", ["reference", "translations", "scores"])
+def test_a_run_is_compared_as_it_was_scored(
+    tmp_path: Path, runs: list[Path], reference: Path, what: str
+) -> None:
+    run = make_translated(tmp_path, reference, "ml", 1)
+    beside = tmp_path / "toy/data/text/test.en"
+    write_lines(beside, read_lines(reference))
+    assert "difference" in words(run, run)
+    if what == "reference":
+        write_lines(beside, [line.upper() for line in read_lines(reference)])
+        message = r"test\.en: this is not the file that .*test\.beam\.json was made from"
+    elif what == "translations":
+        path = run / "hypotheses/test.beam.txt"
+        write_lines(path, read_lines(path)[::-1])
+        message = r"test\.beam\.txt: this is not the file that .*test\.beam\.json was made from"
+    else:
+        (run / "scores/test.beam.json").unlink()
+        message = r"test\.beam\.json: there is no such file"
+    with pytest.raises(UserError, match=message):
+        words(run, run)
+    # Who names a reference is asked for nothing.
+    assert "difference" in words(run, run, reference)
+
+
+def test_another_reference_than_that_of_the_scores_is_refused(
+    tmp_path: Path, runs: list[Path], reference: Path
+) -> None:
+    """Also where BLEU is the same by chance: 0 against both."""
+    other = tmp_path / "other.en"
+    write_lines(other, [*read_lines(reference)[:-1], "another last line"])
+    with pytest.raises(UserError, match=r"test\.greedy\.json was made with another reference than"):
+        write_significance(runs, reference=other, out=tmp_path / "significance")
+    assert not list(tmp_path.glob("significance*"))
 
 
 def test_a_run_and_itself(runs: list[Path]) -> None:

@@ -112,8 +112,8 @@ def stepping(step: float) -> dict[str, Any]:
         ({"modle": {}}, "modle"),
         ({"model": {"hiden": 1}}, "model.hiden"),
         ({"model": {"hidden": 3}}, "model.hidden"),
-        ({"corpus": {"kind": "wmt"}}, "corpus"),
-        ({"corpus": {"kind": "toy", "source": "en"}}, "corpus"),
+        ({"corpus": {"kind": "wmt"}}, "corpus.kind"),
+        ({"corpus": {"kind": "toy", "source": "en"}}, "corpus.target"),
         ({"corpus": {"kind": "toy", "name": "../up"}}, "corpus.name"),
         ({"systems": {}}, "systems"),
         ({"systems": {"a": {"objective": "ml", "tau": 1}}}, "systems.a.tau"),
@@ -121,9 +121,15 @@ def stepping(step: float) -> dict[str, Any]:
         ({"systems": {"a": {"objective": "alpha", "alpha": 1.01}}}, "systems.a.alpha"),
         ({"systems": {"a": {"objective": "raml", "tau": 0}}}, "systems.a.tau"),
         ({"training": {"min_learning_rate": 2}}, "training"),
-        ({"systems": {"a": {"objective": "raml", "training": {"threads": 0}}}}, "the file"),
-        ({"systems": {"a": {"objective": "raml", "proposal": {"slice": 1}}}}, "the file"),
-        ({"systems": {"a": {"objective": "ml", "proposal": {"slices": 1}}}}, "the file"),
+        (
+            {"systems": {"a": {"objective": "raml", "training": {"threads": 0}}}},
+            "systems.a.training.threads",
+        ),
+        (
+            {"systems": {"a": {"objective": "raml", "proposal": {"slice": 1}}}},
+            "systems.a.proposal.slice",
+        ),
+        ({"systems": {"a": {"objective": "ml", "proposal": {"slices": 1}}}}, "systems.a.proposal"),
         (
             {
                 "systems": {
@@ -148,12 +154,12 @@ def stepping(step: float) -> dict[str, Any]:
                 "systems": {"a": {"objective": "raml", "samples": 2}},
                 "proposal": {"distribution": {**EDITS, "substitutes": "block"}},
             },
-            "the file",
+            "systems.a",
         ),
         ({"systems": {"a": {"objective": "raml", "tau": stepping(0)}}}, "systems.a.tau"),
         ({"systems": {"a": {"objective": "raml", "tau": stepping(0.1)}}}, "systems.a.tau"),
         ({"seeds": []}, "seeds"),
-        ({"seeds": [1, 1]}, "the file"),
+        ({"seeds": [1, 1]}, "seeds"),
     ],
 )
 def test_impossible_values_name_the_file_and_the_key(changes: dict[str, Any], key: str):

@@ -3,12 +3,14 @@ import os
 import shutil
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import pytest
+from small_disk import SmallDisk
 
 from alpha_dimt import doctor
-from alpha_dimt.doctor import Finding, command, disk, examine, slurm, threads
+from alpha_dimt.doctor import Finding, cache, command, disk, examine, scratch, slurm, threads
 from alpha_dimt.hardware import cores
 
 
@@ -102,3 +104,41 @@ def test_little_memory_is_a_warning(monkeypatch: pytest.MonkeyPatch) -> None:
     assert "limited to 1.0 GiB" in doctor.memory().detail
     lines.clear()
     assert doctor.memory().detail == "not known on this system"
+
+
+def test_a_home_that_cannot_be_written_is_explained(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, small_disk: SmallDisk
+) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert cache({}) == Finding("cache", "ok", f"{tmp_path}/.cache")
+    assert not (tmp_path / ".cache").exists()
+    monkeypatch.setenv("HOME", "/proc/none")
+    assert cache({"XDG_CACHE_HOME": str(tmp_path)}).state == "ok"
+    assert cache({}).state == "warning"
+    assert "export XDG_CACHE_HOME=/a/folder" in cache({}).detail
+    small_disk.read_only()
+    monkeypatch.setenv("HOME", str(small_disk.folder))
+    assert "cannot be made (Read-only file system)" in cache({}).detail
+
+
+def test_a_full_or_missing_folder_for_temporary_files(
+    monkeypatch: pytest.MonkeyPatch, small_disk: SmallDisk
+) -> None:
+    assert scratch({}).name == "TMPDIR"
+    assert scratch({"TMPDIR": str(small_disk.folder)}).state == "warning"
+    found = scratch({"TMPDIR": "/no/such"})
+    assert found.state == "missing"
+    assert found.detail.startswith("/no/such: No such file or directory: export TMPDIR=")
+
+    def none() -> str:
+        raise FileNotFoundError(2, "No usable temporary directory found")
+
+    monkeypatch.setattr(tempfile, "gettempdir", none)
+    assert scratch({}).state == "missing"
+
+
+def test_it_works_without_a_home() -> None:
+    result = alpha_dimt(HOME="/proc/none")
+    assert result.returncode == 0, result.stdout
+    assert "warning  cache" in result.stdout
+    assert result.stderr == ""

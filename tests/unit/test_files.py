@@ -10,6 +10,7 @@ from alpha_dimt.files import (
     atomic_folder,
     atomic_path,
     read_json,
+    read_json_lines,
     read_lines,
     sha256,
     write_json,
@@ -169,3 +170,14 @@ def test_other_errors_of_the_system_are_not_hidden(tmp_path: Path):
 
     with pytest.raises(OSError, match="connection reset"):
         fail()
+
+
+def test_a_byte_order_mark_is_no_text(tmp_path: Path):
+    marked = tmp_path / "marked"
+    marked.write_bytes(b"\xef\xbb\xbf" + "über\nzwei\n".encode())
+    assert read_lines(marked) == ["über", "zwei"]
+    marked.write_bytes(b"\xef\xbb\xbf")
+    assert read_lines(marked) == []
+    marked.write_bytes(b"\xef\xbb\xbf" + b'{"a": 1}\n')
+    assert read_json(marked) == {"a": 1}
+    assert read_json_lines(marked) == [{"a": 1}]

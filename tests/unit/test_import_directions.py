@@ -20,8 +20,9 @@ ALLOWED: dict[str, set[str]] = {
     "ragged": set(),
     "hardware": set(),
     "layout": set(),
-    # Asked by the workflow, which knows the configuration alone.
+    # Asked by the workflow, which knows the configuration and the records of results.
     "resources": set(),
+    "stale": {"data", "layout"},
     # A file lock; it must be held before torch looks for devices.
     "devices": set(),
     "runtime": {"hardware"},
@@ -30,7 +31,8 @@ ALLOWED: dict[str, set[str]] = {
     "kernels": set(),
     "objectives": set(),
     "search": set(),
-    "evaluation": set(),
+    # Detokenises text before it scores it.
+    "evaluation": {"data", "layout"},
     "proposals": set(),
     "rewards": {"proposals"},
     "data": {"progress", "proposals", "rewards"},
@@ -43,18 +45,18 @@ ALLOWED: dict[str, set[str]] = {
     "table_formats": set(),
     "runs": {"evaluation", "layout"},
     # Table 1 shows intervals over seeds, and what is bold is decided by a test.
-    "tables": {"evaluation", "runs", "table_formats"},
-    "comparisons": {"evaluation", "runs", "table_formats", "tables"},
+    "tables": {"evaluation", "layout", "runs", "table_formats"},
+    "comparisons": {"evaluation", "layout", "runs", "table_formats", "tables"},
     "training_table": {"runs", "table_formats", "tables"},
     "compare": {"comparisons", "evaluation", "layout", "tables"},
     # Shows what the tables show; only reads, so needs no model.
-    "report": {"evaluation", "layout", "runs", "table_formats", "tables"},
+    "report": {"data", "evaluation", "layout", "runs", "table_formats", "tables"},
     "examples": {"data", "decoding", "layout", "model", "report", "runtime"},
-    "translate": {"data", "decoding", "evaluation", "layout", "runtime", "search"},
+    "translate": {"data", "decoding", "layout", "runtime", "search"},
     # Must not need PyTorch: loads `runtime` by name, where PyTorch loads.
     "doctor": {"hardware"},
     # Tags say what Table 1 says; a model is logged with what translates, and loaded by it.
-    "tracking": {"evaluation", "layout", "runs", "translate"},
+    "tracking": {"data", "evaluation", "layout", "runs", "translate"},
     "cli": {
         *("compare", "comparisons", "data", "decoding", "devices", "doctor", "evaluation"),
         *(

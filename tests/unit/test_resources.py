@@ -1,12 +1,25 @@
 import gzip
+import shutil
 from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from small_disk import SmallDisk
 
-from alpha_dimt.config import Experiment, load, parse
-from alpha_dimt.resources import collection, corpus_size, decoding, preparation, training
+from alpha_dimt.config import Experiment, Model, load, parse
+from alpha_dimt.errors import UserError
+from alpha_dimt.resources import (
+    check_room,
+    check_scratch,
+    collection,
+    corpus_size,
+    decoding,
+    parameters,
+    preparation,
+    room,
+    training,
+)
 
 ML = {"objective": "ml"}
 
@@ -140,3 +153,52 @@ def test_a_users_corpus_by_the_size_of_its_files(tmp_path: Path):
 
 def test_collecting_more_runs_takes_longer():
     assert collection(1).minutes < collection(1_000).minutes
+
+
+@pytest.mark.parametrize(("embedding", "hidden"), [(256, 256), (6, 10)])
+def test_weights_are_counted_as_the_model_has_them(embedding: int, hidden: int):
+    from alpha_dimt.model.seq2seq import Seq2Seq
+
+    sizes = Model(embedding=embedding, hidden=hidden)
+    model = Seq2Seq(sizes, source_words=120, target_words=90)
+
+    assert parameters(sizes, 120, 90) == sum(weight.numel() for weight in model.parameters())
+
+
+def test_the_papers_weights_take_85_mb_three_times():
+    words = {"kind": "words", "source_size": 32_009, "target_size": 22_822}
+    whole = experiment(corpus={"kind": "iwslt14"}, preparation={"vocabulary": words})
+    needed = room(whole, corpus_size(whole.corpus), runs=10)
+
+    assert needed.likely == pytest.approx(10 * 3 * 85e6, rel=0.02)
+    assert 0 < needed.least < needed.likely / 3
+
+
+def test_a_full_disk_is_foreseen(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys):
+    whole = experiment()
+    size = corpus_size(whole.corpus)
+    needed = room(whole, size, runs=5)
+    results = tmp_path / "results"  # need not be there
+
+    def with_free(free: int) -> str:
+        usage = shutil.disk_usage(tmp_path)._replace(free=free)
+        monkeypatch.setattr("shutil.disk_usage", lambda folder: usage)
+        check_room(whole, size, 5, results)
+        return str(capsys.readouterr().err)
+
+    assert with_free(needed.likely) == ""
+    assert with_free(needed.likely - 1).startswith(f"warning: {results}: ")
+    with pytest.raises(UserError, match=r"the weights of 5 runs take at least .* make room"):
+        with_free(needed.least - 1)
+    check_room(whole, size, 0, results)
+    assert capsys.readouterr().err == ""
+
+
+def test_a_full_or_missing_folder_for_temporary_files(tmp_path: Path, small_disk: SmallDisk):
+    check_scratch({})
+    check_scratch({"TMPDIR": ""})
+    with pytest.raises(UserError, match=r"TMPDIR=/no/such: there is no such folder"):
+        check_scratch({"TMPDIR": "/no/such"})
+    small_disk.fill(leave=0)
+    with pytest.raises(UserError, match=r"has 0\.0 MB left; make room, or name another one"):
+        check_scratch({"TMPDIR": str(small_disk.folder)})

@@ -26,10 +26,11 @@ def make_run(root: Path, system: str, seed: int, bleu: float, corpus: str = "con
     folder = results / "runs" / system / f"seed{seed}"
     write_json(results / "decoding" / "beam.json", experiment.decoding.model_dump(mode="json"))
     write_json(folder / "config.json", config.model_dump(mode="json"))
-    write_json(folder / "run.json", {"run_key": config.fingerprint()})
+    data = {"train.arrow": "ab", "valid.arrow": "cd"}
+    write_json(folder / "run.json", {"run_key": config.fingerprint(), "data": data})
     for less, name in enumerate(("valid.greedy", "test.greedy", "test.beam")):
         report = {
-            "hypotheses": {"lines": 500},
+            "hypotheses": {"lines": 500, "sha256": f"{system}{seed}{name}"},
             "references": {"tokenised": {"sha256": name.split(".")[0]}},
             "scores": {
                 "multi_bleu": {
@@ -239,9 +240,63 @@ def test_one_system_with_different_settings_is_refused(tmp_path: Path, out: Path
     with pytest.raises(UserError, match=r"run\.json is of another configuration"):
         write_table1(runs, out=out)
     key = load(RunConfig, runs[1] / "config.json").fingerprint()
-    write_json(runs[1] / "run.json", {"run_key": key})
+    edit(runs[1] / "run.json", "run_key", value=key)
     with pytest.raises(UserError, match="the system ml with different settings"):
         write_table1(runs, out=out)
+
+
+def note_translated(run: Path, **changes: Any) -> None:
+    """Note in a run and its scores what made its translations."""
+    key = read_json(run / "run.json")["run_key"]
+    edit(run / "run.json", "files", value={"weights": "w" * 64})
+    for path in (run / "scores").glob("*.json"):
+        beam = path.stem.endswith(".beam")
+        decoding = read_json(run.parents[2] / "decoding/beam.json") | {"beam": 10 if beam else 1}
+        made = {
+            "run_key": key,
+            "weights": "w" * 64,
+            "decoding": decoding,
+            "hypotheses": read_json(path)["hypotheses"]["sha256"],
+        }
+        edit(path, "translated", value=made | changes)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({}, None),
+        ({"run_key": "0" * 16}, "not of translations by this run as it is now"),
+        ({"weights": "v" * 64}, "not of translations by this run as it is now"),
+        ({"hypotheses": "other"}, "not of translations by this run as it is now"),
+        ({"decoding": {"beam": 3}}, r"test\.beam\.txt: the search was another than that of"),
+    ],
+)
+def test_scores_are_of_the_run_as_it_is(
+    tmp_path: Path, out: Path, change: dict[str, Any], message: str | None
+) -> None:
+    run = make_run(tmp_path, "ml", 1, 60)
+    note_translated(run, **change)
+    if message is None:
+        write_table1([run], out=out)
+        edit(run / "scores/test.beam.json", "translated", value=None)
+        message = "not of translations by this run as it is now"
+    with pytest.raises(UserError, match=message):
+        write_table1([run], out=out)
+
+
+def test_runs_of_other_data_or_other_searches_never_stand_together(
+    tmp_path: Path, out: Path
+) -> None:
+    one, two = (make_run(tmp_path / name, "ml", i, 60) for i, name in enumerate("ab"))
+    edit(two / "run.json", "data", "train.arrow", value="other")
+    with pytest.raises(UserError, match="were trained on different data"):
+        write_table1([one, two], out=out)
+    edit(two / "run.json", "data", "train.arrow", value="ab")
+    edit(two.parents[2] / "decoding/beam.json", "ended", value="extended")
+    note_translated(one)
+    note_translated(two)
+    with pytest.raises(UserError, match="were translated by different searches"):
+        write_table1([one, two], out=out)
 
 
 def test_seeds_of_a_system_that_starts_from_another(tmp_path: Path, out: Path) -> None:
@@ -251,7 +306,7 @@ def test_seeds_of_a_system_that_starts_from_another(tmp_path: Path, out: Path) -
     assert rows(out)[-1]["seeds"] == "1 2"
     edit(runs[1] / "config.json", "start", "model", "hidden", value=256)
     key = load(RunConfig, runs[1] / "config.json").fingerprint()
-    write_json(runs[1] / "run.json", {"run_key": key})
+    edit(runs[1] / "run.json", "run_key", value=key)
     with pytest.raises(UserError, match="the system mrt with different settings"):
         write_table1(runs, out=out)
 

@@ -24,7 +24,8 @@ from alpha_dimt.tracking.records import (
     translations,
     without_seed,
 )
-from alpha_dimt.tracking.upload import _create_database, track_runs
+from alpha_dimt.tracking.store import create_database
+from alpha_dimt.tracking.upload import track_runs
 
 CONFIG = Path(__file__).parents[2] / "config" / "config.yaml"
 START = 1_790_000_000_000
@@ -45,7 +46,6 @@ def write_prepared(root: Path) -> None:
     }
     write_json(encoded / "report.json", {"splits": splits})
     for language in ("de", "en"):
-        write_lines(encoded / f"vocab.{language}.txt", ["<pad>", "<unk>", "<s>", "</s>", "a"])
         write_lines(text / f"test.raw.{language}", [f"A {language}.", f"B\u2028 {language}!"])
     write_json(root / "decoding" / "beam.json", {})
 
@@ -98,6 +98,8 @@ def make_run(
         },
     )
     (folder / "best.safetensors").write_bytes(b"weights")
+    for language in ("de", "en"):
+        write_lines(folder / f"vocab.{language}.txt", ["<pad>", "<unk>", "<s>", "</s>", "a"])
     for name in ("valid.greedy", "test.greedy", "test.beam"):
         write_lines(folder / "hypotheses" / f"{name}.txt", ["a b", "c d"])
         scores = {
@@ -112,7 +114,7 @@ def make_run(
 def database(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A database with MLflow's tables, made once: that takes seconds."""
     path = tmp_path_factory.mktemp("template") / "mlflow.db"
-    _create_database(path)
+    create_database(path)
     return path
 
 
@@ -189,7 +191,10 @@ def assert_complete(store: Store, run: Any, bleu: float = 60.0) -> None:
     }
     assert {name for name in names if name.startswith("model/artifacts/")} == {
         f"model/artifacts/{file}"
-        for file in ("config.json", "best.safetensors", "vocab.de.txt", "vocab.en.txt", "beam.json")
+        for file in (
+            *("config.json", "run.json", "best.safetensors", "beam.json"),
+            *("vocab.de.txt", "vocab.en.txt"),
+        )
     }
     assert {"model/MLmodel", "model/served.py", "model/code/alpha_dimt/translate.py"} <= names
 

@@ -16,7 +16,7 @@ from test_environment import by_name
 from test_translate import make_run
 
 from alpha_dimt.config import RunConfig, load
-from alpha_dimt.layout import encoded_of, model_files
+from alpha_dimt.layout import model_files
 from alpha_dimt.tracking.upload import REQUIREMENTS, _saved_model
 from alpha_dimt.translate import open_translator
 
@@ -43,9 +43,9 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> tuple[list[Path], list[l
     models, expected = [], []
     for name, bpe in (("words", False), ("subwords", True)):
         run = make_run(root / name, bpe=bpe)
-        translator = open_translator(run, encoded=None, beam=None, threads=1)
+        translator = open_translator(run, beam=None, threads=1)
         expected.append([found.translation for found in translator.translate(LINES)])
-        files = model_files(load(RunConfig, run / "config.json"), run=run, encoded=encoded_of(run))
+        files = model_files(load(RunConfig, run / "config.json"), run)
         given = {key: path for key, path in vars(files).items() if path is not None}
         with _saved_model(given) as model:
             models.append(Path(shutil.copytree(model, root / f"{name}.model")))

@@ -17,7 +17,8 @@ import pytest
 from test_tracking import EPOCHS, START, make_run
 
 from alpha_dimt.errors import UserError
-from alpha_dimt.tracking.upload import _create_database, track_runs
+from alpha_dimt.tracking.store import create_database
+from alpha_dimt.tracking.upload import track_runs
 
 SETTINGS = {
     "MLFLOW_DISABLE_TELEMETRY": "true",
@@ -105,7 +106,7 @@ class Server:
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     template = tmp_path_factory.mktemp("template") / "mlflow.db"
-    _create_database(template)
+    create_database(template)
     running = Server(tmp_path_factory.mktemp("server"), template)
     running.start()
     yield running

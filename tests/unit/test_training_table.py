@@ -8,7 +8,7 @@ import pytest
 
 from alpha_dimt.config import Experiment, parse
 from alpha_dimt.errors import UserError
-from alpha_dimt.files import read_json, write_json, write_text
+from alpha_dimt.files import read_json, sha256, write_json, write_text
 from alpha_dimt.training_table import write_training_table
 
 SYSTEMS = {
@@ -44,6 +44,7 @@ def make_run(root: Path, system: str, seed: int, *, slower: float = 0.0) -> Path
         {
             "run_key": config.fingerprint(),
             "code_version": "0.1.0+gabc",
+            "data": {"train.arrow": "ab", "valid.arrow": "cd"},
             "libraries": {"torch": "2.13.0"},
             "machine": {"processor": "AMD EPYC", "cores": 2, "device": "cpu"},
             "precision": "bfloat16",
@@ -72,7 +73,7 @@ def make_run(root: Path, system: str, seed: int, *, slower: float = 0.0) -> Path
             "signature": "nrefs:1",
         }
         report = {
-            "hypotheses": {"lines": 500},
+            "hypotheses": {"lines": 500, "sha256": f"{system}{seed}{name}"},
             "references": {"tokenised": {"sha256": name}},
             "scores": {"multi_bleu": score},
         }
@@ -183,12 +184,23 @@ def test_a_broken_line_is_named(tmp_path: Path, out: Path) -> None:
 def test_a_missing_key_is_named(tmp_path: Path, out: Path, key: str) -> None:
     run = make_run(tmp_path, "ml", 1)
     write_json(run / "run.json", {k: v for k, v in read_json(run / "run.json").items() if k != key})
-    with pytest.raises(UserError, match=f"{key}.*train the run anew"):
+    with pytest.raises(UserError, match=f"{key}.*train the run again"):
+        write_training_table([run], out=out)
+
+
+def test_epochs_that_were_changed_since(tmp_path: Path, out: Path) -> None:
+    run = make_run(tmp_path, "ml", 1)
+    about = read_json(run / "run.json") | {"metrics": sha256(run / "metrics.jsonl")}
+    write_json(run / "run.json", about)
+    write_training_table([run], out=out)
+    text = (run / "metrics.jsonl").read_text(encoding="utf-8")
+    write_text(run / "metrics.jsonl", text.replace("10.0", "11.0"))
+    with pytest.raises(UserError, match=r"metrics\.jsonl: this is not the file that the training"):
         write_training_table([run], out=out)
 
 
 def test_no_epochs_are_no_training(tmp_path: Path, out: Path) -> None:
     run = make_run(tmp_path, "ml", 1)
     write_text(run / "metrics.jsonl", "")
-    with pytest.raises(UserError, match="train the run anew"):
+    with pytest.raises(UserError, match="train the run again"):
         write_training_table([run], out=out)

@@ -8,11 +8,12 @@ from pathlib import Path
 
 import pytest
 import torch
+from prepared import note_trained
 
 from alpha_dimt.config import Bpe, Experiment, parse
 from alpha_dimt.data.subword import learn_codes, segment
 from alpha_dimt.errors import UserError
-from alpha_dimt.files import write_json, write_lines
+from alpha_dimt.files import read_lines, write_json, write_lines
 from alpha_dimt.model.seq2seq import Seq2Seq
 from alpha_dimt.model.weights import write_weights
 from alpha_dimt.translate import (
@@ -31,15 +32,17 @@ SOURCE = ["der", "die", "hund", "katze", "schläft", "läuft", ".", "ein"]
 TARGET = ["the", "dog", "cat", "sleeps", "runs", ".", "a", "&apos;s"]
 
 
-def make_run(root: Path, *, bpe: bool = False) -> Path:
+def make_run(root: Path, *, bpe: bool = False, tokenised: bool = False) -> Path:
     """Write a run with random weights, as the workflow lays it out."""
-    preparation: dict[str, object] = {"lowercase": "after"}
+    preparation: dict[str, object] = {"lowercase": "after", "tokenised": tokenised}
+    table = {"tsv": "own.tsv"}
+    own = {"kind": "files", "name": "toy", "train": table, "valid": table, "test": table}
     if bpe:
         preparation["vocabulary"] = Bpe(kind="bpe", operations=5).model_dump()
     experiment = parse(
         Experiment,
         {
-            "corpus": {"kind": "toy"},
+            "corpus": own if tokenised else {"kind": "toy"},
             "preparation": preparation,
             "model": {"embedding": 8, "hidden": 8},
             "systems": {"ml": {"objective": "ml"}},
@@ -48,22 +51,21 @@ def make_run(root: Path, *, bpe: bool = False) -> Path:
     )
     config = experiment.run_config("ml", 1)
     results = root / "toy"
-    encoded = results / "data" / "encoded"
+    run = results / "runs" / "ml" / "seed1"
     vocabs = {"de": Vocab(SOURCE), "en": Vocab(TARGET)}
     if bpe:
         codes = learn_codes(SOURCE * 3, 5)
         pieces = " ".join(segment(SOURCE, codes)).split()
         vocabs["de"] = Vocab(dict.fromkeys(pieces))
         vocabs["en"] = Vocab([*TARGET, "ca@@", "t@@"])
-        for language in ("de", "en"):
-            write_lines(encoded / f"codes.{language}.txt", codes)
+        write_lines(run / "codes.de.txt", codes)
     for language, vocab in vocabs.items():
-        vocab.save(encoded / f"vocab.{language}.txt")
-    run = results / "runs" / "ml" / "seed1"
+        vocab.save(run / f"vocab.{language}.txt")
     write_json(run / "config.json", config.model_dump(mode="json"))
     model = Seq2Seq(config.model, source_words=len(vocabs["de"]), target_words=len(vocabs["en"]))
     model.initialise(1.0, torch.Generator().manual_seed(5))
     write_weights(model, run / "best.safetensors", config.fingerprint())
+    note_trained(run, config)
     decoding = experiment.decoding.model_copy(update={"beam": 2, "max_length": 12})
     write_json(results / "decoding" / "beam.json", decoding.model_dump(mode="json"))
     return run
@@ -76,7 +78,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def translator(run: Path) -> Translator:
-    return open_translator(run, encoded=None, beam=None, threads=1)
+    return open_translator(run, beam=None, threads=1)
 
 
 def stream(translator: Translator, data: bytes, *, as_json: bool = False) -> list[str]:
@@ -97,6 +99,24 @@ def test_raw_text_is_prepared_as_the_run_was(translator: Translator) -> None:
     assert translator.decoding.beam == 2  # of the experiment
 
 
+def test_other_forms_of_unicode_are_composed(translator: Translator) -> None:
+    [found] = translator.translate(["Der Hund schla\u0308ft\u200b."])
+    assert found.source_tokens == "der hund schläft ."
+    assert found.unknown == 0
+    assert found.source == "Der Hund schla\u0308ft\u200b."
+
+
+def test_tokens_in_and_plain_text_out(tmp_path: Path) -> None:
+    run = make_run(tmp_path, tokenised=True)
+    translator = open_translator(run, encoded=None, beam=None, threads=1)
+    escapes = ["&amp;", "&#91;", "&#93;", "&#124;", "&lt;", "&gt;", "&apos;", "&quot;"]
+    translator = replace(translator, trained=replace(translator.trained, target=Vocab(escapes)))
+    [found] = translator.translate(["Der Hund &apos;s ."])
+    assert found.source_tokens == "der hund &apos;s ."
+    assert ";" in found.tokens
+    assert ";" not in found.translation
+
+
 def test_the_translation_is_detokenised(translator: Translator) -> None:
     escapes = ["&amp;", "&#91;", "&#93;", "&#124;", "&lt;", "&gt;", "&apos;", "&quot;"]
     speaker = replace(translator, trained=replace(translator.trained, target=Vocab(escapes)))
@@ -114,30 +134,39 @@ def test_each_line_by_itself_and_in_order(translator: Translator) -> None:
     assert together[1] == ("", "", 0, "", "", False)
 
 
-def test_beam_and_a_named_folder(run: Path, tmp_path: Path) -> None:
-    greedy = open_translator(run, encoded=None, beam=1, threads=1)
+def test_a_run_that_was_moved_translates(run: Path, tmp_path: Path) -> None:
+    greedy = open_translator(run, beam=1, threads=1)
     assert (greedy.decoding.beam, greedy.decoding.length_penalty) == (1, 0)
     alone = tmp_path / "alone"
     run.rename(alone)
     try:
-        with pytest.raises(UserError, match=r"data/encoded: the vocabularies .* by --encoded"):
-            open_translator(alone, encoded=None, beam=None, threads=1)
-        encoded = run.parents[2] / "data" / "encoded"
-        moved = open_translator(alone, encoded=encoded, beam=None, threads=1)
+        moved = open_translator(alone, beam=None, threads=1)
         assert moved.decoding.beam == 10  # the default, for nothing says the experiment's
     finally:
         alone.rename(run)
 
 
-def test_weights_and_vocabularies_must_fit(run: Path, tmp_path: Path) -> None:
-    for language in ("de", "en"):
-        Vocab(["one"]).save(tmp_path / f"vocab.{language}.txt")
-    with pytest.raises(UserError, match="were these weights trained on other data"):
-        open_translator(run, encoded=tmp_path, beam=None, threads=1)
+@pytest.mark.parametrize(
+    "name", ["best.safetensors", "vocab.de.txt", "vocab.en.txt", "codes.de.txt"]
+)
+def test_only_the_runs_own_files_translate(tmp_path: Path, name: str) -> None:
+    run = make_run(tmp_path, bpe=True)
+    open_translator(run, beam=None, threads=1)
+    if name.endswith(".txt"):  # the same words in another order
+        *kept, one, other = read_lines(run / name)
+        write_lines(run / name, [*kept, other, one])
+    else:  # weights of the same shapes
+        before = (run / name).read_bytes()
+        (run / name).write_bytes(before[:-1] + bytes([before[-1] ^ 1]))
+    with pytest.raises(UserError, match=rf"{name}: this is not the file that the run was trained"):
+        open_translator(run, beam=None, threads=1)
+    (run / name).unlink()
+    with pytest.raises(UserError, match=rf"{name}: there is no such file"):
+        open_translator(run, beam=None, threads=1)
 
 
 def test_subwords_are_cut_and_joined(tmp_path: Path) -> None:
-    translator = open_translator(make_run(tmp_path, bpe=True), encoded=None, beam=None, threads=1)
+    translator = open_translator(make_run(tmp_path, bpe=True), beam=None, threads=1)
     lines = ["Der Hund läuft.", "Die Katze schläft", "ein"]
     found = translator.translate(lines)
     assert "@@" in found[0].source_tokens

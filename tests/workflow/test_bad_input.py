@@ -39,8 +39,61 @@ def test_a_wrong_configuration_is_one_line(make_workflow, values, key: str):
 
     assert result.returncode != 0
     [line] = errors(result)
-    assert line.startswith(f"{workflow.config}: ")
+    assert line.startswith(f"{workflow.config}:")
     assert key in line
+    assert not (workflow.folder / "results").exists()
+
+
+TOY = "corpus: {kind: toy}\n"
+ONE_SYSTEM = "systems: {ml: {objective: ml}}\n"
+
+
+# What Snakemake's own reader takes for something else, or leaves out without a word.
+@pytest.mark.parametrize(
+    ("text", "settings", "place", "problem"),
+    [
+        (
+            f"{TOY}training: {{max_epochs: 1, batch_size: 16}}\n{ONE_SYSTEM}"
+            "training: {learning_rate: 0.5}\n",
+            [],
+            "{path}:4: training: ",
+            "given twice, first in line 2",
+        ),
+        (
+            f"corpus:\n  kind: toy\n  seed: 1\n  seed: 2\n{ONE_SYSTEM}",
+            [],
+            "{path}:4: corpus.seed: ",
+            "given twice, first in line 3",
+        ),
+        (
+            f"corpus: {{kind: toy, source: false}}\n{ONE_SYSTEM}",
+            [],
+            "{path}:1: ",
+            "put it in quotes",
+        ),
+        (f"corpus:\n{ONE_SYSTEM}", [], "{path}:1: corpus: ", "this is empty"),
+        (f"{TOY}{ONE_SYSTEM}seeds: 3\n", [], "{path}:3: seeds: ", "write [3], or [1, 2, 3]"),
+        (f"{TOY}{ONE_SYSTEM}", ["seeds=3"], "--config seeds: seeds: ", "write [3], or [1, 2, 3]"),
+        (
+            f"{TOY}{ONE_SYSTEM}",
+            ["model={hiden: 3}"],
+            "--config model: model.hiden: ",
+            "mean hidden?",
+        ),
+    ],
+)
+def test_what_snakemake_would_not_notice_is_one_line(
+    make_workflow, text: str, settings: list[str], place: str, problem: str
+):
+    workflow = make_workflow({})
+    workflow.config.write_text(text, encoding="utf-8")
+
+    result = workflow.run(*(["--config", *settings] if settings else []))
+
+    assert result.returncode != 0
+    [line] = errors(result)
+    assert line.startswith(place.format(path=workflow.config))
+    assert problem in line
     assert not (workflow.folder / "results").exists()
 
 

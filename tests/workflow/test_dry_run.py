@@ -52,6 +52,34 @@ def test_the_papers_grid_with_seeds(
     assert not (workflow.folder / "results").exists()
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "corpus: {kind: toy, source: no, target: en}\nsystems: {ml: {objective: ml}}\n",
+        "corpus: {kind: toy}\ntraining:\n#  max_epochs: 3\nsystems: {ml: {objective: ml}}\n",
+        "corpus: {kind: toy, name: 2020-01-02}\nsystems: {0.3: {objective: ml}}\nseeds: [1e0]\n",
+        "\ufeffcorpus: {kind: toy}\nsystems: {ml: {objective: ml}}\n",
+    ],
+)
+def test_configurations_as_people_write_them(make_workflow, text: str):
+    workflow = make_workflow({})
+    workflow.config.write_text(text, encoding="utf-8")
+
+    assert workflow.planned()["train"] == 1
+
+
+def test_settings_of_the_command_line_are_laid_over_the_file(make_workflow):
+    workflow = make_workflow({"corpus": {"kind": "toy"}, "systems": {"ml": {"objective": "ml"}}})
+
+    result = workflow.run(
+        *("--dry-run", "--printshellcmds", "data", "--config"),
+        *('corpus={name: "2014", source: no}', "training="),
+    )
+
+    assert result.returncode == 0, result.stderr
+    assert "results/2014/data/raw/train.no" in result.stdout + result.stderr
+
+
 def test_ml_needs_no_candidates(make_workflow):
     workflow = make_workflow({"corpus": {"kind": "toy"}, "systems": {"ml": {"objective": "ml"}}})
 

@@ -45,6 +45,8 @@ def test_a_tracking_server_that_is_down_costs_no_table_and_no_figure(
 
     assert result.returncode != 0
     assert time.monotonic() - start < 60
+    # Said once, at the start, and by no job.
+    assert result.stderr.count("warning: MLflow at http://127.0.0.1:9 cannot be reached now") == 1
     log = (results / "logs/track.log").read_text(encoding="utf-8").splitlines()
     [sentence] = [line for line in log if line.startswith("Error: ")]
     assert "MLflow at http://127.0.0.1:9 cannot be used" in sentence

@@ -25,6 +25,7 @@ try:
     from alpha_dimt import resources as limits
     from alpha_dimt.errors import UserError
     from alpha_dimt.layout import state_of
+    from alpha_dimt.stale import Results
 except ModuleNotFoundError as error:
     sys.exit(
         f"the environment of Snakemake lacks {error.name}: install requirements.lock "
@@ -32,30 +33,28 @@ except ModuleNotFoundError as error:
     )
 
 
-def user_files(corpus):
-    """Return the user's own text files, which the workflow reads but does not make."""
-    if corpus.kind != "files":
-        return []
-    files = []
-    for split in (corpus.train, corpus.valid, corpus.test):
-        if isinstance(split, typed.OneTable):
-            files.append(split.tsv)
-        else:
-            files += [split.source, split.target]
+def checked(files, key):
+    """Return paths of the user's own files that are there; `key` is where they are named."""
     for file in files:
         if not file.is_file():
             raise UserError(
-                f"{file}: there is no such file; check corpus in the configuration"
+                f"{file}: there is no such file; check {key} in the configuration"
             )
     return [str(file) for file in files]
 
 
 # `sys.exit` prints the one line alone; a WorkflowError adds the lines of this file to it.
 try:
-    experiment = typed.parse(
-        typed.Experiment, config, ", ".join(map(str, workflow.configfiles))
+    # Snakemake's own reader takes `no` for false and says nothing of a key that is given twice.
+    experiment = typed.load_all(
+        typed.Experiment,
+        workflow.configfiles,
+        workflow.config_settings.config_args or (),
     )
-    USER_FILES = user_files(experiment.corpus)
+    USER_FILES = checked(experiment.corpus.files, "corpus")
+    WORD_LISTS = checked(
+        experiment.preparation.vocabulary.lists, "preparation.vocabulary"
+    )
     CORPUS_SIZE = limits.corpus_size(experiment.corpus)
 except UserError as error:
     sys.exit(str(error))
@@ -76,6 +75,12 @@ PROPOSALS = {
 }
 # Where Table 1 takes its numbers from.
 SCORED = ["valid.greedy", "test.greedy", "test.beam"]
+# What `evaluate` is told about the text: one parameter, for the shell line stays as it is.
+TEXT_OPTIONS = (
+    "--cased" if experiment.preparation.lowercase == "never" else "--lowercase"
+)
+if experiment.preparation.tokenised:
+    TEXT_OPTIONS += " --detokenised-reference"
 # What systems are compared on: validation data chose the checkpoints.
 TESTED = ["test.greedy", "test.beam"]
 
@@ -115,6 +120,43 @@ def for_languages(pattern):
 VOCABULARY = for_languages("results/{corpus}/data/encoded/vocab.{language}.txt")
 if isinstance(experiment.preparation.vocabulary, typed.Bpe):
     VOCABULARY += for_languages("results/{corpus}/data/encoded/codes.{language}.txt")
+# What a run keeps of them, so that it translates whatever becomes of the corpus.
+OWN_VOCABULARY = for_languages("vocab.{language}.txt")
+if isinstance(experiment.preparation.vocabulary, typed.Bpe):
+    OWN_VOCABULARY.append(f"codes.{SOURCE}.txt")
+
+
+def force_stale():
+    """Make what is of another configuration or of other data run again.
+
+    Snakemake sees such a change by its own records and by dates; it is also made again where those
+    records are gone or dates lie.
+    """
+    if not workflow.is_main_process:  # a job on a cluster
+        return
+    stale = Results(experiment, Path("results", CORPUS)).stale()
+    if stale:
+        more = f" and {len(stale) - 1} more" if stale[1:] else ""
+        logger.info(
+            f"{stale[0]}{more}: made with another configuration or other data; made again"
+        )
+    # As Snakemake does it for incomplete files: nothing becomes a target that was none.
+    workflow.dag.forcefiles.update(map(str, stale))
+
+
+def text_to_fetch(wildcards):
+    """Return the user's own text; asked once for each planning of the workflow."""
+    force_stale()
+    return watched(USER_FILES)
+
+
+def watched(files):
+    """Return the files that Snakemake can watch.
+
+    It takes names with brackets for patterns of names. Like all others those are watched by
+    content (`force_stale`).
+    """
+    return [file for file in files if not set(file) & set("{}<>")]
 
 
 def run_slice(wildcards):

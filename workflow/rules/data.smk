@@ -6,13 +6,14 @@
 
 rule fetch:
     input:
-        USER_FILES,
+        text_to_fetch,
     output:
         expand(
             "results/{{corpus}}/data/raw/{split}.{language}",
             split=RAW_SPLITS,
             language=[SOURCE, TARGET],
         ),
+        "results/{corpus}/data/raw/report.json",
         config="results/{corpus}/data/config.json",
     log:
         "results/{corpus}/logs/fetch.log",
@@ -25,8 +26,9 @@ rule fetch:
             f"--mirror={mirror}"
             for mirror in getattr(experiment.corpus, "mirrors", ())
         ),
+    # Functions, for Snakemake would take braces in a path for wildcards.
     params:
-        config=experiment.data_config().canonical_json(),
+        config=lambda wildcards: experiment.data_config().canonical_json(),
     shell:
         r"printf '%s\n' {params.config:q} > {output.config} && "
         "python -m alpha_dimt fetch --config {output.config} {resources.mirrors} "
@@ -40,6 +42,7 @@ rule tokenise:
             split=RAW_SPLITS,
             language=[SOURCE, TARGET],
         ),
+        "results/{corpus}/data/raw/report.json",
         config="results/{corpus}/data/config.json",
     output:
         expand(
@@ -66,11 +69,13 @@ rule tokenise:
 
 rule encode:
     input:
+        watched(WORD_LISTS),
         expand(
             "results/{{corpus}}/data/text/{split}.{language}",
             split=["train", "valid", "test"],
             language=[SOURCE, TARGET],
         ),
+        "results/{corpus}/data/text/report.json",
         config="results/{corpus}/data/config.json",
     output:
         VOCABULARY,

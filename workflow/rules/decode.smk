@@ -20,12 +20,13 @@ rule decoding_config:
 
 rule decode:
     input:
-        VOCABULARY,
+        "results/{corpus}/data/encoded/report.json",
         "results/{corpus}/data/encoded/{split}.arrow",
         run=rules.train.output,
         config="results/{corpus}/decoding/{search}.json",
     output:
-        "results/{corpus}/runs/{system}/seed{seed}/hypotheses/{split}.{search}.txt",
+        text="results/{corpus}/runs/{system}/seed{seed}/hypotheses/{split}.{search}.txt",
+        record="results/{corpus}/runs/{system}/seed{seed}/hypotheses/{split}.{search}.json",
     log:
         "results/{corpus}/logs/decode.{system}.seed{seed}.{split}.{search}.log",
     benchmark:
@@ -34,6 +35,7 @@ rule decode:
         "../../environment.yml"
     threads: lambda wildcards: run_slice(wildcards).training.threads
     resources:
+        device=lambda wildcards: experiment.training_of(wildcards.system).device,
         runtime=lambda wildcards: decoding_limits(wildcards.search).minutes,
         mem_mb=lambda wildcards, attempt: attempt
         * decoding_limits(wildcards.search).mem_mb,
@@ -42,4 +44,4 @@ rule decode:
         "python -m alpha_dimt decode --config {input.config} "
         "--run results/{wildcards.corpus}/runs/{wildcards.system}/seed{wildcards.seed} "
         "--encoded results/{wildcards.corpus}/data/encoded --split {wildcards.split} "
-        "--out {output} --threads {threads} > {log} 2>&1"
+        "--out {output.text} --threads {threads} --device {resources.device} > {log} 2>&1"

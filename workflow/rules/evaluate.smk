@@ -3,6 +3,7 @@
 
 rule evaluate:
     input:
+        "results/{corpus}/runs/{system}/seed{seed}/hypotheses/{split}.{search}.json",
         hypotheses="results/{corpus}/runs/{system}/seed{seed}/hypotheses/{split}.{search}.txt",
         tokenised=f"results/{{corpus}}/data/text/{{split}}.{TARGET}",
         raw=f"results/{{corpus}}/data/text/{{split}}.raw.{TARGET}",
@@ -16,7 +17,7 @@ rule evaluate:
         runtime=EVALUATION.minutes,
         mem_mb=EVALUATION.mem_mb,
     params:
-        case="--cased" if experiment.preparation.lowercase == "never" else "--lowercase",
+        case=TEXT_OPTIONS,
         language=TARGET,
     shell:
         "python -m alpha_dimt evaluate --hypotheses {input.hypotheses} "
@@ -26,8 +27,7 @@ rule evaluate:
 
 rule significance:
     input:
-        runs("config.json"),
-        runs("run.json"),
+        [runs(file) for file in ["config.json", "run.json", "metrics.jsonl"]],
         [runs(f"scores/{scored}.json") for scored in SCORED],
         [runs(f"hypotheses/{scored}.txt") for scored in TESTED],
         reference=f"results/{{corpus}}/data/text/test.{TARGET}",

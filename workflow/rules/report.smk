@@ -52,6 +52,10 @@ rule training_table:
         "--out results/{wildcards.corpus}/tables/training {params.runs} > {log} 2>&1"
 
 
+# Relative to the project: in a URI, an absolute path would end at a question mark in it.
+TRACKING_URI = experiment.tracking.uri or "sqlite:///results/mlflow.db"
+
+
 # One job uploads all runs: two at once could make one run twice. It goes last: without the profile's
 # keep-going, a server that is down would stop the tables and figures that have not begun.
 rule track:
@@ -60,7 +64,7 @@ rule track:
         [runs(file) for file in ["run.json", "metrics.jsonl", "best.safetensors"]],
         [runs(f"hypotheses/{scored}.txt") for scored in SCORED],
         [runs(f"scores/{scored}.json") for scored in SCORED],
-        VOCABULARY,
+        [runs(file) for file in OWN_VOCABULARY],
         for_languages("results/{corpus}/data/text/test.raw.{language}"),
         "results/{corpus}/data/encoded/report.json",
         "results/{corpus}/decoding/beam.json",
@@ -86,8 +90,8 @@ rule track:
         attached=lambda wildcards, input: " ".join(
             f"--attach {file}" for file in input.attached
         ),
-        uri=experiment.tracking.uri
-        or f"sqlite:///{Path('results/mlflow.db').absolute()}",
+        # A function, for Snakemake fills in braces in a text.
+        uri=lambda wildcards: TRACKING_URI,
     shell:
         "python -m alpha_dimt track --uri {params.uri:q} --experiment {wildcards.corpus} "
         "{params.preset} {params.attached} --receipt {output} {params.runs} > {log} 2>&1"
@@ -127,9 +131,16 @@ rule figures:
 # The first seed of every system translates the same few sentences.
 rule examples:
     input:
-        VOCABULARY,
-        first_seeds("config.json"),
-        first_seeds("best.safetensors"),
+        [
+            first_seeds(file)
+            for file in [
+                "config.json",
+                "run.json",
+                "best.safetensors",
+                *OWN_VOCABULARY,
+            ]
+        ],
+        "results/{corpus}/data/encoded/report.json",
         test="results/{corpus}/data/encoded/test.arrow",
         config="results/{corpus}/decoding/beam.json",
     output:
@@ -140,6 +151,7 @@ rule examples:
         "../../environment.yml"
     threads: experiment.training.threads
     resources:
+        device=experiment.training.device,
         runtime=COLLECTION.minutes,
         mem_mb=lambda wildcards, attempt: attempt * decoding_limits("beam").mem_mb,
         gpu=decoding_limits("beam").gpus,
@@ -147,8 +159,8 @@ rule examples:
         runs=lambda wildcards: run_folders(wildcards, experiment.seeds[:1]),
     shell:
         "python -m alpha_dimt examples --config {input.config} "
-        "--encoded results/{wildcards.corpus}/data/encoded --threads {threads} --out {output} "
-        "{params.runs} > {log} 2>&1"
+        "--encoded results/{wildcards.corpus}/data/encoded --threads {threads} "
+        "--device {resources.device} --out {output} {params.runs} > {log} 2>&1"
 
 
 rule report:

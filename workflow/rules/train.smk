@@ -9,12 +9,13 @@ rule train:
         expand(
             "results/{{corpus}}/data/encoded/{split}.arrow", split=["train", "valid"]
         ),
+        "results/{corpus}/data/encoded/report.json",
         candidates=candidates,
         start=start,
     output:
         expand(
             "results/{{corpus}}/runs/{{system}}/seed{{seed}}/{file}",
-            file=["metrics.jsonl", "best.safetensors", "run.json"],
+            file=["metrics.jsonl", "best.safetensors", "run.json", *OWN_VOCABULARY],
         ),
         config="results/{corpus}/runs/{system}/seed{seed}/config.json",
     log:
@@ -24,8 +25,10 @@ rule train:
     conda:
         "../../environment.yml"
     threads: lambda wildcards: run_slice(wildcards).training.threads
-    # `checkpoint_seconds` is not in `params:`, where another value would train anew.
+    # Neither the device nor `checkpoint_seconds` is in `params:`, where another value would train
+    # again.
     resources:
+        device=lambda wildcards: experiment.training_of(wildcards.system).device,
         checkpoint_seconds=experiment.checkpoints.seconds,
         runtime=lambda wildcards: training_limits(wildcards.system).minutes,
         mem_mb=lambda wildcards, attempt: attempt
@@ -43,7 +46,7 @@ rule train:
         "--encoded results/{wildcards.corpus}/data/encoded {params.candidates} {params.start} "
         "--state results/{wildcards.corpus}/state "
         "--out results/{wildcards.corpus}/runs/{wildcards.system}/seed{wildcards.seed} "
-        "--threads {threads} --checkpoint-seconds {resources.checkpoint_seconds} > {log} 2>&1"
+        "--threads {threads} --device {resources.device} --checkpoint-seconds {resources.checkpoint_seconds} > {log} 2>&1"
 
 
 onsuccess:

@@ -5,6 +5,7 @@
 concern. Every slice is complete, with every default written out, and has a fingerprint.
 
     section     what all parts are made of: frozen, no unknown keys, a fingerprint
+    names       what file systems, Python and MLflow take
     data        corpora, preparation, vocabularies
     proposal    q0, its candidates and their reward
     schedules   alpha and tau that move
@@ -12,7 +13,9 @@ concern. Every slice is complete, with every default written out, and has a fing
     training    model, recipe, search, tracking
     presets     values that go together, by name
     experiment  the whole, and its slices
-    reading     files in; errors that name file and key
+    document    YAML and JSON to plain values, strictly
+    hints       what an unknown key may mean
+    reading     files in; errors that name file, line and key
 """
 
 from alpha_dimt.config.data import (
@@ -40,7 +43,7 @@ from alpha_dimt.config.proposal import (
     UniformEdit,
     needs_blocks,
 )
-from alpha_dimt.config.reading import load, parse
+from alpha_dimt.config.reading import load, load_all, parse
 from alpha_dimt.config.schedules import Increase, Linear, OnDecay
 from alpha_dimt.config.section import Reward, Section, canonical_json, fingerprint
 from alpha_dimt.config.systems import (
@@ -57,7 +60,7 @@ from alpha_dimt.config.systems import (
     ScheduledSampling,
     from_proposal,
 )
-from alpha_dimt.config.training import Checkpoints, Decoding, Model, Tracking, Training
+from alpha_dimt.config.training import Checkpoints, Decoding, Device, Model, Tracking, Training
 
 __all__ = [
     "Alpha",
@@ -69,6 +72,7 @@ __all__ = [
     "Custom",
     "DataConfig",
     "Decoding",
+    "Device",
     "Distribution",
     "DownloadedCorpus",
     "EditDistance",
@@ -108,6 +112,7 @@ __all__ = [
     "fingerprint",
     "from_proposal",
     "load",
+    "load_all",
     "needs_blocks",
     "parse",
 ]

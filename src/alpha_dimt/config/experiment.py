@@ -4,11 +4,11 @@ from typing import Any, Literal, Self
 
 from pydantic import Field, ValidationError, model_validator
 
-from alpha_dimt.config.data import Corpus, DownloadedCorpus, Preparation
+from alpha_dimt.config.data import Corpus, DownloadedCorpus, FilesCorpus, Preparation
 from alpha_dimt.config.presets import with_preset
 from alpha_dimt.config.proposal import Proposal, needs_blocks
 from alpha_dimt.config.reading import explain
-from alpha_dimt.config.section import AnySection, Name, Section, Seed
+from alpha_dimt.config.section import AnySection, Name, Section, Seed, wrong
 from alpha_dimt.config.systems import Objective, from_proposal, mixes_samples
 from alpha_dimt.config.training import Checkpoints, Decoding, Model, Tracking, Training
 
@@ -46,14 +46,14 @@ class RunConfig(Section):
         return self.model_copy(update={"seed": seed, "start": start})
 
 
-def _changed(section: AnySection, changes: dict[str, Any], key: str) -> AnySection:
-    """Return a section with other values for some keys; errors name `key` and what is below it."""
-    values = {**section.model_dump(), **changes}
+def _changed(section: AnySection, changes: dict[str, Any], *keys: str) -> AnySection:
+    """Return a section with other values for some keys; errors name `keys` and what is below."""
+    values = {**dict(section), **changes}
     try:
         return section.model_validate(values)
     except ValidationError as error:
-        below, problem = explain(error, values)
-        raise ValueError(f"{'.'.join(filter(None, [key, below]))}: {problem}") from error
+        below, problem = explain(error, type(section), values)
+        raise wrong(problem, *keys, *below) from error
 
 
 class Experiment(Section):
@@ -81,17 +81,39 @@ class Experiment(Section):
         return with_preset(values) if isinstance(values, dict) else values
 
     @model_validator(mode="after")
+    def _folders_apart(self) -> Self:
+        """Refuse systems that some file systems would put into one folder."""
+        spelled: dict[str, str] = {}
+        for system in self.systems:
+            other = spelled.setdefault(system.lower(), system)
+            if other != system:
+                raise ValueError(
+                    f"systems {other} and {system} differ in upper and lower case alone, which "
+                    "some file systems do not tell apart; rename one"
+                )
+        return self
+
+    @model_validator(mode="after")
     def _whole(self) -> Self:
+        if self.preparation.tokenised and not isinstance(self.corpus, FilesCorpus):
+            raise ValueError(
+                f"preparation.tokenised is for corpus.kind files; {self.corpus.kind} is raw text"
+            )
         if len(set(self.seeds)) != len(self.seeds):
-            raise ValueError("seeds must be distinct")
+            raise wrong("each seed may be given once", "seeds")
         for system, objective in self.systems.items():
             if objective.proposal and not from_proposal(objective):
-                raise ValueError(f"system {system} takes no candidates of a proposal")
+                raise wrong(
+                    f"the objective {objective.objective} takes no candidates of a proposal; "
+                    "remove the key",
+                    *("systems", system, "proposal"),
+                )
             proposal = self.proposal_of(system)
             if mixes_samples(objective) and needs_blocks(proposal.distribution):
-                raise ValueError(
-                    f"system {system}: samples cannot be mixed with substitutes from a block; "
-                    "choose proposal.distribution.substitutes uniform or unigram"
+                raise wrong(
+                    "samples cannot be mixed with substitutes from a block; "
+                    "choose proposal.distribution.substitutes uniform or unigram",
+                    *("systems", system),
                 )
             self.training_of(system)
             self._starts(system)
@@ -101,18 +123,27 @@ class Experiment(Section):
         seen = [system]
         while (start := self.systems[seen[-1]].start) is not None:
             if start not in self.systems:
-                raise ValueError(f"system {seen[-1]} starts from {start}, which is not a system")
+                raise wrong(
+                    f"there is no system {start} to start from; the systems are "
+                    f"{', '.join(self.systems)}",
+                    *("systems", seen[-1], "start"),
+                )
             if start in seen:
-                raise ValueError(f"systems start from each other: {' -> '.join([*seen, start])}")
+                raise wrong(
+                    f"systems start from each other: {' -> '.join([*seen, start])}",
+                    *("systems", seen[-1], "start"),
+                )
             seen.append(start)
 
     def training_of(self, system: str) -> Training:
         """Return the recipe with what a system changes in it."""
-        return _changed(self.training, self.systems[system].training, f"systems.{system}.training")
+        changes = self.systems[system].training
+        return _changed(self.training, changes, "systems", system, "training")
 
     def proposal_of(self, system: str) -> Proposal:
         """Return the proposal with what a system changes in it."""
-        return _changed(self.proposal, self.systems[system].proposal, f"systems.{system}.proposal")
+        changes = self.systems[system].proposal
+        return _changed(self.proposal, changes, "systems", system, "proposal")
 
     def data_config(self) -> DataConfig:
         """Return the slice that the prepared corpus depends on, which mirrors are not part of."""

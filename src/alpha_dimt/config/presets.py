@@ -38,7 +38,7 @@ def with_preset(values: dict[str, Any]) -> dict[str, Any]:
         return values
     preset = PRESETS[name]
     filled = values | {
-        section: _under(preset[section], values.get(section, {}))
+        section: _under(preset[section], values.get(section))
         for section in ("proposal", "decoding")
     }
     if isinstance(systems, dict):
@@ -77,8 +77,11 @@ def _fitting(defaults: dict[str, Any], objective: dict[str, Any]) -> dict[str, A
 def _under(defaults: dict[str, Any], values: Any) -> Any:
     """Return values with defaults for missing keys, section by section.
 
-    A section of another kind than the default's has other keys, and keeps its own alone.
+    A section of another kind than the default's has other keys, and keeps its own alone. An empty
+    one has all of the defaults.
     """
+    if values is None:
+        return defaults
     if not isinstance(values, dict):
         return values
     if "kind" in defaults and values.get("kind", defaults["kind"]) != defaults["kind"]:

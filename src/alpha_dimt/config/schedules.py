@@ -33,14 +33,15 @@ class Stepping(Section):
 class OnDecay(Stepping):
     """A value that takes a step after each epoch without a new best BLEU on the validation data.
 
-    The learning rate decays then, too, as long as it is above its least value.
+    The learning rate decays then, too, as long as it is above its least value. This is when the
+    authors' `alpha_increase` takes its steps.
     """
 
     kind: Literal["on_decay"]
 
 
 class Increase(Stepping):
-    """A value that takes a step at each epoch (the authors' unused `alpha_increase`)."""
+    """A value that takes a step at each epoch."""
 
     kind: Literal["increase"]
 

@@ -2,19 +2,24 @@
 
 import hashlib
 import json
-from typing import Annotated, Any, Literal, TypeVar
+from functools import cache
+from pathlib import Path
+from types import UnionType
+from typing import Annotated, Any, Literal, TypeVar, Union, get_args, get_origin
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic_core import PydanticCustomError
 
 Fraction = Annotated[float, Field(ge=0, le=1)]
-Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")]
+# Names are in those of files, which file systems bound at 255 bytes.
+Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", max_length=100)]
 Reward = Literal["hamming", "edit_distance", "bleu", "gleu"]
 Seed = Annotated[int, Field(ge=0, lt=2**31)]
 
 
 def canonical_json(values: Any) -> str:
     """Return JSON on one line, keys sorted."""
-    return json.dumps(values, sort_keys=True)
+    return json.dumps(values, sort_keys=True, allow_nan=False)
 
 
 def fingerprint(values: Any) -> str:
@@ -22,10 +27,46 @@ def fingerprint(values: Any) -> str:
     return hashlib.sha256(canonical_json(values).encode()).hexdigest()[:16]
 
 
-class Section(BaseModel):
-    """A part of the configuration: frozen, and unknown keys are errors."""
+def wrong(problem: str, *keys: int | str) -> PydanticCustomError:
+    """Return the error of a validator whose sentence is complete.
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    Args:
+        problem: what is wrong and what to do.
+        keys: where, below the section or value that is validated.
+    """
+    return PydanticCustomError("wrong", "{problem}", {"problem": problem, "keys": keys})
+
+
+def alternatives(annotation: Any) -> list[Any]:
+    """Return the types that an annotation allows, without what is said about them."""
+    if get_origin(annotation) is Annotated:
+        return alternatives(get_args(annotation)[0])
+    if get_origin(annotation) in (Union, UnionType):
+        return [found for part in get_args(annotation) for found in alternatives(part)]
+    return [annotation]
+
+
+def _is_container(kind: Any) -> bool:
+    return get_origin(kind) in (dict, tuple) or (
+        isinstance(kind, type) and issubclass(kind, Section)
+    )
+
+
+class Section(BaseModel):
+    """A part of the configuration: frozen, finite, and unknown keys are errors."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _as_written(cls, values: Any) -> Any:
+        """Give sections that hold nothing their default, and refuse what pydantic would turn."""
+        if not isinstance(values, dict):
+            return values
+        return {
+            key: _given(cls, key, value) if key in cls.model_fields else value
+            for key, value in values.items()
+        }
 
     def canonical_json(self) -> str:
         """Return JSON with every default written out, keys sorted."""
@@ -37,3 +78,38 @@ class Section(BaseModel):
 
 
 AnySection = TypeVar("AnySection", bound=Section)
+
+
+@cache
+def _allowed(section: type[Section], name: str) -> list[Any]:
+    return alternatives(section.model_fields[name].annotation)
+
+
+def _given(section: type[Section], name: str, value: Any) -> Any:
+    """Return the value that is given to a field."""
+    allowed, field = _allowed(section, name), section.model_fields[name]
+    if value is None and type(None) not in allowed:
+        container = any(map(_is_container, allowed))
+        if field.is_required():
+            needs = "a path is needed" if Path in allowed else "config/README.md says what it needs"
+            raise wrong(f"this is empty, but {needs}", name)
+        default = field.get_default(call_default_factory=True)
+        if container:
+            return default
+        raise wrong(
+            f"this is empty; give it a value, or remove the key for its default ({default})", name
+        )
+    # To Python true is 1.
+    if bool not in allowed and any(isinstance(part, bool) for part in _parts(value)):
+        kinds = {part for kind in allowed for part in (kind, *map(_plain, get_args(kind)))}
+        if kinds & {int, float} and bool not in kinds:
+            raise wrong("true and false are not numbers; write a number", name)
+    return value
+
+
+def _plain(annotation: Any) -> Any:
+    return alternatives(annotation)[0]
+
+
+def _parts(value: Any) -> Any:
+    return value if isinstance(value, list | tuple) else (value,)

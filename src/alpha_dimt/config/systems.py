@@ -11,6 +11,7 @@ from pydantic import (
     model_validator,
 )
 
+from alpha_dimt.config.names import OptionName
 from alpha_dimt.config.schedules import FractionSchedule, PositiveSchedule, Schedule
 from alpha_dimt.config.section import Fraction, Name, Reward, Section
 
@@ -149,7 +150,7 @@ class Custom(System):
     function: str = Field(
         pattern=r"^[\w.]+:\w+$", description="importable module and function, module:function"
     )
-    options: dict[str, float | str | bool] = Field(
+    options: dict[OptionName, float | str | bool] = Field(
         default_factory=dict, description="keyword arguments of the function"
     )
     candidates: Literal["reference", "proposal", "model"] = Field(

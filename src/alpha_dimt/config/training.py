@@ -11,7 +11,10 @@ from pydantic import (
     model_validator,
 )
 
+from alpha_dimt.config.names import TrackingUri
 from alpha_dimt.config.section import Section
+
+Device = Literal["auto", "cpu", "cuda"]
 
 
 class Model(Section):
@@ -41,10 +44,14 @@ class Training(Section):
     sorted_first_epoch: bool = Field(True, description="first epoch in order of length")
     batches: Literal["dealt", "fixed"] = Field(
         default="dealt",
-        description="deal sentences into batches again each epoch, or keep the same batches, sorted "
-        "by length, and deal their order alone (the authors' RAML and alpha runs)",
+        description="deal sentences into batches again each epoch, or keep the same batches, "
+        "sorted by length, and deal only their order (the authors' RAML and alpha runs)",
     )
-    device: Literal["auto", "cpu", "cuda"] = "auto"
+    device: Device = Field(
+        default="auto",
+        exclude=True,  # where a run is trained is no part of what it is
+        description="where to train and decode; no part of a run's identity",
+    )
     precision: Literal["auto", "fp32", "bf16"] = Field(
         "auto", description="of matrix products; auto: bf16 where the processor has it"
     )
@@ -91,4 +98,6 @@ class Decoding(Section):
 class Tracking(Section):
     """Where runs are logged for comparison."""
 
-    uri: str | None = Field(None, description="MLflow tracking URI; null: SQLite in results/")
+    uri: TrackingUri | None = Field(
+        None, description="MLflow tracking URI; null: SQLite in results/"
+    )

@@ -8,8 +8,9 @@ import numpy as np
 import pyarrow as pa
 
 from alpha_dimt.config import AugmentConfig, Proposal, needs_blocks
-from alpha_dimt.data.encoded import REFERENCES, read_pairs
-from alpha_dimt.files import atomic_path
+from alpha_dimt.data.encoded import CONFIG, REFERENCES, read_pairs
+from alpha_dimt.data.manifest import check_prepared
+from alpha_dimt.files import atomic_path, sha256
 from alpha_dimt.progress import bar
 from alpha_dimt.proposals import Block, Edits, Words, build, frame
 from alpha_dimt.ragged import Ragged
@@ -77,9 +78,11 @@ def _record_batch(edits: Edits, reward: np.typing.NDArray[np.float64]) -> pa.Rec
     )
 
 
-def write_slices(path: Path, targets: Ragged, slices: Iterable[pa.RecordBatch]) -> None:
-    """Write slices, and whose edits they are: no other references will take them."""
-    schema = _COLUMNS.with_metadata({REFERENCES: targets.digest()})
+def write_slices(
+    path: Path, targets: Ragged, config: AugmentConfig, slices: Iterable[pa.RecordBatch]
+) -> None:
+    """Write slices, whose edits they are and what drew them: no other training will take them."""
+    schema = _COLUMNS.with_metadata({REFERENCES: targets.digest(), CONFIG: config.fingerprint()})
     with (
         atomic_path(path) as temporary,
         pa.OSFile(str(temporary), "wb") as sink,
@@ -90,7 +93,13 @@ def write_slices(path: Path, targets: Ragged, slices: Iterable[pa.RecordBatch]) 
 
 
 def augment_corpus(config: AugmentConfig, *, encoded: Path, out: Path) -> None:
-    """Write an Arrow file with one record batch a slice."""
+    """Write an Arrow file with one record batch a slice.
+
+    Raises:
+        UserError: the encoded corpus is not the one that the configuration describes.
+    """
+    train = encoded / "train.arrow"
+    check_prepared(encoded, config.data, {train.name: sha256(train)})
     targets = read_pairs(encoded, "train").target
     words = len(Vocab.load(encoded / f"vocab.{config.data.corpus.target}.txt"))
     slices = config.proposal.slices
@@ -103,4 +112,4 @@ def augment_corpus(config: AugmentConfig, *, encoded: Path, out: Path) -> None:
                 )
                 shown.update()  # when it is written
 
-        write_slices(out, targets, drawn())
+        write_slices(out, targets, config, drawn())

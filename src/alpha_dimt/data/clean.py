@@ -3,19 +3,35 @@
 from typing import Literal
 
 from alpha_dimt.config import Preparation
+from alpha_dimt.data.unspaced import separate
 
 Verdict = Literal["kept", "blank", "too short", "too long", "ratio"]
+# What keeps more pairs, for each reason to drop one.
+LOOSENED_BY = {
+    "blank": "give text on both sides of every line",
+    "too short": "lower preparation.min_length",
+    "too long": "raise preparation.max_length",
+    "ratio": "raise preparation.max_ratio",
+    "long word": "cut what has no spaces into words",
+}
 
 # Characters of the longest word, as in clean-corpus-n.perl (--max-word-length).
 LONGEST_WORD = 1000
 
 
-def has_long_word(text: str) -> bool:
+def has_long_word(text: str, *, unspaced: bool) -> bool:
     """Return whether a raw sentence has a word that is none: an address, a table, a binary.
 
     Asked before tokenisation, which takes minutes for a word of 100,000 full stops.
+
+    Args:
+        text: the sentence.
+        unspaced: whether each character of a script without spaces is a word.
     """
-    return len(text) > LONGEST_WORD and max(map(len, text.split()), default=0) > LONGEST_WORD
+    if len(text) <= LONGEST_WORD:
+        return False
+    words = (separate(text) if unspaced else text).split()
+    return max(map(len, words), default=0) > LONGEST_WORD
 
 
 def judge(source: str, target: str, preparation: Preparation) -> Verdict:

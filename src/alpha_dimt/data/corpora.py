@@ -15,10 +15,12 @@ from alpha_dimt.config import (
 from alpha_dimt.data import iwslt14
 from alpha_dimt.data.archive import read_members
 from alpha_dimt.data.fetch import Checks, fetch
-from alpha_dimt.data.parallel import check_aligned, read_pairs
+from alpha_dimt.data.manifest import source_of
+from alpha_dimt.data.parallel import check_aligned, own_lines, read_pairs
+from alpha_dimt.data.table import read_table
 from alpha_dimt.data.toy.corpus import draw_corpus
 from alpha_dimt.errors import UserError
-from alpha_dimt.files import decode_lines, read_lines, write_lines
+from alpha_dimt.files import decode_lines, sha256, write_json, write_lines
 
 # Source lines and target lines.
 Sides = tuple[Sequence[str], Sequence[str]]
@@ -27,7 +29,7 @@ _MULTI30K_NAMES = {"train": "train", "valid": "val", "test": "test_2016_flickr"}
 
 
 def write_raw(corpus: Corpus, *, mirrors: Sequence[str], cache: Path, out: Path) -> None:
-    """Write the raw text of a corpus; IWSLT'14 has no validation text of its own.
+    """Write the raw text of a corpus and report.json; IWSLT'14 has no validation text of its own.
 
     Args:
         corpus: what to write; its own `mirrors` do not count.
@@ -47,9 +49,15 @@ def write_raw(corpus: Corpus, *, mirrors: Sequence[str], cache: Path, out: Path)
             splits = _iwslt14(corpus, mirrors, cache / corpus.kind)
         case FilesCorpus():
             splits = _files(corpus)
+    files = {}
     for split, sides in splits.items():
         for language, lines in zip((corpus.source, corpus.target), sides, strict=True):
-            write_lines(out / f"{split}.{language}", lines)
+            path = out / f"{split}.{language}"
+            write_lines(path, lines)
+            files[path.name] = sha256(path)
+    sources = [source_of(path) for path in corpus.files]
+    report = {"config": corpus.fingerprint(), "files": files, "sources": sources}
+    write_json(out / "report.json", report)
 
 
 def _toy(corpus: ToyCorpus) -> Mapping[str, Sides]:
@@ -96,7 +104,10 @@ def _iwslt14(corpus: Iwslt14Corpus, mirrors: Sequence[str], cache: Path) -> Mapp
 def _files(corpus: FilesCorpus) -> Mapping[str, Sides]:
     splits = {}
     for split, files in (("train", corpus.train), ("valid", corpus.valid), ("test", corpus.test)):
-        sides = _two_files(files) if isinstance(files, TwoFiles) else _one_table(files)
+        if isinstance(files, TwoFiles):
+            sides: Sides = _two_files(files)
+        else:
+            sides = read_table(files, source=corpus.source, target=corpus.target)
         if split != "train":
             _check_not_blank(files, sides)
         splits[split] = sides
@@ -104,42 +115,16 @@ def _files(corpus: FilesCorpus) -> Mapping[str, Sides]:
 
 
 def _two_files(files: TwoFiles) -> Sides:
-    source, target = read_pairs(files.source, files.target)
-    return _own_text(source, files.source), _own_text(target, files.target)
-
-
-def _one_table(files: OneTable) -> Sides:
-    rows = [line.split("\t") for line in _own_text(read_lines(files.tsv), files.tsv)]
-    for number, row in enumerate(rows, start=1):
-        if len(row) != 2:
-            raise UserError(
-                f"{files.tsv}:{number}: a line has a source and a target with one tab between "
-                f"them, but this one has {len(row) - 1} tabs"
-            )
-    source, target = [row[0] for row in rows], [row[1] for row in rows]
-    check_aligned(source, target, files.tsv, files.tsv)
+    source, target = own_lines(files.source), own_lines(files.target)
+    check_aligned(source, target, files.source, files.target)
     return source, target
-
-
-def _own_text(lines: Sequence[str], name: Path) -> list[str]:
-    """Return lines without byte order marks and the ends that Windows gives them.
-
-    Raises:
-        UserError: a line holds a NUL, as text in UTF-16 and files that are no text do.
-    """
-    for number, line in enumerate(lines, start=1):
-        if "\0" in line:
-            raise UserError(
-                f"{name}:{number}: this line holds a NUL byte, so the file is no text or is "
-                "UTF-16; convert it to UTF-8, or delete the byte"
-            )
-    return [line.removeprefix("\ufeff").removesuffix("\r") for line in lines]
 
 
 def _check_not_blank(files: TwoFiles | OneTable, sides: Sides) -> None:
     names = (files.source, files.target) if isinstance(files, TwoFiles) else (files.tsv,) * 2
+    first = 2 if isinstance(files, OneTable) and files.header else 1
     for name, lines in zip(names, sides, strict=True):
-        for number, line in enumerate(lines, start=1):
+        for number, line in enumerate(lines, start=first):
             if not line.strip():
                 raise UserError(
                     f"{name}:{number}: this sentence is blank; "

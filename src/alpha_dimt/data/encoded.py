@@ -14,6 +14,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from alpha_dimt.config import AugmentConfig
 from alpha_dimt.errors import UserError
 from alpha_dimt.proposals import Edits
 from alpha_dimt.proposals.edits import DELETED
@@ -25,6 +26,8 @@ PAIRS = ("source", "target", "source_text", "target_text")
 EDITS = ("positions", "tokens", "insert_positions", "insert_tokens", "reward", "log_q0")
 REFERENCES = "references"
 """Metadata of a file of candidates: `Ragged.digest` of the references that they are edits of."""
+CONFIG = "config"
+"""Metadata of a file of candidates: fingerprint of the slice that it was drawn with."""
 
 # Sentences whose text is looked up in the vocabulary: enough to know whether it is the right one.
 _SAMPLE = 1000
@@ -175,20 +178,21 @@ def read_pairs(folder: Path, split: str) -> Pairs:
 class AugmentedCorpus:
     """A file of candidates for a corpus; each record batch is one slice."""
 
-    def __init__(self, path: Path, *, targets: Ragged, words: int, each: int) -> None:
+    def __init__(self, path: Path, *, targets: Ragged, words: int, config: AugmentConfig) -> None:
         """Open what `alpha-dimt augment` wrote.
 
         Args:
             path: the file.
             targets: the N references that the candidates are edits of.
             words: size of the target vocabulary.
-            each: candidates a reference.
+            config: what they must have been drawn with.
 
         Raises:
             UserError: there is no such file, or it is no Arrow file, holds no slice or the
-                candidates of other references.
+                candidates of other references or of another proposal.
         """
-        self._path, self._targets, self._words, self._each = path, targets, words, each
+        self._path, self._targets, self._words = path, targets, words
+        self._each = config.proposal.candidates
         with _arrow_errors(path, "augment"):
             self._reader = pa.ipc.open_file(pa.memory_map(str(path)))
             if not self._reader.num_record_batches:
@@ -196,6 +200,8 @@ class AugmentedCorpus:
             metadata = self._reader.schema.metadata or {}
             if metadata.get(REFERENCES.encode()) != targets.digest().encode():
                 raise ValueError("its candidates are edits of other references than these")
+            if metadata.get(CONFIG.encode()) != config.fingerprint().encode():
+                raise ValueError("its candidates were drawn with another configuration")
 
     def __len__(self) -> int:
         return int(self._reader.num_record_batches)

@@ -1,4 +1,4 @@
-"""Two aligned texts: the check that every stage makes before it works on them."""
+"""Two aligned texts: how they are read, and the check that every stage makes before it works."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -37,3 +37,20 @@ def read_pairs(source: Path, target: Path) -> tuple[list[str], list[str]]:
     source_lines, target_lines = read_lines(source), read_lines(target)
     check_aligned(source_lines, target_lines, source, target)
     return source_lines, target_lines
+
+
+def own_lines(path: Path) -> list[str]:
+    """Read a user's file, without byte order marks and the ends that Windows gives lines.
+
+    Raises:
+        UserError: the file cannot be read, or a line holds a NUL, as text in UTF-16 and files that
+            are no text do.
+    """
+    lines = read_lines(path)
+    for number, line in enumerate(lines, start=1):
+        if "\0" in line:
+            raise UserError(
+                f"{path}:{number}: this line holds a NUL byte, so the file is no text or is "
+                "UTF-16; convert it to UTF-8, or delete the byte"
+            )
+    return [line.lstrip("\ufeff").removesuffix("\r") for line in lines]

@@ -2,16 +2,21 @@
 
 import sys
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from importlib.metadata import version
+from operator import ne
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from alpha_dimt.config import DataConfig, Iwslt14Corpus
-from alpha_dimt.data.clean import LONGEST_WORD, has_long_word, judge
+from alpha_dimt.data.clean import LONGEST_WORD, LOOSENED_BY, has_long_word, judge
+from alpha_dimt.data.detokenise import detokenise
 from alpha_dimt.data.iwslt14 import differences
+from alpha_dimt.data.manifest import check_stage
 from alpha_dimt.data.parallel import read_pairs
 from alpha_dimt.data.tokenise import tokenise
+from alpha_dimt.data.unicode import compose
+from alpha_dimt.data.unspaced import is_unspaced
 from alpha_dimt.errors import UserError
 from alpha_dimt.files import sha256, write_json, write_lines
 
@@ -32,7 +37,8 @@ def tokenise_corpus(config: DataConfig, *, raw: Path, out: Path) -> None:
     """Write {train,valid,test}.{language}, the raw lines of valid and test, and report.json.
 
     Training pairs are cleaned (module `clean`). IWSLT'14 has no validation file: every
-    `valid_every`-th kept training pair is validation data.
+    `valid_every`-th kept training pair is validation data. Raw lines are composed as the tokens
+    are; of a corpus that has tokens alone, they are its detokenised lines.
 
     Raises:
         UserError: the raw files are not aligned, a validation or test sentence is blank or
@@ -40,9 +46,15 @@ def tokenise_corpus(config: DataConfig, *, raw: Path, out: Path) -> None:
     """
     corpus = config.corpus
     given = ("train", "test") if isinstance(corpus, Iwslt14Corpus) else ("train", "valid", "test")
-    texts = {split: _read(config, raw, split) for split in given}
+    languages = corpus.source, corpus.target
+    names = [f"{split}.{language}" for split in given for language in languages]
+    made_from = {name: sha256(raw / name) for name in names if (raw / name).is_file()}
+    check_stage(raw, "fetch", corpus, made_from)
+    texts, composed = {}, {}
+    for split in given:
+        texts[split], composed[split] = _read(config, raw, split)
     read = {split: len(lines) for split, lines in texts.items()}
-    texts["train"] = [lines for lines in texts["train"] if not any(map(has_long_word, lines))]
+    texts["train"] = [lines for lines in texts["train"] if not any(_long_words(lines, config))]
     splits = {split: _tokenise(lines, config) for split, lines in texts.items()}
     splits["train"], dropped = _clean(splits["train"], config)
     if long_words := read["train"] - len(texts["train"]):
@@ -55,20 +67,59 @@ def tokenise_corpus(config: DataConfig, *, raw: Path, out: Path) -> None:
         if not pairs:
             raise UserError(
                 f"{raw}: no pair of sentences is left for {split}; "
-                "loosen preparation.max_length or preparation.max_ratio, or give more text"
+                + (_most_dropped(dropped) if dropped else "give more text")
             )
 
     report: dict[str, Any] = {
-        "tokeniser": f"sacremoses {version('sacremoses')}",
+        "config": config.fingerprint(),
+        "made_from": made_from,
+        "tokeniser": "none: the text is tokenised already"
+        if config.preparation.tokenised
+        else f"sacremoses {version('sacremoses')}",
         "read": read,
+        "composed": composed,
         "dropped": dropped,
         "splits": {split: _write(pairs, config, out, split) for split, pairs in splits.items()},
+    }
+    report["files"] = {
+        path.name: sha256(path)
+        for split in splits
+        for path in sorted(out.glob(f"{split}.*"))
+        if path.suffix.removeprefix(".") in languages
     }
     if isinstance(corpus, Iwslt14Corpus):
         report["differences"] = differences(report["splits"], out)
         for difference in report["differences"]:
             print(f"warning: {difference}", file=sys.stderr)
+    if sum(dropped.values()) > read["train"] / 2:
+        print(
+            f"warning: {sum(dropped.values()):,} of {read['train']:,} training pairs are dropped, "
+            f"{_most_dropped(dropped)}",
+            file=sys.stderr,
+        )
     write_json(out / "report.json", report)
+    for split, pairs in splits.items():
+        print(_counts(split, len(pairs), report))
+
+
+def _most_dropped(dropped: Mapping[str, int]) -> str:
+    """Return the rule that most pairs are dropped by, and what loosens it."""
+    rule = max(dropped, key=dropped.__getitem__)
+    return f'most of them ({dropped[rule]:,}) as "{rule}"; to keep more, {LOOSENED_BY[rule]}'
+
+
+def _counts(split: str, pairs: int, report: Mapping[str, Any]) -> str:
+    """Return one line about a split."""
+    parts = [f"{split}: {pairs:,} pairs"]
+    if split == "train":
+        parts[0] += f" of {report['read'][split]:,} read"
+        parts += [f'{number:,} dropped as "{rule}"' for rule, number in report["dropped"].items()]
+    parts += [
+        f"{number:,} {language} lines composed (preparation.unicode: nfc)"
+        for language, number in report["composed"].get(split, {}).items()
+        if number
+    ]
+    return ", ".join(parts)
 
 
 def cut_validation(pairs: Sequence[Pair], every: int) -> tuple[list[Pair], list[Pair]]:
@@ -78,21 +129,40 @@ def cut_validation(pairs: Sequence[Pair], every: int) -> tuple[list[Pair], list[
     return train, valid
 
 
-def _read(config: DataConfig, raw: Path, split: str) -> list[tuple[str, str]]:
-    """Return pairs of raw lines; but for training, a word that is none is an error."""
-    paths = [
-        raw / f"{split}.{language}" for language in (config.corpus.source, config.corpus.target)
-    ]
-    texts = read_pairs(*paths)
+def _read(
+    config: DataConfig, raw: Path, split: str
+) -> tuple[list[tuple[str, str]], dict[str, int]]:
+    """Return pairs of raw lines, composed, and how many lines that changed by language.
+
+    But for training, a word that is none is an error.
+    """
+    languages = config.corpus.source, config.corpus.target
+    paths = [raw / f"{split}.{language}" for language in languages]
+    as_given = read_pairs(*paths)
+    texts = [compose(lines, config.preparation.unicode) for lines in as_given]
+    pairs = list(zip(*texts, strict=True))
     if split != "train":
-        for path, lines in zip(paths, texts, strict=True):
-            for number, line in enumerate(lines, start=1):
-                if has_long_word(line):
+        for number, lines in enumerate(pairs, start=1):
+            for path, long in zip(paths, _long_words(lines, config), strict=True):
+                if long:
                     raise UserError(
                         f"{path}:{number}: a word has more than {LONGEST_WORD:,} characters; "
-                        "mend the sentence or take the pair out"
+                        "correct the sentence or take the pair out"
                     )
-    return list(zip(*texts, strict=True))
+    changed = {
+        language: sum(map(ne, before, after))
+        for language, before, after in zip(languages, as_given, texts, strict=True)
+    }
+    return pairs, changed
+
+
+def _long_words(lines: tuple[str, str], config: DataConfig) -> list[bool]:
+    """Return for each side whether it has a word that is none."""
+    languages = config.corpus.source, config.corpus.target
+    return [
+        has_long_word(line, unspaced=is_unspaced(language) and not config.preparation.tokenised)
+        for line, language in zip(lines, languages, strict=True)
+    ]
 
 
 def _tokenise(lines: Sequence[tuple[str, str]], config: DataConfig) -> list[Pair]:
@@ -138,7 +208,10 @@ def _write(pairs: Sequence[Pair], config: DataConfig, out: Path, split: str) -> 
         path = out / f"{split}.{language}"
         write_lines(path, (text for text, _ in lines))
         if split != "train":
-            write_lines(out / f"{split}.raw.{language}", (text for _, text in lines))
+            raw = [text for _, text in lines]
+            if config.preparation.tokenised:
+                raw = detokenise(raw, language)
+            write_lines(out / f"{split}.raw.{language}", raw)
         report["tokens"][language] = sum(len(text.split()) for text, _ in lines)
         report["sha256"][language] = sha256(path)
     return report

@@ -32,7 +32,8 @@ def learn_codes(lines: Sequence[str], operations: int) -> list[str]:
     if not merges:
         raise UserError(
             "byte-pair encoding found nothing to merge in the training text; "
-            "give more text or set preparation.vocabulary.kind to words"
+            "give more text, or set preparation.vocabulary.joint to true or its kind to words "
+            "(characters of a script without spaces are tokens already)"
         )
     return [version, *merges]
 

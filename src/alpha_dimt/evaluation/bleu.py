@@ -1,7 +1,9 @@
 """Corpus scores that carry their definition, computed by sacreBLEU.
 
 `multi_bleu` is the paper's number; the others score detokenised text against the raw references,
-as is usual today. All values are percentages; only for TER is less better.
+as is usual today. All values are percentages; only for TER is less better. In a language without
+spaces, the tokens of `multi_bleu` and TER are characters, and sacreBLEU cuts the others as it does
+for that language.
 """
 
 from collections.abc import Sequence
@@ -11,6 +13,11 @@ import numpy as np
 import numpy.typing as npt
 from sacrebleu.metrics import BLEU, CHRF, TER
 
+from alpha_dimt.data.detokenise import detokenise
+from alpha_dimt.data.unicode import compose
+from alpha_dimt.data.unspaced import is_unspaced, join, separate
+from alpha_dimt.evaluation.tokeniser import tokeniser_of
+
 # multi-bleu.perl reads bytes, so it splits at ASCII whitespace alone; Python, and so sacreBLEU,
 # also splits at these. They occur inside real tokens and are replaced one to one by private-use
 # characters before sacreBLEU sees them.
@@ -19,6 +26,7 @@ _NOT_SPACE = "\x1c\x1d\x1e\x1f\x85\xa0\u1680\u2028\u2029\u202f\u205f\u3000" + ""
 )
 _PROTECT = {ord(character): 0xF0000 + ord(character) for character in _NOT_SPACE}
 
+_CHARACTERS = "each character of a script without spaces is"
 _CASES = {True: "lower-cased", False: "cased", None: "text as given"}
 
 
@@ -67,7 +75,11 @@ class BleuScore(Score):
 
 
 def multi_bleu(
-    hypotheses: Sequence[str], references: Sequence[str], *, lowercased: bool | None = None
+    hypotheses: Sequence[str],
+    references: Sequence[str],
+    *,
+    lowercased: bool | None = None,
+    characters: bool = False,
 ) -> BleuScore:
     """Score tokenised text as multi-bleu.perl does (Papineni et al., 2002; Moses).
 
@@ -77,6 +89,7 @@ def multi_bleu(
         hypotheses: N tokenised sentences.
         references: N tokenised sentences.
         lowercased: what the definition says of the text; None says nothing.
+        characters: whether the definition says that the tokens are characters.
 
     Raises:
         ValueError: there is no sentence, or the numbers of sentences differ.
@@ -86,7 +99,8 @@ def multi_bleu(
         [line.translate(_PROTECT) for line in hypotheses],
         [line.translate(_PROTECT) for line in references],
         name="multi-bleu",
-        definition=f"multi-bleu, tokenised {_CASES[lowercased]}",
+        definition=f"multi-bleu, tokenised {_CASES[lowercased]}"
+        + (f"; {_CHARACTERS} a token" if characters else ""),
     )
 
 
@@ -131,44 +145,59 @@ def bleu_of(statistics: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
 
 
 def detokenised_scores(
-    hypotheses: Sequence[str], references: Sequence[str], *, language: str, lowercased: bool
+    hypotheses: Sequence[str],
+    references: Sequence[str],
+    *,
+    language: str,
+    lowercased: bool,
+    detokenised_reference: bool = False,
 ) -> dict[str, Score]:
-    """Return sacreBLEU (13a), chrF2 and TER of detokenised hypotheses.
+    """Return sacreBLEU, chrF2 and TER of detokenised hypotheses.
+
+    Both sides are compared in Unicode's composed form (NFC); in a language without spaces, spaces
+    beside its characters do not count.
 
     Args:
         hypotheses: N sentences in Moses tokens, with its escapes; they are detokenised here.
         references: N raw sentences, as published.
         language: ISO 639 code of the text.
         lowercased: whether the hypotheses are lower-case; then case is ignored.
+        detokenised_reference: whether the references, too, were detokenised, because the corpus
+            has tokens alone; the definition says so.
 
     Raises:
         ValueError: there is no sentence, or the numbers of sentences differ.
     """
-    plain = detokenise(hypotheses, language)
+    plain, references = compose(detokenise(hypotheses, language)), compose(references)
+    reference = "detokenised reference" if detokenised_reference else "raw reference"
     case = "case ignored" if lowercased else "case counts"
-    definition = f"{{}}, detokenised against the raw reference, {case}"
+    definition = f"{{}}, detokenised against the {reference}, {case}"
+    tokeniser, reason = tokeniser_of(language)
+    words = "" if tokeniser == "13a" else f", tokeniser {tokeniser}"
+    if reason:
+        words += f" ({reason})"
+    edited = plain, references
+    if is_unspaced(language):
+        references = [join(line) for line in references]
+        edited = [separate(line) for line in plain], [separate(line) for line in references]
     chrf, ter = CHRF(lowercase=lowercased), TER(case_sensitive=not lowercased)
     scores: dict[str, Score] = {
         "sacrebleu": _bleu(
-            BLEU(lowercase=lowercased, force=True),
+            BLEU(lowercase=lowercased, force=True, tokenize=tokeniser),
             plain,
             references,
             name="sacreBLEU",
-            definition=definition.format("BLEU"),
+            definition=definition.format("BLEU") + words,
         )
     }
-    for key, name, metric in (("chrf", "chrF2", chrf), ("ter", "TER", ter)):
-        value = metric.corpus_score(plain, [references]).score
-        scores[key] = Score(name, value, definition.format(name), str(metric.get_signature()))
+    for key, name, metric, (ours, theirs), units in (
+        ("chrf", "chrF2", chrf, (plain, references), ""),
+        ("ter", "TER", ter, edited, f"; {_CHARACTERS} a word" if is_unspaced(language) else ""),
+    ):
+        value = metric.corpus_score(ours, [theirs]).score
+        signature = str(metric.get_signature())
+        scores[key] = Score(name, value, definition.format(name) + units, signature)
     return scores
-
-
-def detokenise(lines: Sequence[str], language: str) -> list[str]:
-    """Undo Moses tokenisation and its escapes (sacremoses)."""
-    from sacremoses import MosesDetokenizer
-
-    detokeniser = MosesDetokenizer(lang=language)
-    return [detokeniser.detokenize(line.split(" ")) for line in lines]
 
 
 def _bleu(

@@ -1,7 +1,6 @@
 """Scores of files: printed as multi-bleu.perl does, or written as signed JSON."""
 
 import dataclasses
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,9 +9,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from alpha_dimt.data.unspaced import is_unspaced
 from alpha_dimt.errors import UserError
 from alpha_dimt.evaluation.bleu import detokenised_scores, multi_bleu, sentence_statistics
-from alpha_dimt.files import read_lines, sha256, write_json
+from alpha_dimt.files import finite_json, read_json, read_lines, sha256, write_json
+from alpha_dimt.layout import record_of
 
 
 @dataclass(frozen=True)
@@ -48,7 +49,7 @@ def print_scores(reference: Path, hypotheses: Sequence[Path], *, as_json: bool) 
                 for text, score in zip(texts, scores, strict=True)
             ],
         }
-        print(json.dumps(document, indent=2, ensure_ascii=False))
+        print(finite_json(document, indent=2))
         return
     for text, score in zip(texts, scores, strict=True):
         print(f"{text.path}: {score}")
@@ -56,7 +57,14 @@ def print_scores(reference: Path, hypotheses: Sequence[Path], *, as_json: bool) 
 
 
 def evaluate_file(
-    hypotheses: Path, *, tokenised: Path, raw: Path, language: str, lowercase: bool, out: Path
+    hypotheses: Path,
+    *,
+    tokenised: Path,
+    raw: Path,
+    language: str,
+    lowercase: bool,
+    out: Path,
+    detokenised_reference: bool = False,
 ) -> None:
     """Write every score of a file of hypotheses as JSON, each with its definition.
 
@@ -67,6 +75,8 @@ def evaluate_file(
         language: ISO 639 code of the text.
         lowercase: whether `hypotheses` and `tokenised` are lower-case.
         out: JSON file.
+        detokenised_reference: whether `raw` was made from the tokens of a corpus that has nothing
+            else (`preparation.tokenised`).
 
     Raises:
         UserError: a file is missing, empty or no text, or the numbers of lines differ.
@@ -74,20 +84,48 @@ def evaluate_file(
     text, reference, raw_reference = _read(hypotheses), _read(tokenised), _read(raw)
     _check_aligned(text, reference)
     _check_aligned(text, raw_reference)
+    made = translated(hypotheses, text)
     scores = {
-        "multi_bleu": multi_bleu(text.lines, reference.lines, lowercased=lowercase),
+        "multi_bleu": multi_bleu(
+            text.lines,
+            reference.lines,
+            lowercased=lowercase,
+            characters=is_unspaced(language) and not detokenised_reference,
+        ),
         **detokenised_scores(
-            text.lines, raw_reference.lines, language=language, lowercased=lowercase
+            text.lines,
+            raw_reference.lines,
+            language=language,
+            lowercased=lowercase,
+            detokenised_reference=detokenised_reference,
         ),
     }
     write_json(
         out,
         {
             "hypotheses": text.identity(),
+            "translated": made,
             "references": {"tokenised": reference.identity(), "raw": raw_reference.identity()},
             "scores": {key: dataclasses.asdict(score) for key, score in scores.items()},
         },
     )
+
+
+def translated(hypotheses: Path, text: Text) -> dict[str, Any] | None:
+    """Return what `decode` noted beside its translations; None of text that it did not make.
+
+    Raises:
+        UserError: the translations were changed since.
+    """
+    path = record_of(hypotheses)
+    if not path.is_file():
+        return None
+    record = read_json(path)
+    if not isinstance(record, dict) or record.get("hypotheses") != text.identity()["sha256"]:
+        raise UserError(
+            f"{hypotheses}: this is not the text that {path.name} beside it describes; decode again"
+        )
+    return record
 
 
 def statistics_of(hypotheses: Path, reference: Path) -> npt.NDArray[np.float64]:

@@ -60,6 +60,31 @@ class AcrossSeeds:
 
 
 @dataclass(frozen=True)
+class Variance:
+    """An estimate of a variance.
+
+    Attributes:
+        value: the estimate.
+        freedom: its degrees of freedom.
+    """
+
+    value: float
+    freedom: int
+
+    @property
+    def sd(self) -> float:
+        """The standard deviation."""
+        return math.sqrt(self.value)
+
+    @property
+    def sd_interval(self) -> tuple[float, float]:
+        """Its 95 % interval, by chi-square."""
+        ends = special.chdtri(self.freedom, [LEVEL / 2, 1 - LEVEL / 2])
+        low, high = (math.sqrt(self.value * self.freedom / end) for end in ends)
+        return low, high
+
+
+@dataclass(frozen=True)
 class Sensitivity:
     """What an experiment of this size can find, from the spread between its seeds.
 
@@ -88,11 +113,11 @@ def interval(values: Sequence[float]) -> tuple[float, float] | None:
     """Return the 95 % interval of a mean by Student's t; None of one value."""
     if len(values) < 2:
         return None
-    half = _t(1 - LEVEL / 2, len(values) - 1) * stdev(values) / math.sqrt(len(values))
+    half = student_t(1 - LEVEL / 2, len(values) - 1) * stdev(values) / math.sqrt(len(values))
     return mean(values) - half, mean(values) + half
 
 
-def _t(share: float, freedom: int) -> float:
+def student_t(share: float, freedom: int) -> float:
     """Return the quantile of Student's t."""
     return float(special.stdtrit(freedom, share))
 
@@ -197,35 +222,40 @@ def significant(pair: AcrossSeeds) -> bool:
 # ------------------------------------------------------------------- what could be found at all
 
 
-def power(effect: float, seeds: int, level: float = LEVEL) -> float:
-    """Return the power of the two-sided paired t test.
+def power(effect: float, seeds: int, level: float = LEVEL, freedom: int | None = None) -> float:
+    """Return the power of a two-sided t test of a mean difference.
 
     Args:
         effect: true mean difference over the standard deviation of the differences.
         seeds: n.
         level: of the test.
+        freedom: degrees of freedom of the variance; None: n - 1, those of the paired t test.
     """
+    freedom = seeds - 1 if freedom is None else freedom
     # The square of Student's t is F; its noncentral form covers both sides at once.
-    critical = _t(1 - level / 2, seeds - 1) ** 2
-    return float(1 - special.ncfdtr(1, seeds - 1, seeds * effect**2, critical))
+    critical = student_t(1 - level / 2, freedom) ** 2
+    return float(1 - special.ncfdtr(1, freedom, seeds * effect**2, critical))
 
 
-def detectable(sd: float, seeds: int, level: float = LEVEL) -> float:
+def detectable(sd: float, seeds: int, level: float = LEVEL, freedom: int | None = None) -> float:
     """Return the least true difference that is found with the power POWER.
 
     Args:
         sd: standard deviation of a difference between two systems of one seed.
         seeds: n.
         level: of the test.
+        freedom: see `power`.
     """
     low, high = 0.0, 1.0
     # Far out the distribution is no number, and such a difference is none either.
-    while not (found := power(high, seeds, level)) >= POWER:
+    while not (found := power(high, seeds, level, freedom)) >= POWER:
         if math.isnan(found):
             return math.inf
         low, high = high, 2 * high
     while low < (middle := (low + high) / 2) < high:
-        low, high = (middle, high) if power(middle, seeds, level) < POWER else (low, middle)
+        low, high = (
+            (middle, high) if power(middle, seeds, level, freedom) < POWER else (low, middle)
+        )
     return sd * high
 
 
@@ -240,36 +270,54 @@ def seeds_for(difference: float, sd: float, level: float = LEVEL) -> int:
     return seeds
 
 
+def common_seeds(scores: Scores) -> list[int]:
+    """Return the seeds that all systems have."""
+    return sorted(set.intersection(*(set(values) for values in scores.values())))
+
+
+def residual_variance(scores: Scores) -> Variance | None:
+    """Return the residual mean square of scores by system and seed.
+
+    It has (systems - 1) (seeds - 1) degrees of freedom and is taken over the seeds that all systems
+    have. Twice this is the pooled variance of the differences between two systems of one seed.
+
+    Returns:
+        None of fewer than two systems or common seeds, or where nothing scatters.
+    """
+    seeds = common_seeds(scores)
+    if len(scores) < 2 or len(seeds) < 2:
+        return None
+    table = np.array([[values[seed] for seed in seeds] for values in scores.values()])
+    residuals = table - table.mean(axis=0) - table.mean(axis=1, keepdims=True) + table.mean()
+    freedom = (len(scores) - 1) * (len(seeds) - 1)
+    return scattering(float((residuals**2).sum()) / freedom, freedom)
+
+
+def scattering(value: float, freedom: int) -> Variance | None:
+    """Return a variance; None where it is no more than rounding."""
+    return Variance(value, freedom) if math.sqrt(value) >= NO_SCATTER else None
+
+
 def sensitivity(scores: Scores, wanted: float) -> Sensitivity | None:
     """Return what the experiment can find; None without two seeds of all systems, or scatter.
-
-    The pooled variance of the differences is twice the residual mean square of scores by system
-    and seed, with (systems - 1) (seeds - 1) degrees of freedom; taken over the seeds that all
-    systems have.
 
     Args:
         scores: of at least two systems.
         wanted: the difference of interest, BLEU.
     """
-    seeds = sorted(set.intersection(*(set(values) for values in scores.values())))
-    table = np.array([[values[seed] for seed in seeds] for values in scores.values()])
-    if len(scores) < 2 or len(seeds) < 2:
+    residual = residual_variance(scores)
+    if residual is None:
         return None
-    residuals = table - table.mean(axis=0) - table.mean(axis=1, keepdims=True) + table.mean()
-    freedom = (len(scores) - 1) * (len(seeds) - 1)
-    variance = 2 * float((residuals**2).sum()) / freedom
-    sd = math.sqrt(variance)
-    if sd < NO_SCATTER:
-        return None
-    ends = special.chdtri(freedom, [LEVEL / 2, 1 - LEVEL / 2])
-    low, high = (math.sqrt(variance * freedom / end) for end in ends)
+    difference = Variance(2 * residual.value, residual.freedom)
+    sd, (low, high) = difference.sd, difference.sd_interval
+    seeds = len(common_seeds(scores))
     comparisons = math.comb(len(scores), 2)
     return Sensitivity(
-        seeds=len(seeds),
+        seeds=seeds,
         sd=sd,
         sd_interval=(low, high),
-        detectable=detectable(sd, len(seeds)),
-        detectable_corrected=detectable(sd, len(seeds), LEVEL / comparisons),
+        detectable=detectable(sd, seeds),
+        detectable_corrected=detectable(sd, seeds, LEVEL / comparisons),
         wanted=wanted,
         seeds_wanted=seeds_for(wanted, sd),
         seeds_interval=(seeds_for(wanted, low), seeds_for(wanted, high)),

@@ -2,8 +2,9 @@
 
 from typing import Any
 
-from alpha_dimt.config import Bpe, Decoding, RunConfig
+from alpha_dimt.config import Bpe, Decoding, RunConfig, Words
 from alpha_dimt.config.section import Section
+from alpha_dimt.data.unspaced import is_unspaced
 from alpha_dimt.evaluation.significance import RESAMPLES, TRIALS
 from alpha_dimt.report.study import Study
 
@@ -32,10 +33,12 @@ def methods(study: Study) -> list[str]:
         training_text(first.config),
         decoding_text(study.search, first.config),
         (
-            f"BLEU is {first.run.definition} (sacreBLEU {first.run.signature}). Systems are "
-            f"compared within a seed by paired bootstrap ({RESAMPLES:,} resamples) and approximate "
-            f"randomisation ({TRIALS:,} trials), over seeds by paired t and sign-flip tests that "
-            "treat the seed as the unit; p is corrected for the number of pairs (Holm)."
+            f"BLEU is {first.run.definition} (sacreBLEU {first.run.signature}). Within a seed, "
+            f"systems are compared by paired bootstrap ({RESAMPLES:,} resamples) and approximate "
+            f"randomisation ({TRIALS:,} trials). Over seeds, where the seed is the unit, BLEU and "
+            "the negative log-likelihood of dev are compared by paired t tests, which decide what "
+            "is significant, by sign-flip tests, and by t tests with a variance pooled over all "
+            "systems. p is corrected for the number of pairs (Holm)."
         ),
     ]
 
@@ -51,20 +54,41 @@ def data_text(config: RunConfig, sizes: tuple[int, int]) -> str:
             f"Words are cut by {kind} byte-pair encoding of {vocabulary.operations:,} operations"
         )
     else:
-        words = (
-            f"Vocabularies are the words seen at least {vocabulary.min_frequency} times in training"
-        )
-        limits = (vocabulary.source_size, vocabulary.target_size)
-        if any(limits):
-            source, target = (f"{size:,}" if size else "all" for size in limits)
-            words += f", at most {source} source and {target} target words"
-    normalised = "normalised in punctuation, " if preparation.normalise_punctuation else ""
+        words = words_text(vocabulary)
     return (
-        f"{what}; dev has {sizes[0]:,} sentences, test {sizes[1]:,}. Texts are {normalised}"
-        f"{CASES[preparation.lowercase]} (Moses' rules). Training pairs have "
+        f"{what}; dev has {sizes[0]:,} sentences, test {sizes[1]:,}. Texts are "
+        f"{tokens_text(config)}. Training pairs have "
         f"{preparation.min_length} to {preparation.max_length} tokens a side and a ratio of "
         f"lengths of at most {preparation.max_ratio:g}. {words}."
     )
+
+
+def tokens_text(config: RunConfig) -> str:
+    """Return what became of a sentence, after "texts are"."""
+    corpus, preparation = config.data.corpus, config.data.preparation
+    composed = "composed (NFC), " if preparation.unicode == "nfc" else ""
+    if preparation.tokenised:
+        case = "their case kept" if preparation.lowercase == "never" else "lower-cased"
+        return f"{composed}tokenised before, {case}"
+    normalised = "normalised in punctuation, " if preparation.normalise_punctuation else ""
+    unspaced = [name for name in (corpus.source, corpus.target) if is_unspaced(name)]
+    characters = f"; each character of {' and '.join(unspaced)} is a token" if unspaced else ""
+    return f"{composed}{normalised}{CASES[preparation.lowercase]} (Moses' rules{characters})"
+
+
+def words_text(vocabulary: Words) -> str:
+    """Return what the word vocabularies are, as a sentence without its stop."""
+    if len(vocabulary.lists) == 2:
+        return "Vocabularies are lists of words"
+    text = f"Vocabularies are the words seen at least {vocabulary.min_frequency} times in training"
+    sizes = (vocabulary.source_size, vocabulary.target_size)
+    if any(sizes):
+        source, target = (f"{size:,}" if size else "all" for size in sizes)
+        text += f", at most {source} source and {target} target words"
+    for side, path in (("source", vocabulary.source_list), ("target", vocabulary.target_list)):
+        if path is not None:
+            text += f"; for the {side}, a list of words"
+    return text
 
 
 def model_text(config: RunConfig, parameters: int) -> str:
@@ -126,13 +150,14 @@ def training_text(config: RunConfig) -> str:
     """Return the recipe."""
     recipe = config.training
     order = (
-        "sorted by length, in the same batches every epoch"
+        "neighbours in order of length, the same batches every epoch, in random order"
         if recipe.batches == "fixed"
-        else "dealt into batches of similar length anew each epoch"
+        else "of similar length, dealt again each epoch"
     )
+    first = "; the first epoch is in order of length" if recipe.sorted_first_epoch else ""
     return (
-        f"Training is SGD in batches of {recipe.batch_size} source sentences, {order}, with a "
-        f"learning rate of {recipe.learning_rate:g} that is multiplied by {recipe.decay:g} after "
+        f"Training is SGD in batches of {recipe.batch_size} source sentences, {order}{first}, with "
+        f"a learning rate of {recipe.learning_rate:g} that is multiplied by {recipe.decay:g} after "
         f"each epoch without a new best dev BLEU (down to {recipe.min_learning_rate:g}), gradients "
         f"clipped to a norm of {recipe.clip_norm:g}, up to {recipe.max_epochs} epochs, ended "
         f"{recipe.patience} epochs after the best (not before epoch {recipe.min_epochs}). The "
@@ -148,6 +173,11 @@ def decoding_text(search: Decoding, config: RunConfig) -> str:
         if search.length_penalty
         else "without length normalisation"
     )
+    ended = (
+        ", where a hypothesis that ended below the top goes on growing"
+        if search.ended == "extended"
+        else ""
+    )
     unknown = (
         " Unknown words are replaced by the source word with the highest attention."
         if search.replace_unknown
@@ -155,5 +185,6 @@ def decoding_text(search: Decoding, config: RunConfig) -> str:
     )
     return (
         f"Translations are found by greedy search and by beam search of width {search.beam}, "
-        f"{penalty}, up to {search.max_length} tokens of {config.data.corpus.target}.{unknown}"
+        f"{penalty}{ended}, up to {search.max_length} tokens of "
+        f"{config.data.corpus.target}.{unknown}"
     )

@@ -1,6 +1,5 @@
 """The page: one file that opens from disk, without a network."""
 
-import json
 from collections.abc import Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
@@ -17,14 +16,15 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from alpha_dimt.evaluation.seeds import best_system
-from alpha_dimt.files import write_text
+from alpha_dimt.files import finite_json, write_text
+from alpha_dimt.layout import COLUMNS
 from alpha_dimt.report.charts import all_charts
 from alpha_dimt.report.differences import differences
 from alpha_dimt.report.methods import methods
 from alpha_dimt.report.provenance import Value, circumstances, provenance
 from alpha_dimt.report.study import Study, read_study
 from alpha_dimt.report.translations import read_examples
-from alpha_dimt.runs import COLUMNS, TESTED, Training, scores_by_seed
+from alpha_dimt.runs import TESTED, Training, made_from_runs, scores_by_seed
 from alpha_dimt.table_formats import MISSING, read_tables, section
 from alpha_dimt.tables import beam_header
 
@@ -47,10 +47,11 @@ def write_report(runs: Sequence[Path], *, tables: Path, examples: Path | None, o
         UserError: a file is missing, or is not what the commands write.
     """
     study = read_study(runs)
-    [table1] = read_tables(tables / "table1.json")
-    [training] = read_tables(tables / "training.json")
-    across, within = read_tables(tables / "significance.json")
-    shown = read_examples(examples) if examples else []
+    made_from = made_from_runs([training.run for training in study.trainings])
+    [table1] = read_tables(tables / "table1.json", made_from)
+    [training] = read_tables(tables / "training.json", made_from)
+    across, pooled, scatter, within = read_tables(tables / "significance.json", made_from)
+    shown = read_examples(examples, weights_of(study.trainings)) if examples else []
     charts = {name: chart.to_dict() for name, chart in all_charts(study).items()}
     corpus = study.trainings[0].config.data.corpus
     environment = Environment(
@@ -73,6 +74,8 @@ def write_report(runs: Sequence[Path], *, tables: Path, examples: Path | None, o
         table1=Markup(section(table1)),
         training=Markup(section(training)),
         across=Markup(section(across)),
+        pooled=Markup(section(pooled)),
+        scatter=Markup(section(scatter)),
         within=Markup(section(within)),
         run_headers=RUN_HEADERS,
         run_rows=[run_row(training) for training in study.trainings],
@@ -87,6 +90,13 @@ def write_report(runs: Sequence[Path], *, tables: Path, examples: Path | None, o
         ended=f"The last of these runs ended on {last_end(study):%d %B %Y, %H:%M} UTC.",
     )
     write_text(out, page)
+
+
+def weights_of(trainings: Sequence[Training]) -> dict[str, str | None]:
+    """Return the SHA-256 of the weights of each run; None of runs of before it was noted."""
+    return {
+        training.run.name: training.about.get("files", {}).get("weights") for training in trainings
+    }
 
 
 def summary(study: Study) -> str:
@@ -167,4 +177,4 @@ def _bundle() -> str:
 
 def _embedded(document: Any) -> Markup:
     """Return JSON that can stand in a script element."""
-    return Markup(json.dumps(document, ensure_ascii=False).replace("<", "\\u003c"))
+    return Markup(finite_json(document).replace("<", "\\u003c"))

@@ -1,5 +1,6 @@
 """A few test sentences as every system translates them; made by `alpha-dimt examples`."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -45,19 +46,29 @@ class Example:
     translations: list[Translation]
 
 
-def read_examples(path: Path) -> list[Example]:
+def read_examples(path: Path, weights: Mapping[str, str | None]) -> list[Example]:
     """Read what `write_examples` wrote.
 
+    Args:
+        path: the file.
+        weights: SHA-256 of the weights of runs by `system/seed`; None where it is not known.
+
     Raises:
-        UserError: there is no such file, or it is something else.
+        UserError: there is no such file, it is something else, or other runs made it.
     """
     plain = read_json(path)
     try:
+        for run, made in plain["made_from"]:
+            if run not in weights or weights[run] not in (None, made):
+                raise UserError(
+                    f"{path}: its translations by {run} are not of that run as it is now; run "
+                    "`alpha-dimt examples` (or the workflow) again"
+                )
         return [
             Example(
                 **entry | {"translations": [Translation(**one) for one in entry["translations"]]}
             )
-            for entry in plain
+            for entry in plain["examples"]
         ]
     except (TypeError, KeyError) as error:
         raise UserError(

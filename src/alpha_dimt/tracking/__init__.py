@@ -3,5 +3,7 @@
 records  what is logged of one run, read from its folder
 parents  what is logged of the seeds of one system, and of all systems together
 served   the model as MLflow loads it
+store    where runs are logged, and what may be wrong there
+ready    whether it can be done, asked at the start of an experiment
 upload   the way there, which can be interrupted anywhere and repeated
 """

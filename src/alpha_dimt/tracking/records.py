@@ -9,11 +9,11 @@ from pathlib import Path
 from typing import Any
 
 from alpha_dimt.config import RunConfig, fingerprint, parse
+from alpha_dimt.data.detokenise import detokenise
 from alpha_dimt.errors import UserError
-from alpha_dimt.evaluation.bleu import detokenise
-from alpha_dimt.files import read_json, read_lines, sha256
+from alpha_dimt.files import finite_json, read_json, read_lines, sha256
 from alpha_dimt.layout import encoded_of, model_files, raw_test_of
-from alpha_dimt.runs import settings
+from alpha_dimt.runs import check_scored, settings
 
 # Raise when something is logged in another way, so that earlier uploads are replaced.
 LAYOUT = 2
@@ -140,6 +140,9 @@ def read_run_record(folder: Path, preset: str | None) -> RunRecord:
         if run["run_key"] != configured.fingerprint():
             raise UserError(f"{folder}: run.json is of another configuration; train the run anew")
         sums = {str(path.relative_to(folder)): sha256(path) for path in files}
+        for name, report in scores.items():
+            check_scored(folder, name, run, report)
+            _check_files(folder, name, report, sums, raw[1])
         model_sums = {name: sha256(path) for name, path in model.items()}
         raw_sums = [sha256(path) for path in raw]
         record = Record(
@@ -161,7 +164,9 @@ def read_run_record(folder: Path, preset: str | None) -> RunRecord:
                 **{key: value for key, value in settings(configured).items() if value},
                 **{f"data.{name}": value for name, value in run["data"].items()},
                 # MLflow's UI compares the tables of runs that name one here.
-                "mlflow.loggedArtifacts": json.dumps([{"path": TRANSLATIONS, "type": "table"}]),
+                "mlflow.loggedArtifacts": json.dumps(
+                    [{"path": TRANSLATIONS, "type": "table"}], allow_nan=False
+                ),
             },
             parameters=flatten(config),
             epochs=epoch_points(folder / "metrics.jsonl"),
@@ -179,6 +184,25 @@ def read_run_record(folder: Path, preset: str | None) -> RunRecord:
         seed=configured.seed,
         parameters=flatten(shared),
     )
+
+
+def _check_files(
+    folder: Path, name: str, report: Mapping[str, Any], sums: Mapping[str, str], raw: Path
+) -> None:
+    """Check that translations and raw references are those that were scored."""
+    if not report.get("translated"):
+        return
+    files = {folder / f"hypotheses/{name}.txt": sums.get(f"hypotheses/{name}.txt")}
+    wanted = [report["hypotheses"]["sha256"]]
+    if name.startswith("test."):
+        files[raw] = sha256(raw)
+        wanted.append(report["references"]["raw"]["sha256"])
+    for (path, found), scored in zip(files.items(), wanted, strict=True):
+        if found != scored:
+            raise UserError(
+                f"{path}: this is not the file that {folder}/scores/{name}.json was made from; "
+                "score the run again"
+            )
 
 
 @contextmanager
@@ -203,7 +227,7 @@ def _errors_of(folder: Path) -> Iterator[None]:
 
 def hash_of(values: Any) -> str:
     """Return the SHA-256 of plain values."""
-    return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()
+    return hashlib.sha256(json.dumps(values, sort_keys=True, allow_nan=False).encode()).hexdigest()
 
 
 def without_seed(config: Mapping[str, Any]) -> dict[str, Any]:
@@ -219,7 +243,9 @@ def flatten(values: Mapping[str, Any], prefix: str = "") -> dict[str, str]:
         if isinstance(value, Mapping) and value:
             flat |= flatten(value, f"{prefix}{key}.")
         else:
-            flat[prefix + key] = value if isinstance(value, str) else json.dumps(value)
+            flat[prefix + key] = (
+                value if isinstance(value, str) else json.dumps(value, allow_nan=False)
+            )
     return flat
 
 
@@ -288,11 +314,11 @@ def translations(folder: Path, config: RunConfig) -> str:
     rows = list(zip(sources, shown, references, strict=False))
     # MLflow's UI groups by the first column and compares the second.
     columns = ["source", "hypothesis", "reference"]
-    return json.dumps({"columns": columns, "data": rows}, ensure_ascii=False)
+    return finite_json({"columns": columns, "data": rows})
 
 
 def _model(config: RunConfig, folder: Path) -> dict[str, Path]:
-    files = asdict(model_files(config, run=folder, encoded=encoded_of(folder)))
+    files = asdict(model_files(config, folder))
     return {name: path for name, path in files.items() if path is not None}
 
 

@@ -8,13 +8,11 @@ what has changed. Parents are uploaded like any run, after their children, which
 with them if they are not yet.
 """
 
-import fcntl
 import getpass
 import importlib.metadata
 import json
 import os
 import tempfile
-import textwrap
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -22,15 +20,24 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from alpha_dimt.errors import UserError
-from alpha_dimt.files import atomic_path, unwritable, write_json
+from alpha_dimt.files import write_json
 from alpha_dimt.layout import results_of
 from alpha_dimt.tracking.parents import by_system, overview_record, parent_record
 from alpha_dimt.tracking.records import Dataset, Record, read_run_record
+from alpha_dimt.tracking.store import (
+    artefacts_of,
+    check_database,
+    configure_mlflow,
+    create_database,
+    database_of,
+    find_experiment,
+    locked,
+    refusals_of,
+)
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
 
-_SQLITE = "sqlite:///"
 _BATCH = 1000  # metrics in one call; MLflow's limit
 _PARAMETERS_BATCH = 100  # MLflow's limit
 _DIGEST = 36  # characters; MLflow's limit
@@ -38,7 +45,7 @@ _PARENT = "mlflow.parentRunId"
 # What translating needs; the model asks for the versions that are installed here.
 REQUIREMENTS = (
     *("mlflow", "numpy", "pyarrow", "pydantic", "pyyaml", "sacrebleu", "sacremoses"),
-    *("safetensors", "subword-nmt", "torch"),
+    *("regex", "safetensors", "subword-nmt", "torch"),
 )
 
 
@@ -70,38 +77,25 @@ def track_runs(
     trained = {str(folder): read_run_record(folder, preset) for folder in runs}
     systems = by_system(trained.values())
     overview = overview_record(list(trained.values()), attached) if attached else None
-    # Read by mlflow when it is imported or first used. A server that is down must not block.
-    os.environ["MLFLOW_DISABLE_TELEMETRY"] = "true"
-    os.environ["MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR"] = "false"
-    os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "1")
-    os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "10")
+    configure_mlflow()
     from mlflow import MlflowClient
-    from mlflow.exceptions import MlflowException
-    from sqlalchemy.exc import SQLAlchemyError
 
-    database = _database(uri)
-    with _lock(database or receipt):
-        try:
-            if database:
-                _create_database(database)
-            client = MlflowClient(uri)
-            place = Place(client, _experiment(client, experiment, database), owner_of(runs[0]))
-            logged = {folder: _upload(place, run.record) for folder, run in trained.items()}
-            parents = {}
-            for seeds in systems:
-                parent = _upload(place, parent_record(seeds))
-                children = {logged[str(run.folder)] for run in seeds}
-                _adopt(place, parent, seeds[0].system_key, children)
-                parents[seeds[0].system] = parent
-            shown = _upload(place, overview) if overview else None
-        except (MlflowException, SQLAlchemyError, OSError) as error:
-            # The first line: the others are SQL.
-            reason = str(error).partition("\n")[0].rstrip(".")
-            reason = textwrap.shorten(reason, 350, placeholder="...")
-            raise UserError(
-                f"MLflow at {uri} cannot be used ({reason}); check that the address (tracking.uri) "
-                "is right, its server runs and its disk has room, then track again"
-            ) from error
+    database = database_of(uri)
+    with locked(database or receipt), refusals_of(uri):
+        if database and database.exists():
+            check_database(database)
+        elif database:
+            create_database(database)
+        client = MlflowClient(uri)
+        place = Place(client, _experiment(client, experiment, database), owner_of(runs[0]))
+        logged = {folder: _upload(place, run.record) for folder, run in trained.items()}
+        parents = {}
+        for seeds in systems:
+            parent = _upload(place, parent_record(seeds))
+            children = {logged[str(run.folder)] for run in seeds}
+            _adopt(place, parent, seeds[0].system_key, children)
+            parents[seeds[0].system] = parent
+        shown = _upload(place, overview) if overview else None
     write_json(
         receipt,
         {
@@ -143,60 +137,12 @@ def owner_of(run: Path) -> str:
     return f"{user}:{results_of(run.absolute())}"
 
 
-def _database(uri: str) -> Path | None:
-    """Return the file of a SQLite URI."""
-    if not uri.startswith(_SQLITE):
-        return None
-    database = Path(uri.removeprefix(_SQLITE).partition("?")[0]).absolute()
-    if database.is_dir():  # SQLite would try for minutes
-        raise UserError(f"{database}: tracking.uri must name a file, but this is a folder")
-    return database
-
-
-@contextmanager
-def _lock(path: Path) -> Iterator[None]:
-    """Let one uploader work at a time; the lock goes with its process, however that ends."""
-    lock = path.with_name(f".{path.name}.lock")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        file = lock.open("w")
-    except OSError as error:
-        raise unwritable(lock, error) from error
-    with file:
-        fcntl.flock(file, fcntl.LOCK_EX)
-        yield
-
-
-def _create_database(database: Path) -> None:
-    """Create a SQLite database with MLflow's tables, whole or not at all.
-
-    MLflow would create it at the first use, but interrupted there it leaves a broken one.
-    """
-    if database.exists():
-        return
-    from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
-
-    with atomic_path(database) as temporary:
-        store = SqlAlchemyStore(f"{_SQLITE}{temporary}", _artefacts(database))
-        store.engine.dispose()
-
-
-def _artefacts(database: Path) -> str:
-    return (database.parent / "mlartifacts").as_uri()
-
-
 def _experiment(client: "MlflowClient", name: str, database: Path | None) -> str:
-    found = client.get_experiment_by_name(name)
-    if found is None:
-        # Absolute, or a SQLite experiment would write below the working directory of the caller.
-        location = _artefacts(database) if database else None
-        return str(client.create_experiment(name, location))
-    if found.lifecycle_stage == "deleted":
-        raise UserError(
-            f"the MLflow experiment {name!r} was deleted; restore it "
-            f"(`mlflow experiments restore -x {found.experiment_id}`) or rename the corpus"
-        )
-    return str(found.experiment_id)
+    found = find_experiment(client, name)
+    if found is not None:
+        return found
+    # Absolute, or a SQLite experiment would write below the working directory of the caller.
+    return str(client.create_experiment(name, artefacts_of(database) if database else None))
 
 
 def _upload(place: Place, record: Record) -> str:
@@ -280,8 +226,8 @@ def _dataset(split: Dataset) -> Any:
             name=split.name,
             digest=split.digest[:_DIGEST],
             source_type="local",
-            source=json.dumps({"uri": str(split.path)}),
-            profile=json.dumps(split.profile),
+            source=json.dumps({"uri": str(split.path)}, allow_nan=False),
+            profile=json.dumps(split.profile, allow_nan=False),
         ),
         [InputTag("mlflow.data.context", split.split)],
     )

@@ -41,7 +41,7 @@ from alpha_dimt.training.state import State
 MODEL, BEST, STATE, SUMS = "model.safetensors", "best.safetensors", "state.json", "SHA256SUMS"
 METRICS = "metrics.jsonl"
 
-FORMAT = 1
+FORMAT = 2
 """Raise when the meaning of a checkpoint changes: older ones are then left aside."""
 
 KEPT = 2
@@ -173,7 +173,7 @@ class Checkpoints:
         with atomic_folder(path) as temporary:
             yield temporary
             plain = {"format": FORMAT, "run": self.folder.name} | state.plain()
-            (temporary / STATE).write_text(json.dumps(plain), encoding="utf-8")
+            (temporary / STATE).write_text(json.dumps(plain, allow_nan=False), encoding="utf-8")
             lines = "".join(f"{sha256(file)}  {file.name}\n" for file in temporary.iterdir())
             (temporary / SUMS).write_text(lines, encoding="utf-8")
         self._last = path
@@ -221,4 +221,4 @@ class Checkpoints:
 
 def metrics_text(state: State) -> str:
     """Return the epochs so far, one JSON object a line."""
-    return "".join(json.dumps(record) + "\n" for record in state.records)
+    return "".join(json.dumps(record, allow_nan=False) + "\n" for record in state.records)

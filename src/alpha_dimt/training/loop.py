@@ -37,7 +37,8 @@ class Task:
         method: the objective, and which candidates it wants.
         sampler: draws candidates from the model, if the method wants them.
         batches: the batches of an epoch (counted from 1), the same ones in every call.
-        validate: metrics of the model on the validation data; `valid_bleu_greedy` is one of them.
+        validate: metrics of the model on the validation data; `valid_bleu_greedy` and
+            `valid_nll_per_token` are two of them.
         recipe: learning rates, batch size, stop rule.
         seed: of the random streams.
     """
@@ -213,6 +214,12 @@ def fit(
             "peak_memory_mb": peak_memory_mb(device),
         }
         state.end_epoch(metrics, updates, timing, task.recipe)
+        if odd := sorted(metrics.keys() - state.records[-1]["metrics"].keys()):
+            print(
+                f"warning: epoch {state.schedule.epoch}: {', '.join(odd)} is not finite and is "
+                "left out of metrics.jsonl",
+                flush=True,
+            )
         checkpoints.save(state, model, best=state.schedule.best_epoch == state.schedule.epoch)
         after_epoch(state)
     return reason

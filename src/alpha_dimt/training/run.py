@@ -14,8 +14,8 @@ import numpy as np
 import torch
 
 from alpha_dimt import __version__
+from alpha_dimt.config import AugmentConfig, Decoding, Device, RunConfig
 from alpha_dimt.config import Checkpoints as CheckpointsConfig
-from alpha_dimt.config import Decoding, RunConfig
 from alpha_dimt.data.batching import (
     Batch,
     candidate_batch,
@@ -27,18 +27,19 @@ from alpha_dimt.data.batching import (
     source_batches,
 )
 from alpha_dimt.data.encoded import AugmentedCorpus, Pairs, read_pairs
+from alpha_dimt.data.manifest import check_prepared
 from alpha_dimt.decoding import join_subwords, translate_pairs
 from alpha_dimt.errors import UserError
 from alpha_dimt.evaluation.bleu import multi_bleu
-from alpha_dimt.files import sha256, write_json
-from alpha_dimt.layout import state_name
+from alpha_dimt.files import atomic_path, sha256, write_json
+from alpha_dimt.layout import model_files, state_name
 from alpha_dimt.model.seq2seq import Seq2Seq
 from alpha_dimt.model.weights import fill
 from alpha_dimt.progress import EpochBar
 from alpha_dimt.proposals import Words, build
 from alpha_dimt.runtime import choose_device, choose_dtype, machine, use_threads
 from alpha_dimt.training.candidates import Sampler, score
-from alpha_dimt.training.checkpoints import Checkpoints
+from alpha_dimt.training.checkpoints import METRICS, Checkpoints
 from alpha_dimt.training.interruption import StopRequest
 from alpha_dimt.training.loop import Metrics, Task, fit
 from alpha_dimt.training.methods import Method
@@ -130,6 +131,7 @@ def train_run(
     state: Path,
     out: Path,
     threads: int,
+    device: Device = "auto",
     checkpoint_seconds: float = CheckpointsConfig().seconds,
 ) -> None:
     """Train, and write metrics.jsonl, best.safetensors and run.json into the run's folder.
@@ -143,6 +145,7 @@ def train_run(
             last one stays there when the run is done.
         out: the run's folder.
         threads: CPU threads.
+        device: where to train.
         checkpoint_seconds: from one checkpoint to the next.
 
     Raises:
@@ -158,18 +161,24 @@ def train_run(
     method = training_method(config.objective)
     version = code_version()  # of the code that trains, whatever the checkout holds at the end
     use_threads(threads)
-    device = choose_device(config.training.device)
+    on = choose_device(device)
     inputs = read_inputs(config, encoded, augmented)
     words = len(inputs.vocab)
     model = Seq2Seq(config.model, source_words=inputs.source_words, target_words=words)
-    model.compute_dtype = choose_dtype(config.training.precision, device)
+    model.compute_dtype = choose_dtype(config.training.precision, on)
     precision = str(model.compute_dtype).removeprefix("torch.")
-    arithmetic = f"{device.type}, {precision}, {threads} threads"
+    arithmetic = f"{on.type}, {precision}, {threads} threads"
     print(f"{config.system} seed {config.seed}: {arithmetic}")
 
     files = [encoded / "train.arrow", encoded / "valid.arrow"]
     files += [path for path in (augmented, start) if path]
     data = {path.name: sha256(path) for path in files}
+    check_prepared(encoded, config.data, {path.name: data[path.name] for path in files[:2]})
+    parts = model_files(config, out)
+    # What a run needs to translate stays with it, whatever becomes of the encoded corpus.
+    kept = {path: (encoded / path.name).read_bytes() for path in (parts.source, parts.target)}
+    if parts.codes:
+        kept[parts.codes] = (encoded / parts.codes.name).read_bytes()
     checkpoints = Checkpoints(
         # Neither another configuration nor other data may resume this state.
         state / state_name(config.fingerprint(), data),
@@ -178,13 +187,13 @@ def train_run(
     )
     with StopRequest().heard() as stop, checkpoints.held():
         progress = resume_or_start(model, config, start, checkpoints, arithmetic)
-        model.to(device)
+        model.to(on)
         task = Task(
             method=method,
             sampler=choose_sampler(config, method, inputs.train, words),
             batches=partial(epoch_batches, config, method, inputs.train, inputs.candidates),
             validate=partial(
-                validate, pairs=inputs.valid, vocab=inputs.vocab, config=config, device=device
+                validate, pairs=inputs.valid, vocab=inputs.vocab, config=config, device=on
             ),
             recipe=config.training,
             seed=config.seed,
@@ -194,21 +203,26 @@ def train_run(
             model,
             task,
             progress,
-            device=device,
+            device=on,
             checkpoints=checkpoints,
             stop=stop,
             bar=EpochBar(updates, tokens_known=method.samples == 0),
             after_epoch=report,
         )
         checkpoints.publish(progress, out)
+        for path, content in kept.items():
+            with atomic_path(path) as temporary:
+                temporary.write_bytes(content)
         about = {
             "run_key": config.fingerprint(),
+            "files": {name: sha256(path) for name, path in parts.parts().items()},
+            "metrics": sha256(out / METRICS),
             "system": config.system,
             "seed": config.seed,
             "corpus": config.data.corpus.name,
             "code_version": version,
             "data": data,
-            "machine": machine(device),
+            "machine": machine(on),
             "libraries": {name: importlib.metadata.version(name) for name in LIBRARIES},
             "threads": threads,
             "precision": precision,
@@ -252,8 +266,12 @@ def read_inputs(config: RunConfig, encoded: Path, augmented: Path | None) -> Inp
         pairs.check_vocabularies(encoded / f"{split}.arrow", source=source, target=vocab)
     candidates = None
     if augmented and config.proposal:
-        each = config.proposal.candidates
-        candidates = AugmentedCorpus(augmented, targets=train.target, words=len(vocab), each=each)
+        candidates = AugmentedCorpus(
+            augmented,
+            targets=train.target,
+            words=len(vocab),
+            config=AugmentConfig(data=config.data, proposal=config.proposal, seed=config.seed),
+        )
     return Inputs(train, valid, len(source), vocab, candidates)
 
 
@@ -285,7 +303,11 @@ def outcome(progress: State) -> dict[str, Any]:
     """Return what run.json says of a training that is over."""
     schedule = progress.schedule
     return {
-        "best": {"epoch": schedule.best_epoch, "valid_bleu_greedy": schedule.best},
+        "best": {
+            "epoch": schedule.best_epoch,
+            "valid_bleu_greedy": schedule.best,
+            "chosen_by": "likelihood" if schedule.by_likelihood else "bleu",
+        },
         "epochs": schedule.epoch,
         "started_ms": progress.started_ms,
         "ended_ms": _now_ms(),
@@ -294,9 +316,16 @@ def outcome(progress: State) -> dict[str, Any]:
 
 
 def report(progress: State) -> None:
-    """Print the last epoch, and warn if weights collapsed in it."""
-    record = progress.records[-1]
+    """Print the last epoch, and warn if weights collapsed in it or BLEU says nothing."""
+    record, schedule = progress.records[-1], progress.schedule
     print(_line(record), flush=True)
+    if schedule.by_likelihood:
+        new = "a new best" if schedule.best_epoch == schedule.epoch else "no new best"
+        print(
+            f"epoch {schedule.epoch}: validation BLEU is 0 so far, so the likelihood of the "
+            f"validation data decides: {new}",
+            flush=True,
+        )
     if collapsed(record["metrics"]):
         print(
             f"warning: epoch {record['epoch']}: the weights have collapsed, a group is worth "
@@ -321,7 +350,7 @@ def _line(record: dict[str, Any]) -> str:
     return (
         f"epoch {record['epoch']}: valid BLEU {metrics['valid_bleu_greedy']:.2f}, "
         f"train nll/token {metrics['train_nll_per_token']:.3f}, "
-        f"valid nll/token {metrics['valid_nll_per_token']:.3f}, "
+        f"valid nll/token {metrics.get('valid_nll_per_token', math.inf):.3f}, "
         f"learning rate {metrics['learning_rate']:g}, "
         f"{timing['target_tokens_per_second']:,.0f} tokens/s, {timing['epoch_seconds']:.1f} s"
     )

@@ -1,5 +1,6 @@
 """How learning rate, alpha and tau move over the epochs, and when to stop."""
 
+import math
 from dataclasses import dataclass, replace
 
 from alpha_dimt.config import Increase, Linear, OnDecay, Training
@@ -7,29 +8,48 @@ from alpha_dimt.config import Increase, Linear, OnDecay, Training
 
 @dataclass(frozen=True)
 class DevDecay:
-    """Dev-decay (Wilson et al., 2017) as the authors ran it.
+    """Dev-decay (Wilson et al., 2017) as the authors ran it, and what to do while BLEU is 0.
+
+    A BLEU of 0 cannot tell one epoch from another: then the likelihood of the validation data
+    decides. From the first BLEU above 0 on, BLEU alone does, as in the authors' code.
 
     Attributes:
         learning_rate: for the next epoch.
         best: highest greedy BLEU on the validation data so far.
-        best_epoch: when that was; 0 before the first epoch.
+        best_nll: lowest negative log-likelihood a token while `best` is 0; None: not known.
+        best_epoch: the best epoch so far; 0 before the first.
         epoch: epochs done.
         decays: epochs without a new best so far.
     """
 
     learning_rate: float
-    best: float = float("-inf")
+    best: float = 0.0
+    best_nll: float | None = None
     best_epoch: int = 0
     epoch: int = 0
     decays: int = 0
 
-    def after(self, bleu: float, recipe: Training) -> "DevDecay":
-        """Return the state after one more epoch that reached this BLEU."""
+    def after(self, bleu: float, nll: float, recipe: Training) -> "DevDecay":
+        """Return the state after one more epoch.
+
+        Args:
+            bleu: greedy BLEU on the validation data.
+            nll: negative log-likelihood a token of its references.
+            recipe: the decay of the learning rate.
+        """
         epoch = self.epoch + 1
         if bleu > self.best:
-            return replace(self, best=bleu, best_epoch=epoch, epoch=epoch)
+            return replace(self, best=bleu, best_nll=None, best_epoch=epoch, epoch=epoch)
+        if self.by_likelihood and (self.best_nll is None or nll < self.best_nll):
+            known = nll if math.isfinite(nll) else None
+            return replace(self, best_nll=known, best_epoch=epoch, epoch=epoch)
         rate = max(self.learning_rate * recipe.decay, recipe.min_learning_rate)
         return replace(self, learning_rate=rate, epoch=epoch, decays=self.decays + 1)
+
+    @property
+    def by_likelihood(self) -> bool:
+        """Whether no epoch has had a BLEU above 0, so that the likelihood chooses the best."""
+        return self.best == 0
 
     def stopped(self, recipe: Training) -> str | None:
         """Return why training is over, or None."""

@@ -5,6 +5,7 @@ state of its own, its learning rate is the schedule's. Random streams need none 
 a function of seed and epoch, dropout and samples one of seed, epoch and update.
 """
 
+import math
 import time
 from dataclasses import asdict, dataclass, field
 from typing import Any
@@ -28,6 +29,15 @@ class Sums:
         self._names = tuple(totals)
         self._totals = torch.tensor(list(totals.values()), dtype=torch.float64)
 
+    @classmethod
+    def from_plain(cls, plain: dict[str, str]) -> "Sums":
+        """Return the sums that `plain` wrote."""
+        return cls({name: float.fromhex(total) for name, total in plain.items()})
+
+    def plain(self) -> dict[str, str]:
+        """Return the sums as text with all their digits, which also holds what is not finite."""
+        return {name: total.hex() for name, total in self.read().items()}
+
     def add(self, figures: dict[str, Tensor], *, unless: Tensor) -> None:
         """Add figures (scalars, the same names in each call), or nothing if `unless` is true."""
         if not self._names:
@@ -47,7 +57,7 @@ class State:
     """A training after any update.
 
     Attributes:
-        schedule: learning rate, best BLEU, epochs done.
+        schedule: learning rate, best epoch, epochs done.
         started_ms: when training began, in milliseconds since 1970.
         arithmetic: device, precision and threads that compute it; others differ in the last digits.
         step: updates of the epochs done.
@@ -76,7 +86,9 @@ class State:
     ) -> None:
         """Close the running epoch: one more record, and the schedule moves on."""
         self.step += updates
-        self.schedule = self.schedule.after(metrics["valid_bleu_greedy"], recipe)
+        self.schedule = self.schedule.after(
+            metrics["valid_bleu_greedy"], metrics["valid_nll_per_token"], recipe
+        )
         self.seconds += timing["epoch_seconds"]
         self.sums, self.epoch_seconds = Sums(), 0.0
         self.records.append(
@@ -84,17 +96,18 @@ class State:
                 "time_ms": time.time_ns() // 1_000_000,
                 "epoch": self.schedule.epoch,
                 "step": self.step,
-                "metrics": metrics,
+                # JSON has no number for the others.
+                "metrics": {name: x for name, x in metrics.items() if math.isfinite(x)},
                 "timing": timing,
             }
         )
 
     def plain(self) -> dict[str, Any]:
         """Return the state as what JSON can hold; floats keep all their digits there."""
-        return vars(self) | {"schedule": asdict(self.schedule), "sums": self.sums.read()}
+        return vars(self) | {"schedule": asdict(self.schedule), "sums": self.sums.plain()}
 
     @classmethod
     def from_plain(cls, plain: dict[str, Any]) -> "State":
         """Return the state that `plain` describes."""
-        schedule, sums = DevDecay(**plain["schedule"]), Sums(plain["sums"])
+        schedule, sums = DevDecay(**plain["schedule"]), Sums.from_plain(plain["sums"])
         return cls(**plain | {"schedule": schedule, "sums": sums})

@@ -73,7 +73,7 @@ def test_what_is_written_is_read_back(tmp_path: Path, name: str) -> None:
     augment_corpus(config, encoded=encoded, out=tmp_path / "seed7.arrow")
     pairs = read_pairs(encoded, "train")
     corpus = AugmentedCorpus(
-        tmp_path / "seed7.arrow", targets=pairs.target, words=14, each=proposal.candidates
+        tmp_path / "seed7.arrow", targets=pairs.target, words=14, config=config
     )
     assert len(corpus) == 2
     references = pairs.target.take(np.repeat(np.arange(50), 4))

@@ -99,7 +99,7 @@ def test_iwslt14_from_the_archive_to_arrow(
     mirrors = ["http://127.0.0.1:9/dead", url]
     write_raw(corpus, mirrors=mirrors, cache=tmp_path / "cache", out=raw)
     names = [f"{split}.{language}" for split in ("test", "train") for language in LANGUAGES]
-    assert sorted(path.name for path in raw.iterdir()) == names
+    assert sorted(path.name for path in raw.iterdir()) == ["report.json", *names]
     train = read_lines(raw / "train.de")
     assert train[:2] == ["Der Titel (de)", "Satz\u2028mit\u0085Trennern."]
     assert len(train) == 51

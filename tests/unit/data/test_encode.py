@@ -1,4 +1,5 @@
 import json
+import os
 import shutil
 from pathlib import Path
 
@@ -8,6 +9,7 @@ from small_disk import SmallDisk
 
 from alpha_dimt.config import Bpe, DataConfig, Preparation, ToyCorpus, Words
 from alpha_dimt.data.encode import encode_corpus
+from alpha_dimt.data.manifest import source_of
 from alpha_dimt.errors import UserError
 from alpha_dimt.files import read_lines, sha256, write_lines
 from alpha_dimt.vocab import SPECIALS, UNK, Vocab
@@ -121,6 +123,65 @@ def test_a_full_disk(text: Path, small_disk: SmallDisk) -> None:
     assert {path.name: sha256(path) for path in out.iterdir()} == {
         path.name: sha256(path) for path in same.iterdir()
     }
+
+
+@pytest.mark.parametrize("language", ["de", "en"])
+def test_a_vocabulary_without_a_word(text: Path, language: str) -> None:
+    # As many words are frequent on the other side.
+    write_lines(text / f"train.{language}", ["a b", "c d", "e f", "g h"])
+    with pytest.raises(UserError, match=rf"train\.{language}: no word .*min_frequency") as caught:
+        encode(text, Words(kind="words", min_frequency=2))
+    assert "occurs 1 times" in str(caught.value)
+    assert not (text.parent / "encoded").exists()
+    write_lines(text / f"train.{language}", ["<unk>", "<s> </s>", "<pad>", "<unk>"])
+    with pytest.raises(UserError, match=rf"train\.{language}: no word .*min_frequency"):
+        encode(text, Words(kind="words"))
+
+
+def test_word_lists_of_the_user(text: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    source = text.parent / "words.de"
+    source.write_bytes("\ufeffein\r\nNie\r\nhaus\r\n.\r\n".encode())
+    out = encode(text, Words(kind="words", source_list=source, target_size=2))
+    assert read_lines(out / "vocab.de.txt") == [*SPECIALS, "ein", "Nie", "haus", "."]
+    assert read_lines(out / "vocab.en.txt") == [*SPECIALS, ".", "house"]
+    assert read(out / "test.arrow")["source"].to_pylist() == [[4, UNK, 7]]
+    report = json.loads((out / "report.json").read_text())["vocabularies"]
+    assert report["de"]["list"] == {
+        **source_of(source),
+        "words": 4,
+        "unused": 1,
+    }
+    assert "list" not in report["en"]
+    [line] = capsys.readouterr().out.splitlines()
+    assert line == f"de: 4 words of {source}, 1 of them not in the training text"
+
+
+def test_a_list_of_other_words(text: Path) -> None:
+    words = text.parent / "words.en"
+    write_lines(words, ["maison", "chien"])
+    with pytest.raises(UserError, match=r"train\.en: no word of this text .*another list"):
+        encode(text, Words(kind="words", target_list=words))
+    assert not (text.parent / "encoded").exists()
+
+
+def test_lists_of_a_published_vocabulary(tmp_path: Path) -> None:
+    folder = os.environ.get("ALPHA_DIMT_TEST_DATA")
+    if not folder:
+        pytest.skip("ALPHA_DIMT_TEST_DATA does not name a folder of real data")
+    text, lists = tmp_path / "text", {}
+    for language, side in (("de", "src"), ("en", "tgt")):
+        lists[language] = tmp_path / f"words.{language}"
+        words = read_lines(Path(folder) / "iwslt14-part" / f"vocab.{side}.txt.gz")
+        write_lines(lists[language], words[4:])
+        for split, name in (("train", "part/train"), ("valid", "prepared/valid")):
+            lines = read_lines(Path(folder) / f"iwslt14-{name}.{language}.gz")
+            write_lines(text / f"{split}.{language}", lines)
+        write_lines(text / f"test.{language}", lines[:10])
+    vocabulary = Words(kind="words", source_list=lists["de"], target_list=lists["en"])
+    report = json.loads((encode(text, vocabulary) / "report.json").read_text())
+    sizes = {name: about["size"] for name, about in report["vocabularies"].items()}
+    assert sizes == {"de": 32_007 + 4, "en": 22_820 + 4}
+    assert report["splits"]["train"]["unknown_rate"]["en"] < 0.02
 
 
 def test_missing_text(text: Path) -> None:

@@ -7,8 +7,8 @@ import pyarrow as pa
 import pytest
 from copy_task import LETTERS, experiment, write_corpus
 
-from alpha_dimt.config import Proposal
-from alpha_dimt.data.augment import augment_corpus
+from alpha_dimt.config import AugmentConfig, Proposal
+from alpha_dimt.data.augment import augment_corpus, write_slices
 from alpha_dimt.data.encoded import AugmentedCorpus, read_pairs
 from alpha_dimt.errors import UserError
 from alpha_dimt.vocab import Vocab
@@ -111,16 +111,20 @@ def test_a_vocabulary_of_another_corpus(encoded: Path, side: str, words: str) ->
         pairs.check_vocabularies(path, **vocabularies)
 
 
+def drawn_with(**proposal: Any) -> AugmentConfig:
+    section = Proposal.model_validate({"candidates": K, "slices": 1, **proposal})
+    return experiment().model_copy(update={"proposal": section}).augment_config("raml", 1)
+
+
 @pytest.fixture
 def candidates(encoded: Path, tmp_path: Path) -> Path:
-    proposal = Proposal.model_validate({"candidates": K, "slices": 1})
-    config = experiment().model_copy(update={"proposal": proposal}).augment_config("raml", 1)
-    augment_corpus(config, encoded=encoded, out=tmp_path / "seed1.arrow")
+    augment_corpus(drawn_with(), encoded=encoded, out=tmp_path / "seed1.arrow")
     return tmp_path / "seed1.arrow"
 
 
-def first_slice(path: Path, encoded: Path, each: int = K) -> None:
-    AugmentedCorpus(path, targets=read_pairs(encoded, "train").target, words=WORDS, each=each)[0]
+def first_slice(path: Path, encoded: Path, config: AugmentConfig | None = None) -> None:
+    targets = read_pairs(encoded, "train").target
+    AugmentedCorpus(path, targets=targets, words=WORDS, config=config or drawn_with())[0]
 
 
 def edited(token: int) -> Callable[[list[Any]], list[Any]]:
@@ -166,8 +170,15 @@ def test_candidates_of_another_corpus_of_the_same_size(candidates: Path, encoded
 
 
 def test_another_number_of_candidates(candidates: Path, encoded: Path) -> None:
+    fewer = drawn_with(candidates=4)
+    with pytest.raises(UserError, match="drawn with another configuration"):
+        first_slice(candidates, encoded, fewer)
+    # Another file under the right name.
+    targets, slices = read_pairs(encoded, "train").target, pa.ipc.open_file(candidates)
+    other = candidates.with_name("other.arrow")
+    write_slices(other, targets, fewer, [slices.get_batch(0)])
     with pytest.raises(UserError, match="50 references with 4 each need 200"):
-        first_slice(candidates, encoded, each=4)
+        first_slice(other, encoded, fewer)
 
 
 def test_ids_without_a_word_anywhere_in_the_file(

@@ -5,7 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from alpha_dimt.evaluation.bleu import detokenise, detokenised_scores, multi_bleu
+from alpha_dimt.config import Preparation
+from alpha_dimt.data.tokenise import tokenise
+from alpha_dimt.evaluation.bleu import detokenised_scores, multi_bleu
 
 
 def test_a_copy_scores_100() -> None:
@@ -64,15 +66,6 @@ def test_the_definition_names_the_case_and_the_signature_the_settings() -> None:
     assert "tok:none|smooth:none" in score.signature
 
 
-def test_detokenise_undoes_escapes() -> None:
-    lines = [
-        "&quot; it &apos;s a &#91; b &#93; , isn &apos;t it ? &quot;",
-        "",
-        "a &amp; b &#124; c",
-    ]
-    assert detokenise(lines, "en") == ["\"it's a [b], isn't it?\"", "", "a & b | c"]
-
-
 def test_detokenised_scores_ignore_case_for_lower_cased_systems() -> None:
     tokenised, raw = ["it &apos;s raining , again ."], ["It's Raining, again."]
     scores = detokenised_scores(tokenised, raw, language="en", lowercased=True)
@@ -83,6 +76,65 @@ def test_detokenised_scores_ignore_case_for_lower_cased_systems() -> None:
     cased = detokenised_scores(tokenised, raw, language="en", lowercased=False)
     assert cased["sacrebleu"].value < 100
     assert cased["ter"].value > 0
+
+
+UNSPACED = {
+    "zh": ["我爱北京天安门。", "今天天气很好,我们去 Apple 公园吧。"],
+    "ja": ["日本語のテストです。", "Tシャツを 3枚 買いました。"],
+    "th": ["ฉันรักประเทศไทย", "วันนี้อากาศดี 3.5 กม."],
+    "km": ["ខ្ញុំស្រលាញ់\u200bកម្ពុជា។"],
+    "ko": ["저는 한국어를 조금 합니다.", "오늘은 날씨가 좋네요, 그렇죠?"],
+    "ar": ["هل فهمت الآن؟ نعم، فهمت."],
+    "yo": ["Ìlẹ̀ wọ̀n ni ẹ̀tọ́."],
+}
+
+
+@pytest.mark.parametrize("language", UNSPACED)
+def test_a_perfect_translation_scores_100_in_every_language(language: str) -> None:
+    raw = UNSPACED[language]
+    tokens = tokenise(raw, language, Preparation(lowercase="never"))
+    assert multi_bleu(tokens, tokens).value == pytest.approx(100)
+    scores = detokenised_scores(tokens, raw, language=language, lowercased=False)
+    assert scores["sacrebleu"].value == pytest.approx(100)
+    assert scores["chrf"].value == pytest.approx(100)
+    assert scores["ter"].value == 0
+    assert detokenised_scores(["x y"] * len(raw), raw, language=language, lowercased=False)[
+        "ter"
+    ].value == pytest.approx(100)
+
+
+def test_a_wrong_character_is_not_a_wrong_sentence() -> None:
+    raw = ["今天天气很好我们去公园吧。"]
+    tokens = tokenise(["今天天气很坏我们去公园吧。"], "zh", Preparation())
+    scores = detokenised_scores(tokens, raw, language="zh", lowercased=True)
+    # 12 of 13 characters, 10 of 12 pairs, 8 of 11 triples, 6 of 10 quadruples.
+    expected = 100 * (12 / 13 * 10 / 12 * 8 / 11 * 6 / 10) ** 0.25
+    assert scores["sacrebleu"].value == pytest.approx(expected)
+    assert scores["ter"].value == pytest.approx(100 / 13)
+    assert scores["sacrebleu"].definition.endswith("case ignored, tokeniser zh")
+    assert "tok:zh" in scores["sacrebleu"].signature
+    assert scores["ter"].definition.endswith("each character of a script without spaces is a word")
+    definition = multi_bleu(tokens, tokens, lowercased=True, characters=True).definition
+    assert definition == (
+        "multi-bleu, tokenised lower-cased; each character of a script without spaces is a token"
+    )
+
+
+def test_both_sides_are_compared_in_one_form() -> None:
+    raw = ["u\u0308ber den Flu\u0308ssen liegt er"]
+    tokens = ["über den flüssen liegt er"]
+    scores = detokenised_scores(tokens, raw, language="de", lowercased=True)
+    assert scores["sacrebleu"].value == pytest.approx(100)
+    assert scores["chrf"].value == pytest.approx(100)
+    assert scores["ter"].value == 0
+
+
+def test_a_reference_that_was_detokenised_is_named() -> None:
+    scores = detokenised_scores(
+        ["a b"], ["a b"], language="de", lowercased=False, detokenised_reference=True
+    )
+    for score in scores.values():
+        assert "detokenised against the detokenised reference" in score.definition
 
 
 @pytest.mark.parametrize(

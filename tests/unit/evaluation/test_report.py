@@ -101,6 +101,39 @@ def test_evaluate_writes_every_score_signed(tmp_path: Path) -> None:
     assert all("version:" in score["signature"] for score in report["scores"].values())
 
 
+def test_a_language_without_spaces_and_a_reference_made_of_tokens(tmp_path: Path) -> None:
+    hypotheses, raw, out = (tmp_path / name for name in ("hyp.txt", "raw.zh", "s.json"))
+    files = {"tokenised": hypotheses, "raw": raw, "out": out}
+    write_lines(hypotheses, ["今 天 天 气 很 好 。"])
+    # A byte order mark is no character of the text.
+    write_lines(raw, ["\ufeff今天天气很好。"])
+    evaluate_file(hypotheses, **files, language="zh", lowercase=True)
+    scores = json.loads(out.read_text())["scores"]
+    assert {key: score["value"] for key, score in scores.items()} == {
+        "multi_bleu": pytest.approx(100),
+        "sacrebleu": pytest.approx(100),
+        "chrf": pytest.approx(100),
+        "ter": 0,
+    }
+    assert "character of a script without spaces" in scores["multi_bleu"]["definition"]
+    assert "tok:zh" in scores["sacrebleu"]["signature"]
+    evaluate_file(hypotheses, **files, language="zh", lowercase=True, detokenised_reference=True)
+    scores = json.loads(out.read_text())["scores"]
+    assert scores["multi_bleu"]["definition"] == "multi-bleu, tokenised lower-cased"
+    assert "the detokenised reference" in scores["sacrebleu"]["definition"]
+
+
+def test_the_command_line_passes_it_on(tmp_path: Path) -> None:
+    from alpha_dimt.cli import cli
+
+    text, out = tmp_path / "text", tmp_path / "s.json"
+    write_lines(text, ["a b c d"])
+    arguments = ["evaluate", "--hypotheses", text, "--tokenised", text, "--raw", text]
+    arguments += ["--language", "en", "--cased", "--detokenised-reference", "--out", out]
+    cli(list(map(str, arguments)), standalone_mode=False)
+    assert "the detokenised reference" in json.loads(out.read_text())["scores"]["ter"]["definition"]
+
+
 def test_evaluate_checks_the_raw_reference_too_and_leaves_nothing(tmp_path: Path) -> None:
     hypotheses, raw = tmp_path / "hyp.txt", tmp_path / "test.raw.en"
     write_lines(hypotheses, ["a", "b"])

@@ -144,6 +144,19 @@ def test_the_power_is_what_simulation_finds(seeds: int) -> None:
     assert np.mean(np.abs(t) > critical) == pytest.approx(0.8, abs=0.012)
 
 
+def test_the_power_with_a_pooled_variance_is_what_simulation_finds() -> None:
+    # Five systems of three seeds that scatter by 1; the first two differ.
+    freedom = 5 * 2
+    difference = detectable(2**0.5, 3, freedom=freedom)
+    assert difference < 0.6 * detectable(2**0.5, 3)
+    drawn = np.random.default_rng(0).normal(0, 1, (20_000, 5, 3))
+    drawn[:, 1] += difference
+    variance = drawn.var(axis=2, ddof=1).mean(axis=1)
+    means = drawn.mean(axis=2)
+    t = (means[:, 1] - means[:, 0]) / np.sqrt(variance * 2 / 3)
+    assert np.mean(np.abs(t) > stats.t.ppf(0.975, freedom)) == pytest.approx(0.8, abs=0.012)
+
+
 def test_the_formula_of_the_documentation_is_close() -> None:
     # (t(0.975) + t(0.8)) sd / sqrt(n), with n - 1 = 4 degrees of freedom.
     assert detectable(0.5, 5) == pytest.approx((T_4 + 0.941) * 0.5 / 5**0.5, rel=0.02)

@@ -4,7 +4,7 @@ from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
-from finished_runs import SIGNATURE, SYSTEMS, make_run, make_study
+from finished_runs import SIGNATURE, SYSTEMS, make_run, make_study, make_tables
 
 from alpha_dimt.errors import UserError
 from alpha_dimt.files import write_json
@@ -92,7 +92,7 @@ def test_nothing_is_fetched_and_every_picture_has_words(results: Path) -> None:
 
 
 def test_translations_are_shown_with_what_differs_and_as_text(results: Path) -> None:
-    write_json(results / "examples.json", [EXAMPLE])
+    write_json(results / "examples.json", {"made_from": [], "examples": [EXAMPLE]})
     text, page = written(results, make_study(results), results / "examples.json")
     assert text.count("<mark>cat</mark>") == 3
     # Moses' escapes are undone, and what looks like an element is text.
@@ -126,6 +126,9 @@ def test_verdicts_follow_the_tests_over_seeds(results: Path) -> None:
 
 def test_one_seed_is_no_evidence(results: Path) -> None:
     runs = [run for run in make_study(results) if run.name == "seed1"]
+    with pytest.raises(UserError, match=r"table1\.json: this table was made from other runs"):
+        written(results, runs)
+    make_tables(results, runs)
     _, page = written(results, runs)
     assert "One seed of each: nothing here is evidence" in page.text
     assert "is shown to be better" not in page.text
@@ -149,13 +152,17 @@ def test_the_same_runs_make_the_same_bytes(results: Path) -> None:
     ("name", "content", "message"),
     [
         ("tables/table1.json", [{"title": "1"}], r"table1\.json: this is no table of"),
-        ("examples.json", [{"line": 1}], r"examples\.json: this is not what `alpha-dimt examples`"),
+        (
+            "examples.json",
+            {"made_from": [], "examples": [{"line": 1}]},
+            r"examples\.json: this is not what `alpha-dimt examples`",
+        ),
         ("examples.json", 3, r"examples\.json: this is not what `alpha-dimt examples`"),
     ],
 )
 def test_files_of_something_else(results: Path, name: str, content: object, message: str) -> None:
     runs = make_study(results)
-    write_json(results / "examples.json", [EXAMPLE])
+    write_json(results / "examples.json", {"made_from": [], "examples": [EXAMPLE]})
     write_json(results / name, content)
     with pytest.raises(UserError, match=message):
         written(results, runs, results / "examples.json")

@@ -1,3 +1,5 @@
+import math
+
 import pytest
 
 from alpha_dimt.config import Increase, Linear, OnDecay, Training
@@ -10,7 +12,7 @@ def run(bleus: list[float], recipe: Training = RECIPE) -> tuple[list[float], lis
     state, rates, stops = DevDecay(recipe.learning_rate), [], []
     for bleu in bleus:
         rates.append(state.learning_rate)
-        state = state.after(bleu, recipe)
+        state = state.after(bleu, 1.0, recipe)
         stops.append(state.stopped(recipe))
     return rates, stops
 
@@ -58,5 +60,33 @@ def test_values_that_move() -> None:
 def test_decays_are_counted() -> None:
     state = DevDecay(1.0)
     for bleu in (1.0, 0.5, 2.0, 1.0, 1.0):
-        state = state.after(bleu, RECIPE)
+        state = state.after(bleu, 1.0, RECIPE)
     assert state.decays == 3
+
+
+def epochs(*figures: tuple[float, float]) -> list[DevDecay]:
+    """Return the state after each epoch with some BLEU and negative log-likelihood."""
+    states = [DevDecay(1.0)]
+    for bleu, nll in figures:
+        states.append(states[-1].after(bleu, nll, RECIPE))
+    return states[1:]
+
+
+def test_while_bleu_is_0_the_likelihood_decides() -> None:
+    states = epochs((0, 5.0), (0, 4.0), (0, 4.5), (0, 3.0))
+    assert [state.best_epoch for state in states] == [1, 2, 2, 4]
+    assert [state.learning_rate for state in states] == [1.0, 1.0, 0.5, 0.5]
+    assert all(state.by_likelihood for state in states)
+
+
+def test_from_the_first_bleu_on_bleu_alone_decides() -> None:
+    states = epochs((0, 2.0), (0.1, 9.0), (0, 1.0), (0.1, 1.0), (0.2, 9.0))
+    assert [state.best_epoch for state in states] == [1, 2, 2, 2, 5]
+    assert [state.decays for state in states] == [0, 0, 1, 2, 2]
+    assert not states[1].by_likelihood
+
+
+@pytest.mark.parametrize("nll", [math.inf, math.nan])
+def test_the_first_epoch_is_the_best_so_far_whatever_its_likelihood(nll: float) -> None:
+    states = epochs((0, nll), (0, nll), (0, 3.0), (0, nll))
+    assert [state.best_epoch for state in states] == [1, 2, 3, 3]

@@ -1,4 +1,5 @@
 import json
+import math
 
 import torch
 from torch import Tensor
@@ -62,6 +63,9 @@ def test_round_trip_through_json() -> None:
     assert restored.updates == 3
     # The order of the metrics is that of the file.
     assert json.dumps(restored.records) == json.dumps(state.records)
+    odd = State(DevDecay(1.0), 0, sums=Sums({"updates": 1.0, "a": math.nan, "b": -math.inf}))
+    text = json.dumps(odd.plain(), allow_nan=False)
+    assert State.from_plain(json.loads(text)).plain() == odd.plain()
     fresh = State(DevDecay(1.0), 0)
     assert State.from_plain(json.loads(json.dumps(fresh.plain()))).plain() == fresh.plain()
 
@@ -69,8 +73,10 @@ def test_round_trip_through_json() -> None:
 def test_the_end_of_an_epoch() -> None:
     state = State(DevDecay(1.0), 0, step=5, seconds=2.0, sums=Sums({"updates": 3.0}))
     timing = {"epoch_seconds": 1.5}
-    state.end_epoch({"valid_bleu_greedy": 7.0}, 3, timing, Training())
+    metrics = {"valid_bleu_greedy": 7.0, "valid_nll_per_token": math.nan, "ess": math.inf}
+    state.end_epoch(metrics, 3, timing, Training())
     assert (state.step, state.seconds, state.updates, state.epoch_seconds) == (8, 3.5, 0, 0.0)
     assert (state.schedule.epoch, state.schedule.best) == (1, 7.0)
     [record] = state.records
     assert (record["epoch"], record["step"], record["timing"]) == (1, 8, timing)
+    assert record["metrics"] == {"valid_bleu_greedy": 7.0}, "JSON has no number for the others"

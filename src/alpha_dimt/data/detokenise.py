@@ -1,0 +1,18 @@
+"""Plain text from Moses tokens."""
+
+import re
+from collections.abc import Sequence
+
+from alpha_dimt.data.unspaced import is_unspaced, join, moses_language
+
+# Ends of clauses in Arabic, Indian, Armenian and Ethiopic scripts, which Moses leaves alone.
+_CLOSING = re.compile(r" +(?=[،؛؟۔।॥։።፣፤])")
+
+
+def detokenise(lines: Sequence[str], language: str) -> list[str]:
+    """Undo Moses tokenisation and its escapes (sacremoses), and join what has no spaces."""
+    from sacremoses import MosesDetokenizer
+
+    detokeniser = MosesDetokenizer(lang=moses_language(language))
+    plain = [_CLOSING.sub("", detokeniser.detokenize(line.split(" "))) for line in lines]
+    return [join(line) for line in plain] if is_unspaced(language) else plain

@@ -1,0 +1,96 @@
+"""A table of tab-separated source and target, as people and spreadsheets write it."""
+
+import csv
+import re
+from collections.abc import Sequence
+from pathlib import Path
+
+from alpha_dimt.config import OneTable
+from alpha_dimt.data.parallel import check_aligned, own_lines
+from alpha_dimt.errors import UserError
+
+# What columns are called, besides a number or the code of a language (within its name, often).
+_COLUMN_NAMES = frozenset(
+    [
+        *("source", "target", "src", "tgt", "trg", "text", "sentence", "translation"),
+        *("english", "german", "french", "spanish", "italian", "portuguese", "dutch", "russian"),
+        *("arabic", "chinese", "japanese", "korean"),
+    ]
+)
+# As csv writes a field that has quotes: in quotes, and every quote within is doubled.
+_QUOTED = re.compile(r'"(?=.*"")(?:[^"]|"")*"')
+
+
+def read_table(table: OneTable, *, source: str, target: str) -> tuple[list[str], list[str]]:
+    """Return the source and target lines of a table; an empty row is a blank pair.
+
+    Args:
+        table: where it is, and what is odd about it.
+        source: ISO 639 code.
+        target: ISO 639 code.
+
+    Raises:
+        UserError: the file cannot be read or is empty, a row has not two columns, or the table
+            has a header or quotes and the configuration does not say what to do with them.
+    """
+    rows = [_row(table, number, line) for number, line in enumerate(own_lines(table.tsv), start=1)]
+    if table.header is None and rows and _is_header(rows[0], source, target):
+        raise UserError(
+            f"{table.tsv}:1: this looks like the names of the columns ({' and '.join(rows[0])}); "
+            "write header: true beside tsv to leave the line out, or header: false to keep it"
+        )
+    if table.quoted is None:
+        _refuse_quotes(table.tsv, rows)
+    if table.header:
+        rows = rows[1:]
+    sides = [row[0] for row in rows], [row[1] for row in rows]
+    check_aligned(*sides, table.tsv, table.tsv)
+    return sides
+
+
+def _row(table: OneTable, number: int, line: str) -> Sequence[str]:
+    if not line.strip():
+        return "", ""
+    if table.quoted:
+        try:
+            [row] = csv.reader([line], delimiter="\t", strict=True)
+        except csv.Error as error:
+            raise UserError(
+                f"{table.tsv}:{number}: a field of this line is not quoted as in CSV ({error}); "
+                "correct the line, or write quoted: false beside tsv"
+            ) from error
+    else:
+        row = line.split("\t")
+    if len(row) == 1:
+        raise UserError(
+            f"{table.tsv}:{number}: a line has a source and a target with one tab between them, "
+            "but this one has no tab; add what is missing or take the line out"
+        )
+    if len(row) > 2:
+        raise UserError(
+            f"{table.tsv}:{number}: a line has a source and a target with one tab between them, "
+            f"but this one has {len(row) - 1} tabs; keep two columns, as `cut -f 1,2` does"
+        )
+    return row
+
+
+def _is_header(row: Sequence[str], source: str, target: str) -> bool:
+    def names_a_column(cell: str, language: str) -> bool:
+        cell = cell.lower()
+        return cell in _COLUMN_NAMES or (cell.isalpha() and language in cell)
+
+    return all(cell.isdecimal() for cell in row) or all(
+        names_a_column(cell, language) for cell, language in zip(row, (source, target), strict=True)
+    )
+
+
+def _refuse_quotes(path: Path, rows: Sequence[Sequence[str]]) -> None:
+    quoted = [
+        number for number, row in enumerate(rows, start=1) if any(map(_QUOTED.fullmatch, row))
+    ]
+    if quoted:
+        raise UserError(
+            f"{path}:{quoted[0]}: a field of this line stands in CSV quotes (lines with such "
+            f"fields: {len(quoted):,}); write quoted: true beside tsv to take the quotes off, or "
+            "quoted: false to keep them"
+        )

@@ -1,0 +1,58 @@
+"""A vocabulary that the user brings: one word a line."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from alpha_dimt.config import Preparation
+from alpha_dimt.data.manifest import source_of
+from alpha_dimt.data.parallel import own_lines
+from alpha_dimt.data.unicode import compose
+from alpha_dimt.errors import UserError
+from alpha_dimt.vocab import SPECIALS
+
+
+class WordList(NamedTuple):
+    """A vocabulary of the user's.
+
+    Attributes:
+        path: the file.
+        words: what it lists.
+    """
+
+    path: Path
+    words: list[str]
+
+    def about(self, counts: Mapping[str, int]) -> dict[str, Any]:
+        """Return what a report says of it; `counts` are those of the training text."""
+        unused = sum(word not in counts for word in self.words)
+        return source_of(self.path) | {"words": len(self.words), "unused": unused}
+
+
+def read_word_list(path: Path, preparation: Preparation) -> WordList:
+    """Return a list, its words in the form that the text has (NFC or as they are).
+
+    Raises:
+        UserError: the file cannot be read or holds no word, or a line is blank, has a space, names
+            a special token or repeats a word.
+    """
+    words: Sequence[str] = compose(own_lines(path), preparation.unicode)
+    if not words:
+        raise UserError(f"{path}: the file is empty; give one word a line")
+    first_line: dict[str, int] = {}
+    for number, word in enumerate(words, start=1):
+        if problem := _problem(word, first_line.setdefault(word, number), number):
+            raise UserError(f"{path}:{number}: {problem}")
+    return WordList(path, list(words))
+
+
+def _problem(word: str, first: int, number: int) -> str:
+    if not word.strip():
+        return "this line is blank; a list has one word a line"
+    if len(word.split()) > 1 or word != word.strip():
+        return f"{word!r} has a space; a list has one word a line, without counts or ids"
+    if word in SPECIALS:
+        return f"{word} is added to every vocabulary; take the line out"
+    if first != number:
+        return f"{word!r} stands in line {first}, too; take one of them out"
+    return ""
