@@ -106,7 +106,7 @@ def entry_of(training: Training) -> Entry:
     except KeyError as error:
         raise UserError(
             f"{training.run.folder}: run.json or metrics.jsonl lack what `train` writes ({error}); "
-            "train the run anew"
+            "train the run again"
         ) from error
 
 

@@ -96,7 +96,7 @@ def test_a_user_error_is_one_line(tmp_path: Path):
 
     assert result.returncode == 1
     [line] = result.stderr.splitlines()
-    assert line.startswith(f"Error: {config}: preparation.lowercase: ")
+    assert line.startswith(f"Error: {config}:1: preparation.lowercase: ")
     assert list(tmp_path.iterdir()) == [config]
 
 

@@ -172,10 +172,8 @@ def test_a_server_killed_during_the_upload_is_caught_up_with(
     experiment = f"gone-{method}-{calls}"
     with monkeypatch.context() as patch:
         after_call(patch, method, calls, server.kill)
-        start = time.monotonic()
         with pytest.raises(UserError, match=r"MLflow at http://127.*cannot be used") as caught:
             server.track(*runs, experiment=experiment)
-    assert time.monotonic() - start < 10
     assert "\n" not in str(caught.value)
     # Still down: the same sentence.
     with pytest.raises(UserError, match=r"MLflow at http://127.*cannot be used"):

@@ -108,7 +108,7 @@ def test_other_forms_of_unicode_are_composed(translator: Translator) -> None:
 
 def test_tokens_in_and_plain_text_out(tmp_path: Path) -> None:
     run = make_run(tmp_path, tokenised=True)
-    translator = open_translator(run, encoded=None, beam=None, threads=1)
+    translator = open_translator(run, beam=None, threads=1)
     escapes = ["&amp;", "&#91;", "&#93;", "&#124;", "&lt;", "&gt;", "&apos;", "&quot;"]
     translator = replace(translator, trained=replace(translator.trained, target=Vocab(escapes)))
     [found] = translator.translate(["Der Hund &apos;s ."])

@@ -138,7 +138,7 @@ def read_run_record(folder: Path, preset: str | None) -> RunRecord:
     shared = without_seed(config)
     with _errors_of(folder):
         if run["run_key"] != configured.fingerprint():
-            raise UserError(f"{folder}: run.json is of another configuration; train the run anew")
+            raise UserError(f"{folder}: run.json is of another configuration; train the run again")
         sums = {str(path.relative_to(folder)): sha256(path) for path in files}
         for name, report in scores.items():
             check_scored(folder, name, run, report)
@@ -269,7 +269,7 @@ def epoch_points(path: Path) -> list[Point]:
             ]
         except (ValueError, KeyError, TypeError) as error:
             raise UserError(
-                f"{path}:{number}: this is not a record of an epoch ({error}); train the run anew"
+                f"{path}:{number}: this is not a record of an epoch ({error}); train the run again"
             ) from error
     return points
 
@@ -329,7 +329,7 @@ def _datasets(folder: Path, run: Mapping[str, Any]) -> list[Dataset]:
         if run["data"][f"{split}.arrow"] != report[split]["sha256"]:
             raise UserError(
                 f"{folder}: the run was trained on other data than {encoded} holds now; "
-                "train the run anew"
+                "train the run again"
             )
     return [
         Dataset(
