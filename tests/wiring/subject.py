@@ -499,9 +499,9 @@ def decode(config: Decoding, *, run: Path, encoded: Path, split: str, out: Path)
     return out.read_text(encoding="utf-8").split("\n")[:-1]
 
 
-def translator(run: Path, encoded: Path, width: int | None) -> Any:
+def translator(run: Path, width: int | None) -> Any:
     """Open a finished run to translate raw text."""
-    return open_translator(run, encoded=encoded, beam=width, threads=1)
+    return open_translator(run, beam=width, threads=1)
 
 
 def searching(translator: Any, **keys: Any) -> Any:
@@ -512,7 +512,7 @@ def searching(translator: Any, **keys: Any) -> Any:
 def examples(runs: list[Path], decoding: Path, encoded: Path, out: Path) -> list[dict[str, Any]]:
     """Translate some sentences of the test set with each run; return what is written."""
     write_examples(runs, decoding=decoding, encoded=encoded, threads=1, out=out)
-    found: list[dict[str, Any]] = json.loads(out.read_text(encoding="utf-8"))
+    found: list[dict[str, Any]] = json.loads(out.read_text(encoding="utf-8"))["examples"]
     return found
 
 
@@ -539,6 +539,8 @@ def limits(experiment: Experiment) -> dict[str, tuple[int, int, int]]:
 # --------------------------------------------------------------------------------- evaluation
 
 SCORED = ("valid.greedy", "test.greedy", "test.beam")
+DATA = {"train.arrow": "ab", "valid.arrow": "cd"}
+"""Checksums of what a finished run was trained on."""
 
 
 def evaluate(
@@ -566,7 +568,10 @@ def finished_run(
     """
     folder = results / "runs" / run.system / f"seed{run.seed}"
     write_run_config(run, folder)
-    write_json(folder / "run.json", {"run_key": run.fingerprint()})
+    about = {"run_key": run.fingerprint(), "data": DATA, "best": {"epoch": 1}}
+    write_json(folder / "run.json", about)
+    record = {"epoch": 1, "metrics": {"valid_nll_per_token": 2.0 + run.seed / 8}}
+    write_lines(folder / "metrics.jsonl", [json.dumps(record)])
     for name in SCORED:
         split = name.split(".")[0]
         paths = {
@@ -616,7 +621,7 @@ def write_training(
     folder: Path, run: RunConfig, about: dict[str, Any], records: list[dict[str, Any]]
 ) -> None:
     """Write what a training says of itself."""
-    write_json(folder / "run.json", {"run_key": run.fingerprint(), **about})
+    write_json(folder / "run.json", {"run_key": run.fingerprint(), "data": DATA, **about})
     write_lines(folder / "metrics.jsonl", [json.dumps(record) for record in records])
 
 

@@ -41,7 +41,9 @@ def test_every_key_of_a_run(file: str, system: str) -> None:
     holds(run.objective, {key: options[key] for key in options if key != "other"})
     if "other" in options:
         holds(run.objective.other, options["other"])
-    holds(run.training, training_of(values, system))
+    recipe = training_of(values, system)
+    assert recipe.pop("device") == run.training.device  # where it is trained is no part of a run
+    holds(run.training, recipe)
     holds(run.model, MODEL | values.get("model", {}))
     preparation = PREPARATION | values.get("preparation", {})
     holds(run.data.preparation, preparation | {"vocabulary": vocabulary_of(values)})

@@ -267,12 +267,14 @@ def test_slices_are_a_function_of_seed_and_index() -> None:
 
 @pytest.mark.parametrize(("seed", "slices", "k"), [(1, 2, 1), (5, 3, 2)])
 def test_a_file_holds_its_slices_in_order(text: Path, seed: int, slices: int, k: int) -> None:
-    table = encoded(text, {"kind": "words", "target_size": 3})
-    made = subject.experiment(
-        experiment_with(
-            {"a": {"objective": "raml", "proposal": {"reward": "gleu"}}},
-            proposal={"slices": slices, "candidates": k, "reward": "bleu"},
-        )
+    values = experiment_with(
+        {"a": {"objective": "raml", "proposal": {"reward": "gleu"}}},
+        proposal={"slices": slices, "candidates": k, "reward": "bleu"},
+        preparation={"vocabulary": {"kind": "words", "target_size": 3}},
+    )
+    table, made = (
+        subject.encode(values, text, text.parent / "encoded"),
+        subject.experiment(values),
     )
     found = subject.augment(
         made.augment_config("a", seed), text.parent / "encoded", text.parent / "candidates.arrow"

@@ -254,7 +254,7 @@ def test_unknown_words_can_be_kept(results: Path, tmp_path: Path) -> None:
     lines = subject.decode(config, run=run, encoded=encoded, split="test", out=tmp_path / "lines")
     assert lines == translated(results, "still", "test", beam=1, max_length=7, replaced=False)
     assert any("<unk>" in line for line in lines)
-    made = subject.translator(run, encoded, 1)
+    made = subject.translator(run, 1)
     kept = subject.searching(made, replace_unknown=False).translate(text("test")[0])
     assert [one.tokens for one in kept] == lines
 
@@ -267,7 +267,7 @@ def test_translating_raw_text(results: Path, width: int | None) -> None:
         keys["beam"] = width
     if width == 1:
         del keys["length_penalty"]
-    made = subject.translator(results / "runs/ml/seed1", results / "data/encoded", width)
+    made = subject.translator(results / "runs/ml/seed1", width)
     search = {"beam": 3, "max_length": 7, "batch_size": 9, "length_penalty": 0.0} | keys
     assert search.items() <= made.decoding.model_dump().items()
     found = made.translate(text("test")[0])
@@ -309,7 +309,7 @@ def test_translating_with_subwords(tmp_path: Path) -> None:
         ]
         wanted.append(" ".join(pieces).replace("@@ ", "").removesuffix("@@"))
     assert any("@@" in line for line in segmented)
-    translations = subject.translator(out, encoded, None).translate(text("test")[0])
+    translations = subject.translator(out, None).translate(text("test")[0])
     assert [one.source_tokens for one in translations] == segmented
     assert [one.tokens for one in translations] == wanted
     assert len(set(wanted)) > 2
@@ -320,7 +320,7 @@ def test_translating_with_subwords(tmp_path: Path) -> None:
 
 def test_long_lines_are_cut(results: Path) -> None:
     """A line of 1,001 words is translated as its first 1,000."""
-    made = subject.translator(results / "runs/ml/seed1", results / "data/encoded", 1)
+    made = subject.translator(results / "runs/ml/seed1", 1)
     words = [f"s{i % 12}" for i in range(1_001)]
     whole, cut = made.translate([" ".join(words[:1_000]), " ".join(words)])
     assert (whole.cut, cut.cut) == (False, True)
