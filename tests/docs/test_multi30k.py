@@ -13,9 +13,12 @@ from pages import Cells, tables
 from scipy.stats import ttest_ind
 
 from alpha_dimt.comparisons import write_significance
+from alpha_dimt.comparisons.text import p_text
 from alpha_dimt.config import Experiment, RunConfig, load
 from alpha_dimt.data.tokenise import tokenise
 from alpha_dimt.evaluation.bleu import multi_bleu
+from alpha_dimt.evaluation.report import statistics_of
+from alpha_dimt.evaluation.significance import compare, resample
 from alpha_dimt.files import read_json, read_lines, sha256, write_lines
 from alpha_dimt.report.page import write_report
 from alpha_dimt.table_formats import read_tables
@@ -410,15 +413,7 @@ def test_the_page_about_tests_has_the_figures_of_multi30k() -> None:
     assert f"ended early, for {share['multi30k-bpe']} (" in flat
 
 
-OLD_ORDER = "e529c8e2d77b"
-"""The code by which fixed batches went from short to long in every epoch."""
-
-
 def test_fixed_batches_beside_the_default(page: str) -> None:
-    about = read_json(RESULTS / "multi30k-quirks/runs/fixed-batches/seed1/run.json")
-    if about["code_version"].endswith(OLD_ORDER):
-        assert "are still those of the old order" in page
-        pytest.skip("the trainings with fixed batches that are kept are still of the old order")
     systems = ("fixed-batches", "reference", "default")
     fixed, whole, default = (
         [scored("multi30k-quirks", system, 1, name) for name in ("test.greedy", "test.beam")]
@@ -442,3 +437,36 @@ def test_fixed_batches_beside_the_default(page: str) -> None:
         f"{greedy[1]:.2f}, `default` {greedy[2]:.2f}), {beam[0]:.2f} with beam 10 "
         f"({beam[1]:.2f} and {beam[2]:.2f})"
     ) in flat
+
+
+def test_the_authors_beam_rule_beside_the_default(page: str, tmp_path: Path) -> None:
+    test = reference(tmp_path / "test.en")
+    text = section(page, "The authors' quirks, one at a time")
+    [shown] = tables(text, "Run")
+    made = []
+    for system in ("fixed-batches", "reference"):
+        folder = RESULTS / "multi30k-quirks"
+        files = [
+            folder / f"runs/{system}/seed1/hypotheses/test.beam.txt",
+            folder / f"extended/{system}.test.beam.txt",
+        ]
+        found = compare(*resample([statistics_of(file, test) for file in files]))
+        kept, extended = (
+            multi_bleu(read_lines(file), read_lines(test)).brevity_penalty for file in files
+        )
+        report = read_json(folder / f"extended/{system}.test.beam.json")
+        assert report["hypotheses"]["sha256"] == sha256(files[1])
+        assert report["scores"]["multi_bleu"]["value"] == pytest.approx(found.scores[1])
+        made.append(
+            {
+                "Run": system,
+                "kept": f"{found.scores[0]:.2f}",
+                "extended": f"{found.scores[1]:.2f}",
+                "Difference": f"{found.value:+.2f}",
+                "95 % interval": f"{found.low:+.2f} to {found.high:+.2f}",
+                "p (randomisation)": p_text(found.p_randomisation),
+                "BP kept": f"{kept:.3f}",
+                "BP extended": f"{extended:.3f}",
+            }
+        )
+    assert shown == made
