@@ -103,14 +103,14 @@ def read_tables(path: Path, made_from: MadeFrom | None = None) -> list[Table]:
 
     Args:
         path: the file.
-        made_from: what the tables must be made from; None: anything.
+        made_from: what the tables must be made from, in any order; None: anything.
 
     Raises:
         UserError: there is no such file, it is something else, or it is made from other runs.
     """
     plain = read_json(path)
     try:
-        if made_from is not None and plain["made_from"] != list(map(list, made_from)):
+        if made_from is not None and sorted(plain["made_from"]) != sorted(map(list, made_from)):
             raise UserError(
                 f"{path}: this table was made from other runs or other scores than those given; "
                 "make it again from these"

@@ -42,7 +42,7 @@ def test_an_example_works(results, name: str):
     if "--out" in words:
         out = results / words[words.index("--out") + 1]
         assert any(out.parent.glob(f"{out.name}*"))
-    else:
+    elif name != "check-tracking":  # says what is wrong, and nothing else
         assert result.stdout
 
 

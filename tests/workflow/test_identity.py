@@ -27,11 +27,11 @@ def copied(finished: Workflow, tmp_path: Path) -> Workflow:
     return Workflow(finished.repository, tmp_path, config)
 
 
-def changed(workflow: Workflow, **values: Any) -> None:
+def changed(workflow: Workflow, **values: dict[str, Any]) -> None:
     """Give a configuration other values for some sections."""
     config = yaml.safe_load(workflow.config.read_text(encoding="utf-8"))
     for section, keys in values.items():
-        config[section] = {**config[section], **keys} if isinstance(keys, dict) else keys
+        config[section] = config.get(section, {}) | keys
     workflow.config.write_text(yaml.safe_dump(config, sort_keys=False), encoding="utf-8")
 
 

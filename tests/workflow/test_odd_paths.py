@@ -29,7 +29,7 @@ def test_names_that_snakemake_or_bash_would_read_otherwise(make_workflow, name: 
     raw = (workflow.folder / RAW).read_text(encoding="utf-8")
     assert raw.split("\n")[:2] == ["Satz 0", "Satz 1"]
     made_with = json.loads((workflow.folder / "results/mine/data/config.json").read_text())
-    assert made_with["corpus"]["train"] == table
+    assert made_with["corpus"]["train"]["tsv"] == name
     assert workflow.planned(RAW) == {}
 
     (workflow.folder / name).write_text(LINES + "noch einer\tone more\n", encoding="utf-8")
