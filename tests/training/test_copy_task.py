@@ -1,16 +1,18 @@
 """Small trainings, end to end through the functions that the command line calls."""
 
+import shutil
 from pathlib import Path
 
 import pytest
 from copy_task import experiment, records, train, write_corpus
+from prepared import note_encoded
 
 from alpha_dimt.data.augment import augment_corpus
 from alpha_dimt.data.encoded import read_pairs
 from alpha_dimt.decoding import decode_split
 from alpha_dimt.errors import UserError
 from alpha_dimt.evaluation.bleu import multi_bleu
-from alpha_dimt.files import read_json, read_lines, write_json
+from alpha_dimt.files import read_json, read_lines, write_json, write_lines
 from alpha_dimt.training.run import train_run
 
 
@@ -58,6 +60,23 @@ def test_weights_of_another_run_are_refused(encoded: Path, tmp_path: Path) -> No
     with pytest.raises(UserError, match="belong to run"):
         decode_split(
             config.decoding, run=run, encoded=encoded, split="test", out=tmp_path / "o", threads=1
+        )
+    assert not (tmp_path / "o").exists()
+
+
+def test_only_a_corpus_of_the_runs_own_vocabularies_is_translated(
+    encoded: Path, tmp_path: Path
+) -> None:
+    config = experiment(max_epochs=1)
+    run = train(encoded, tmp_path, config, "ml")
+    # The same words, but a last one that no sentence has: every id is as it was.
+    other = shutil.copytree(encoded, tmp_path / "other")
+    words = read_lines(other / "vocab.en.txt")
+    write_lines(other / "vocab.en.txt", [*words, "more"])
+    note_encoded(other, config.data_config())
+    with pytest.raises(UserError, match=r"other: its en vocabulary is not that of .*/ml"):
+        decode_split(
+            config.decoding, run=run, encoded=other, split="test", out=tmp_path / "o", threads=1
         )
     assert not (tmp_path / "o").exists()
 

@@ -13,7 +13,7 @@ from small_disk import SmallDisk
 
 from alpha_dimt.config import Experiment, RunConfig, parse
 from alpha_dimt.errors import UserError
-from alpha_dimt.files import write_json, write_lines
+from alpha_dimt.files import sha256, write_json, write_lines
 from alpha_dimt.tracking.parents import epoch_means, final_means
 from alpha_dimt.tracking.records import (
     LARGEST_WEIGHTS,
@@ -468,6 +468,39 @@ def test_translations_stand_side_by_side(tmp_path: Path) -> None:
         "columns": ["source", "hypothesis", "reference"],
         "data": [["A de.", "a's b.", "A en."], ["B\u2028 de!", "", "B\u2028 en!"]],
     }
+
+
+@pytest.mark.parametrize("changed", ["translations", "reference", "weights"])
+def test_only_what_was_scored_is_logged(tmp_path: Path, changed: str) -> None:
+    run = make_run(tmp_path, "ml", 1)
+    raw = tmp_path / "data/text/test.raw.en"
+    about = json.loads((run / "run.json").read_text())
+    write_json(run / "run.json", about | {"files": {"weights": "new"}})
+    for path in (run / "scores").glob("*.json"):
+        found = sha256(run / f"hypotheses/{path.stem}.txt")
+        report = json.loads(path.read_text()) | {
+            "hypotheses": {"sha256": found},
+            "references": {"raw": {"sha256": sha256(raw)}},
+            "translated": {
+                "run_key": about["run_key"],
+                "weights": "new",
+                "decoding": {},
+                "hypotheses": found,
+            },
+        }
+        write_json(path, report)
+    read_run_record(run, None)
+    if changed == "translations":
+        write_lines(run / "hypotheses/test.greedy.txt", ["c d", "a b"])
+        message = r"test\.greedy\.txt: this is not the file that .*test\.greedy\.json was made from"
+    elif changed == "reference":
+        write_lines(raw, ["another", "text"])
+        message = r"test\.raw\.en: this is not the file that .* was made from"
+    else:
+        write_json(run / "run.json", about | {"files": {"weights": "newer"}})
+        message = "not of translations by this run as it is now"
+    with pytest.raises(UserError, match=message):
+        read_run_record(run, None)
 
 
 def test_large_weights_are_not_logged_as_a_model(tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ import pytest
 
 from alpha_dimt.errors import UserError
 from alpha_dimt.evaluation.report import evaluate_file, print_scores
-from alpha_dimt.files import write_lines
+from alpha_dimt.files import sha256, write_json, write_lines
 
 LINES = ["a b c d e", "f g h\u2028i j"]
 
@@ -164,3 +164,22 @@ def test_real_files_by_the_command_line(capsys: pytest.CaptureFixture[str]) -> N
     document = json.loads(capsys.readouterr().out)
     values = [round(entry["multi_bleu"]["value"], 2) for entry in document["hypotheses"]]
     assert values == [28.26, 28.49]
+
+
+def test_scores_say_what_made_the_translations(reference: Path, tmp_path: Path) -> None:
+    hypotheses, out = tmp_path / "test.beam.txt", tmp_path / "scores.json"
+    write_lines(hypotheses, LINES)
+    options = {"tokenised": reference, "raw": reference, "language": "en", "lowercase": True}
+    evaluate_file(hypotheses, out=out, **options)  # type: ignore[arg-type]
+    assert json.loads(out.read_text())["translated"] is None, "text that was not decoded here"
+    record = {"run_key": "a", "weights": "b", "hypotheses": sha256(hypotheses)}
+    write_json(tmp_path / "test.beam.json", record)
+    evaluate_file(hypotheses, out=out, **options)  # type: ignore[arg-type]
+    assert json.loads(out.read_text())["translated"] == record
+    out.unlink()
+    write_lines(hypotheses, LINES[::-1])
+    with pytest.raises(
+        UserError, match=r"test\.beam\.txt: this is not the text that"
+    ):
+        evaluate_file(hypotheses, out=out, **options)  # type: ignore[arg-type]
+    assert not out.exists()

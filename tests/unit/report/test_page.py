@@ -169,6 +169,30 @@ def test_files_of_something_else(results: Path, name: str, content: object, mess
     assert not (results / "report").exists()
 
 
+def test_examples_of_other_weights_are_refused(results: Path) -> None:
+    runs = make_study(results)
+    about = json.loads((runs[0] / "run.json").read_text(encoding="utf-8"))
+    write_json(runs[0] / "run.json", about | {"files": {"weights": "new"}})
+    for path in (runs[0] / "scores").glob("*.json"):
+        report = json.loads(path.read_text(encoding="utf-8"))
+        made = {
+            "run_key": about["run_key"],
+            "weights": "new",
+            "decoding": json.loads((results / "decoding/beam.json").read_text(encoding="utf-8")),
+            "hypotheses": report["hypotheses"]["sha256"],
+        }
+        write_json(path, report | {"translated": made})
+    alone = [runs[0]]
+    make_tables(results, alone)
+    document = {"made_from": [["ml/seed1", "new"]], "examples": [EXAMPLE]}
+    write_json(results / "examples.json", document)
+    written(results, alone, results / "examples.json")
+    for made_from in (["ml/seed1", "old"], ["raml/seed1", "new"]):
+        write_json(results / "examples.json", document | {"made_from": [made_from]})
+        with pytest.raises(UserError, match=r"examples\.json: its translations by .* are not of"):
+            written(results, alone, results / "examples.json")
+
+
 def test_no_epoch_no_report(results: Path) -> None:
     run = make_run(results, "ml", 1, 40.0)
     (run / "metrics.jsonl").write_text("", encoding="utf-8")
