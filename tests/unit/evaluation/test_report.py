@@ -178,8 +178,6 @@ def test_scores_say_what_made_the_translations(reference: Path, tmp_path: Path) 
     assert json.loads(out.read_text())["translated"] == record
     out.unlink()
     write_lines(hypotheses, LINES[::-1])
-    with pytest.raises(
-        UserError, match=r"test\.beam\.txt: this is not the text that"
-    ):
+    with pytest.raises(UserError, match=r"test\.beam\.txt: this is not the text that"):
         evaluate_file(hypotheses, out=out, **options)  # type: ignore[arg-type]
     assert not out.exists()
