@@ -68,7 +68,8 @@ def command() -> list[str]:
 
 def environment() -> dict[str, str]:
     # Without the settings of the `make` and of the tests that this one runs in.
-    inherited = {k: v for k, v in os.environ.items() if k not in ("MAKEFLAGS", "PYTHONPATH")}
+    others = {"MAKEFLAGS", "MAKELEVEL", "MFLAGS", "PYTHONPATH", "VENV"}
+    inherited = {key: value for key, value in os.environ.items() if key not in others}
     return {**inherited, "PIP_NO_INDEX": "1", "PIP_DISABLE_PIP_VERSION_CHECK": "1"}
 
 
