@@ -10,12 +10,13 @@ import pyarrow as pa
 from alpha_dimt.config import AugmentConfig, Proposal, needs_blocks
 from alpha_dimt.data.encoded import CONFIG, REFERENCES, read_pairs
 from alpha_dimt.data.manifest import check_prepared
+from alpha_dimt.errors import UserError
 from alpha_dimt.files import atomic_path, sha256
 from alpha_dimt.progress import bar
 from alpha_dimt.proposals import Block, Edits, Words, build, frame
 from alpha_dimt.ragged import Ragged
 from alpha_dimt.rewards import reward_of_edits
-from alpha_dimt.vocab import Vocab
+from alpha_dimt.vocab import SPECIALS, Vocab
 
 _COLUMNS = pa.schema(
     {
@@ -96,12 +97,19 @@ def augment_corpus(config: AugmentConfig, *, encoded: Path, out: Path) -> None:
     """Write an Arrow file with one record batch a slice.
 
     Raises:
-        UserError: the encoded corpus is not the one that the configuration describes.
+        UserError: the encoded corpus is not the one that the configuration describes, or its target
+            vocabulary has no word that could take the place of another.
     """
     train = encoded / "train.arrow"
     check_prepared(encoded, config.data, {train.name: sha256(train)})
     targets = read_pairs(encoded, "train").target
-    words = len(Vocab.load(encoded / f"vocab.{config.data.corpus.target}.txt"))
+    vocab = encoded / f"vocab.{config.data.corpus.target}.txt"
+    words = len(Vocab.load(vocab))
+    if words < len(SPECIALS) + 2:
+        raise UserError(
+            f"{vocab}: a proposal replaces words by others, but this vocabulary has one; lower "
+            "preparation.vocabulary.min_frequency or give more text"
+        )
     slices = config.proposal.slices
     with bar(slices, "drawing candidates", "slices") as shown:
 

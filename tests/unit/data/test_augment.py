@@ -11,9 +11,10 @@ from alpha_dimt.config import Proposal
 from alpha_dimt.data.augment import augment_corpus, draw_slice
 from alpha_dimt.data.batching import candidate_batch
 from alpha_dimt.data.encoded import AugmentedCorpus, read_pairs
+from alpha_dimt.errors import UserError
 from alpha_dimt.ragged import Ragged
 from alpha_dimt.rewards import reward
-from alpha_dimt.vocab import UNK
+from alpha_dimt.vocab import UNK, Vocab
 
 TARGETS = Ragged.from_rows(
     [
@@ -88,6 +89,15 @@ def test_what_is_written_is_read_back(tmp_path: Path, name: str) -> None:
     assert batch.reference.ravel().tolist() == same
     assert len(set(batch.target_lengths - references.lengths)) > 2
     assert np.isfinite(batch.log_q0).all()
+
+
+def test_one_word_cannot_be_replaced_by_another(tmp_path: Path) -> None:
+    config = experiment().augment_config("raml", 1)
+    encoded = write_corpus(tmp_path / "encoded", train=5)
+    Vocab(["a"]).save(encoded / "vocab.en.txt")
+    with pytest.raises(UserError, match=r"vocab\.en\.txt: a proposal replaces words by others"):
+        augment_corpus(config, encoded=encoded, out=tmp_path / "seed1.arrow")
+    assert not (tmp_path / "seed1.arrow").exists()
 
 
 def test_the_reference_can_be_the_first_candidate() -> None:
