@@ -1,4 +1,4 @@
-"""What was meant: the key or value that is most like one that is unknown."""
+"""Suggest the known key or value that is most like an unknown one."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from difflib import get_close_matches
