@@ -180,8 +180,8 @@ def translate_pairs(
     ]
 
 
-def read_split(encoded: Path, split: str, trained: Trained, run: Path) -> Pairs:
-    """Read a split that a run can translate.
+def read_split(encoded: Path, split: str, trained: Trained, run: Path) -> tuple[Pairs, str]:
+    """Return a split that a run can translate, and the SHA-256 of its file.
 
     Args:
         encoded: folder of the corpus.
@@ -194,12 +194,12 @@ def read_split(encoded: Path, split: str, trained: Trained, run: Path) -> Pairs:
     """
     path, corpus = encoded / f"{split}.arrow", trained.config.data.corpus
     report = read_report(encoded, "encode")
-    pairs = read_pairs(encoded, split)
-    check_splits(encoded, report, {path.name: sha256(path)})
+    pairs, found = read_pairs(encoded, split), sha256(path)
+    check_splits(encoded, report, {path.name: found})
     sums = {corpus.source: trained.sums["source"], corpus.target: trained.sums["target"]}
     check_vocabularies(encoded, report, sums, run)
     pairs.check_vocabularies(path, source=trained.source, target=trained.target)
-    return pairs
+    return pairs, found
 
 
 def decode_split(
@@ -222,7 +222,7 @@ def decode_split(
     use_threads(threads)
     run_config = load(RunConfig, run / "config.json")
     trained = load_trained(run_config, model_files(run_config, run), device)
-    pairs = read_split(encoded, split, trained, run)
+    pairs, split_sum = read_split(encoded, split, trained, run)
     with bar(len(pairs), f"decoding {split}", "sentences") as shown:
         lines = translate_pairs(
             trained.model,
@@ -240,7 +240,7 @@ def decode_split(
             "run_key": run_config.fingerprint(),
             "weights": trained.sums["weights"],
             "decoding": config.model_dump(mode="json"),
-            "split": sha256(encoded / f"{split}.arrow"),
+            "split": split_sum,
             "hypotheses": sha256(out),
         },
     )
