@@ -1,4 +1,5 @@
 from collections.abc import Iterator
+from pathlib import Path
 
 import one_node
 import pytest
@@ -6,7 +7,7 @@ import pytest
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
-        if item.path.parent == one_node.HERE:
+        if item.path.parent == Path(__file__).parent:
             item.add_marker(pytest.mark.slurm)
             item.add_marker(pytest.mark.slow)
 

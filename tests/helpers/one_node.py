@@ -18,7 +18,6 @@ from pathlib import Path
 MARK = "# Made by tests/cluster; gone when they end.\n"
 CONFIGURATION = Path("/etc/slurm")
 PROGRAMS = ("munged", "slurmctld", "slurmd", "sbatch", "squeue", "setpriv")
-HERE = Path(__file__).parent
 GPUS = 2
 NULL_DEVICE = os.makedev(1, 3)
 
