@@ -12,7 +12,7 @@ import matplotlib as mpl
 import matplotlib.pyplot as plt
 
 HERE = Path(__file__).resolve().parent
-sys.path.insert(0, str(HERE.parents[1] / "tests" / "properties"))
+sys.path.insert(0, str(HERE.parents[1] / "tests" / "helpers"))
 
 from estimator import Moments, every_q0, moments, on_policy_bias  # noqa: E402
 from exact import Exact  # noqa: E402

@@ -15,7 +15,7 @@ import yaml
 from copy_task import experiment, write_corpus
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
-from test_tracking import make_run
+from tracked_runs import make_run
 
 from alpha_dimt.config import DataConfig, Experiment, FilesCorpus, RunConfig, load, load_all
 from alpha_dimt.data import iwslt14

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from scipy import stats
-from test_tables import edit, make_run
+from scored_runs import edit, make_run
 
 from alpha_dimt.compare import find, in_words, json_text, open_side, print_comparison
 from alpha_dimt.comparisons import write_significance

@@ -8,6 +8,7 @@ import pytest
 import yaml
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
+from requirement_names import by_name
 
 
 @pytest.fixture(scope="module")
@@ -20,11 +21,6 @@ def lock(repository: Path) -> dict[str, str]:
     lines = (repository / "requirements.lock").read_text(encoding="utf-8").splitlines()
     pins = [line.split("==") for line in lines if not line.startswith("#")]
     return {canonicalize_name(name): version for name, version in pins}
-
-
-def by_name(texts: list[str]) -> dict[str, Requirement]:
-    requirements = [Requirement(text) for text in texts]
-    return {canonicalize_name(requirement.name): requirement for requirement in requirements}
 
 
 def test_conda_and_pip_ask_for_the_same(repository: Path, project: dict):

@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
-from test_environment import by_name
-from test_translate import make_run
+from requirement_names import by_name
+from translating_run import make_run
 
 from alpha_dimt.config import RunConfig, load
 from alpha_dimt.layout import model_files

@@ -19,6 +19,7 @@ from typing import Any
 
 import pytest
 from small_disk import SmallDisk
+from tracked_runs import make_run
 
 from alpha_dimt.errors import UserError
 from alpha_dimt.tracking.ready import check_tracking
@@ -116,8 +117,6 @@ def test_another_applications_database_is_left_alone(project: Path):
 
 
 def track_one(project: Path) -> None:
-    from test_tracking import make_run
-
     run = make_run(project / "results/toy", "ml", 1)
     track_runs([run], uri=f"sqlite:///{DATABASE}", experiment="toy", receipt=RECEIPT)
 

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from test_tracking import EPOCHS, START, make_run
+from tracked_runs import EPOCHS, START, make_run
 
 from alpha_dimt.errors import UserError
 from alpha_dimt.tracking.store import create_database

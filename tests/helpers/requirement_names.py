@@ -1,0 +1,9 @@
+"""What packages a list of requirements names."""
+
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+
+
+def by_name(texts: list[str]) -> dict[str, Requirement]:
+    requirements = [Requirement(text) for text in texts]
+    return {canonicalize_name(requirement.name): requirement for requirement in requirements}
