@@ -11,10 +11,10 @@ from pathlib import Path
 
 import numpy as np
 
+from alpha_dimt.core.ragged import Ints, Ragged
+from alpha_dimt.core.vocabulary import SPECIALS
 from alpha_dimt.data.batching import deal, reference_batch
 from alpha_dimt.data.encoded import Pairs
-from alpha_dimt.ragged import Ints, Ragged
-from alpha_dimt.vocab import SPECIALS
 from benchmarks.sizes import Sizes
 
 LONGEST = 50

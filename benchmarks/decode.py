@@ -12,9 +12,9 @@ from functools import partial
 import torch
 
 from alpha_dimt.config import Decoding
-from alpha_dimt.decoding import search_all
-from alpha_dimt.ragged import Ragged
-from alpha_dimt.vocab import EOS
+from alpha_dimt.core.ragged import Ragged
+from alpha_dimt.core.vocabulary import EOS
+from alpha_dimt.inference.decode import search_all
 from benchmarks.corpus import sources
 from benchmarks.serve import serve
 from benchmarks.sizes import Sizes

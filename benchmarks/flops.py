@@ -15,8 +15,8 @@ operations forward. Gates, softmax, clipping and the optimiser are left out.
 
 from collections.abc import Sequence
 
+from alpha_dimt.core.ragged import Ints
 from alpha_dimt.data.encoded import Pairs
-from alpha_dimt.ragged import Ints
 from benchmarks.sizes import Sizes
 
 

@@ -20,13 +20,13 @@ import torch
 
 from alpha_dimt.config import Experiment, load
 from alpha_dimt.data.encoded import AugmentedCorpus, read_pairs
-from alpha_dimt.decoding import load_trained
-from alpha_dimt.layout import model_files
-from alpha_dimt.runtime import choose_device, machine, use_threads
+from alpha_dimt.inference.decode import load_trained
+from alpha_dimt.machine.device import choose_device, machine, use_threads
+from alpha_dimt.runs.paths import model_files
+from alpha_dimt.training.learning_rate import DevDecay
 from alpha_dimt.training.loop import Task, train_epoch
 from alpha_dimt.training.methods import method
 from alpha_dimt.training.run import choose_sampler, epoch_batches
-from alpha_dimt.training.schedule import DevDecay
 from alpha_dimt.training.state import State
 
 START = "ml"

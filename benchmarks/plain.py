@@ -1,8 +1,8 @@
 """The honest baseline: the same model in plain PyTorch modules, as a person writes it.
 
-The parameters have the names of `alpha_dimt.model.seq2seq.Seq2Seq`, so one can be loaded into the
-other; a test holds the losses equal. Nothing is done about allocators, lengths or types beyond what
-tutorials do.
+The parameters have the names of `alpha_dimt.models.attention_rnn.fused.Seq2Seq`, so one can be
+loaded into the other; a test holds the losses equal. Nothing is done about allocators, lengths or
+types beyond what tutorials do.
 
 Shapes: B sentences, S source steps, T target steps, H units, V words.
 """

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from alpha_dimt.files import write_json, write_text
+from alpha_dimt.core.files import write_json, write_text
 from benchmarks.contenders import Measured
 from benchmarks.corpus import real_lengths
 from benchmarks.scaling import Point

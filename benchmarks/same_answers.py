@@ -20,10 +20,10 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from alpha_dimt.config import RunConfig, load
-from alpha_dimt.evaluation.seeds import compare_pairs
-from alpha_dimt.files import read_json_lines, write_json
-from alpha_dimt.model.seq2seq import Encoded, Seq2Seq
-from alpha_dimt.tables import formatted, formatted_interval
+from alpha_dimt.core.files import read_json_lines, write_json
+from alpha_dimt.evaluation.across_seeds import compare_pairs
+from alpha_dimt.models.attention_rnn.fused import Encoded, Seq2Seq
+from alpha_dimt.tables.table1 import formatted, formatted_interval
 from alpha_dimt.training import run as training
 
 METRICS = {"valid_bleu_greedy": "dev BLEU", "valid_nll_per_token": "dev NLL a token"}

@@ -7,7 +7,7 @@ from typing import Any
 
 import matplotlib as mpl
 
-from alpha_dimt.files import atomic_path
+from alpha_dimt.core.files import atomic_path
 from benchmarks.contenders import Contender, take_turns
 from benchmarks.sizes import Axis, Sizes
 

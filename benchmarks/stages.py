@@ -6,11 +6,11 @@ import sys
 from pathlib import Path
 
 from alpha_dimt import config as c
-from alpha_dimt.data.augment import augment_corpus, draw_slice
-from alpha_dimt.data.encode import encode_corpus
+from alpha_dimt.core.files import write_lines
+from alpha_dimt.core.ragged import Ragged
+from alpha_dimt.data.build_encoded import encode_corpus
+from alpha_dimt.data.draw_candidates import augment_corpus, draw_slice
 from alpha_dimt.data.subword import learn_codes, segment
-from alpha_dimt.files import write_lines
-from alpha_dimt.ragged import Ragged
 from benchmarks.corpus import sentence_pairs
 from benchmarks.serve import serve
 from benchmarks.sizes import Sizes

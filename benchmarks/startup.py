@@ -9,7 +9,7 @@ COMMANDS = {
     "python_startup_s": ["-c", "pass"],
     "import_s": ["-c", "import alpha_dimt"],
     "cli_startup_s": ["-m", "alpha_dimt", "--help"],
-    "table_startup_s": ["-c", "import alpha_dimt.cli, alpha_dimt.config, alpha_dimt.tables"],
+    "table_startup_s": ["-c", "import alpha_dimt.cli, alpha_dimt.config, alpha_dimt.tables.table1"],
 }
 """Nothing; the package; the help text; what `alpha-dimt table` loads before it reads a run."""
 

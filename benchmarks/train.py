@@ -20,15 +20,15 @@ from alpha_dimt.config import (
     ToyCorpus,
     Training,
 )
-from alpha_dimt.data.augment import draw_slice, write_slices
 from alpha_dimt.data.batching import Batch, candidate_batch, reference_batch
+from alpha_dimt.data.draw_candidates import draw_slice, write_slices
 from alpha_dimt.data.encoded import AugmentedCorpus, Candidates, Pairs
-from alpha_dimt.model.seq2seq import Seq2Seq
-from alpha_dimt.runtime import choose_device, choose_dtype, machine, use_threads
+from alpha_dimt.machine.device import choose_device, choose_dtype, machine, use_threads
+from alpha_dimt.models.attention_rnn.fused import Seq2Seq
 from alpha_dimt.training.candidates import score
+from alpha_dimt.training.learning_rate import DevDecay
 from alpha_dimt.training.loop import Task, train_epoch
 from alpha_dimt.training.methods import method
-from alpha_dimt.training.schedule import DevDecay
 from alpha_dimt.training.state import State
 from benchmarks.corpus import sample_of_batches, sentence_pairs
 from benchmarks.serve import serve

@@ -27,17 +27,17 @@ import numpy.typing as npt
 import torch
 
 from alpha_dimt.config import Alpha, RunConfig, load
+from alpha_dimt.core.errors import UserError
+from alpha_dimt.core.vocabulary import Vocab
 from alpha_dimt.data.batching import candidate_batch, deal, reference_batch, side_by_side
 from alpha_dimt.data.encoded import Candidates, Pairs, read_pairs
-from alpha_dimt.errors import UserError
-from alpha_dimt.model.seq2seq import Seq2Seq
-from alpha_dimt.model.weights import fill
+from alpha_dimt.machine.device import choose_device, choose_dtype, use_threads
+from alpha_dimt.models.attention_rnn.fused import Seq2Seq
+from alpha_dimt.models.weights import fill
 from alpha_dimt.objectives import model_term
 from alpha_dimt.proposals import Words, build
 from alpha_dimt.rewards import reward_of_edits
-from alpha_dimt.runtime import choose_device, choose_dtype, use_threads
 from alpha_dimt.training.candidates import score
-from alpha_dimt.vocab import Vocab
 
 ALPHAS = (0.3, 0.5, 0.7)
 BATCHES = 100

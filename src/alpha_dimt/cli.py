@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import click
 
 from alpha_dimt import __version__
-from alpha_dimt.errors import Stopped, UserError
+from alpha_dimt.core.errors import Stopped, UserError
 
 if TYPE_CHECKING:
     from alpha_dimt.config import Device
@@ -184,7 +184,7 @@ def tokenise(config: Path, raw: Path, out: Path) -> None:
 def encode(config: Path, text: Path, out: Path) -> None:
     """Build vocabularies (or learn BPE) and encode every split as Arrow."""
     from alpha_dimt.config import DataConfig, load
-    from alpha_dimt.data.encode import encode_corpus
+    from alpha_dimt.data.build_encoded import encode_corpus
 
     encode_corpus(load(DataConfig, config), text=text, out=out)
 
@@ -196,7 +196,7 @@ def encode(config: Path, text: Path, out: Path) -> None:
 def augment(config: Path, encoded: Path, out: Path) -> None:
     """Draw candidates from the proposal, with reward and log q0."""
     from alpha_dimt.config import AugmentConfig, load
-    from alpha_dimt.data.augment import augment_corpus
+    from alpha_dimt.data.draw_candidates import augment_corpus
 
     augment_corpus(load(AugmentConfig, config), encoded=encoded, out=out)
 
@@ -233,7 +233,7 @@ def train(
     SIGTERM and SIGUSR1 stop it after the update that it is at, with exit code 75; nothing is lost.
     """
     from alpha_dimt.config import RunConfig, load
-    from alpha_dimt.devices import lease
+    from alpha_dimt.machine.gpu_lease import lease
     from alpha_dimt.training.run import train_run
 
     with lease(device):
@@ -269,8 +269,8 @@ def decode(
 ) -> None:
     """Translate a split by greedy or beam search."""
     from alpha_dimt.config import Decoding, load
-    from alpha_dimt.decoding import decode_split
-    from alpha_dimt.devices import lease
+    from alpha_dimt.inference.decode import decode_split
+    from alpha_dimt.machine.gpu_lease import lease
 
     with lease(device):
         decode_split(
@@ -291,9 +291,9 @@ def decode(
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object a line.")
 def translate(run: Path, beam: int | None, threads: int | None, as_json: bool) -> None:
     """Translate raw text from standard input, one sentence a line, as it comes."""
-    from alpha_dimt.hardware import cores
-    from alpha_dimt.progress import lines_bar
-    from alpha_dimt.translate import open_translator, translate_stream
+    from alpha_dimt.core.progress import lines_bar
+    from alpha_dimt.inference.translate import open_translator, translate_stream
+    from alpha_dimt.machine.processor import cores
 
     if sys.stdin.isatty():
         click.echo("reading what you type, one sentence a line; Ctrl-D ends it", err=True)
@@ -309,7 +309,7 @@ def translate(run: Path, beam: int | None, threads: int | None, as_json: bool) -
 @click.argument("hypotheses", type=FILE, nargs=-1, required=True)
 def score(reference: Path, as_json: bool, hypotheses: tuple[Path, ...]) -> None:
     """Score tokenised text by multi-bleu's definition (plain or .gz files)."""
-    from alpha_dimt.evaluation.report import print_scores
+    from alpha_dimt.evaluation.score_files import print_scores
 
     print_scores(reference, hypotheses, as_json=as_json)
 
@@ -341,7 +341,7 @@ def evaluate(
     out: Path,
 ) -> None:
     """Write all scores of one file of hypotheses, each with its definition."""
-    from alpha_dimt.evaluation.report import evaluate_file
+    from alpha_dimt.evaluation.score_files import evaluate_file
 
     evaluate_file(
         hypotheses,
@@ -362,7 +362,7 @@ def evaluate(
 @click.argument("second", type=EXISTING)
 def compare(reference: Path | None, search: str, as_json: bool, first: Path, second: Path) -> None:
     """Compare two runs, systems or files of hypotheses on the test set, in words."""
-    from alpha_dimt.compare import print_comparison
+    from alpha_dimt.tables.compare import print_comparison
 
     print_comparison(first, second, reference=reference, search=search, as_json=as_json)
 
@@ -373,7 +373,7 @@ def compare(reference: Path | None, search: str, as_json: bool, first: Path, sec
 @click.argument("runs", type=RUN, nargs=-1, required=True)
 def significance(reference: Path, out: Path, runs: tuple[Path, ...]) -> None:
     """Write the tests of every pair of systems, within each seed and across seeds."""
-    from alpha_dimt.comparisons import write_significance
+    from alpha_dimt.tables.significance import write_significance
 
     write_significance(runs, reference=reference, out=out)
 
@@ -383,7 +383,7 @@ def significance(reference: Path, out: Path, runs: tuple[Path, ...]) -> None:
 @click.argument("runs", type=RUN, nargs=-1, required=True)
 def table(out: Path, runs: tuple[Path, ...]) -> None:
     """Write Table 1 from the folders of finished runs, the published rows beside them."""
-    from alpha_dimt.tables import write_table1
+    from alpha_dimt.tables.table1 import write_table1
 
     write_table1(runs, out=out)
 
@@ -393,7 +393,7 @@ def table(out: Path, runs: tuple[Path, ...]) -> None:
 @click.argument("runs", type=RUN, nargs=-1, required=True)
 def training_table(out: Path, runs: tuple[Path, ...]) -> None:
     """Write what training cost and how its weights behaved, from finished runs."""
-    from alpha_dimt.training_table import write_training_table
+    from alpha_dimt.tables.training import write_training_table
 
     write_training_table(runs, out=out)
 
@@ -409,8 +409,8 @@ def examples(
     config: Path, encoded: Path, threads: int, out: Path, device: "Device", runs: tuple[Path, ...]
 ) -> None:
     """Translate a few test sentences with each run, with the attention behind each word."""
-    from alpha_dimt.devices import lease
-    from alpha_dimt.examples import write_examples
+    from alpha_dimt.inference.attention_examples import write_examples
+    from alpha_dimt.machine.gpu_lease import lease
 
     with lease(device):
         write_examples(
@@ -478,7 +478,7 @@ def track(
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def doctor(as_json: bool) -> None:
     """Say what this machine has and what is missing; exit code 1 if it is needed."""
-    from alpha_dimt.doctor import print_findings
+    from alpha_dimt.machine.doctor import print_findings
 
     if not print_findings(as_json=as_json):
         sys.exit(1)

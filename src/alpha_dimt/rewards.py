@@ -9,8 +9,8 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 
+from alpha_dimt.core.ragged import Ints, Ragged
 from alpha_dimt.proposals import DELETED, Edits, unframe
-from alpha_dimt.ragged import Ints, Ragged
 
 Floats = npt.NDArray[np.float64]
 Name = Literal["hamming", "edit_distance", "bleu", "gleu"]

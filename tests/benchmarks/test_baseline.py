@@ -6,11 +6,11 @@ import torch
 from torch.utils.flop_counter import FlopCounterMode
 
 from alpha_dimt.config import Model
+from alpha_dimt.core.ragged import Ragged
 from alpha_dimt.data.batching import reference_batch
 from alpha_dimt.data.encoded import Pairs
-from alpha_dimt.model.seq2seq import Seq2Seq
+from alpha_dimt.models.attention_rnn.fused import Seq2Seq
 from alpha_dimt.objectives import maximum_likelihood
-from alpha_dimt.ragged import Ragged
 from alpha_dimt.training.candidates import score
 from benchmarks.corpus import fitted_lengths, real_lengths, sample_of_batches, sentence_pairs
 from benchmarks.flops import training_flop

@@ -4,8 +4,8 @@ from pathlib import Path
 import torch
 
 from alpha_dimt.config import Experiment, Model, RunConfig, load, parse
-from alpha_dimt.files import write_json, write_text
-from alpha_dimt.model.seq2seq import Seq2Seq
+from alpha_dimt.core.files import write_json, write_text
+from alpha_dimt.models.attention_rnn.fused import Seq2Seq
 from benchmarks.same_answers import Plain, plainly, table
 
 

@@ -6,12 +6,12 @@ import torch
 
 from alpha_dimt import objectives
 from alpha_dimt.config import Experiment, Model, RunConfig, parse
+from alpha_dimt.core.errors import UserError
+from alpha_dimt.core.files import write_json
+from alpha_dimt.core.ragged import Ragged
 from alpha_dimt.data.encoded import Pairs
-from alpha_dimt.errors import UserError
-from alpha_dimt.files import write_json
-from alpha_dimt.model.seq2seq import Seq2Seq
+from alpha_dimt.models.attention_rnn.fused import Seq2Seq
 from alpha_dimt.objectives import Scored
-from alpha_dimt.ragged import Ragged
 from benchmarks import weight_shares
 from benchmarks.weight_shares import Terms, rows_of, shares, terms_of
 

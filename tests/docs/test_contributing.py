@@ -13,9 +13,9 @@ from fenced import block
 
 from alpha_dimt import config
 from alpha_dimt.config import FilesCorpus, TwoFiles
+from alpha_dimt.core.errors import UserError
+from alpha_dimt.core.files import read_lines, write_lines
 from alpha_dimt.data.corpora import write_raw
-from alpha_dimt.errors import UserError
-from alpha_dimt.files import read_lines, write_lines
 from alpha_dimt.objectives import Scored
 from alpha_dimt.training.methods import method
 

@@ -12,18 +12,18 @@ import pytest
 from pages import Cells, tables
 from scipy.stats import ttest_ind
 
-from alpha_dimt.comparisons import write_significance
-from alpha_dimt.comparisons.text import p_text
 from alpha_dimt.config import Experiment, RunConfig, load
+from alpha_dimt.core.files import read_json, read_lines, sha256, write_lines
 from alpha_dimt.data.tokenise import tokenise
-from alpha_dimt.evaluation.bleu import multi_bleu
-from alpha_dimt.evaluation.report import statistics_of
-from alpha_dimt.evaluation.significance import compare, resample
-from alpha_dimt.files import read_json, read_lines, sha256, write_lines
+from alpha_dimt.evaluation.metrics import multi_bleu
+from alpha_dimt.evaluation.score_files import statistics_of
+from alpha_dimt.evaluation.within_seed import compare, resample
 from alpha_dimt.report.page import write_report
-from alpha_dimt.table_formats import read_tables
-from alpha_dimt.tables import write_table1
-from alpha_dimt.training_table import write_training_table
+from alpha_dimt.tables.significance import write_significance
+from alpha_dimt.tables.significance.text import p_text
+from alpha_dimt.tables.table import read_tables
+from alpha_dimt.tables.table1 import write_table1
+from alpha_dimt.tables.training import write_training_table
 
 ROOT = Path(__file__).parents[2]
 RESULTS = ROOT / "docs/results"

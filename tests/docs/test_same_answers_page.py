@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from alpha_dimt.files import read_json
+from alpha_dimt.core.files import read_json
 from benchmarks.same_answers import table
 
 ROOT = Path(__file__).parents[2]

@@ -28,22 +28,22 @@ UPDATES = 12
 
 def configured() -> dict[str, Any]:
     """Return fingerprints and cluster requests of every configuration in config/."""
-    from alpha_dimt import resources
+    from alpha_dimt import cluster_limits
     from alpha_dimt.config import Experiment, load
 
     found = {}
     for path in sorted(REPOSITORY.glob("config/*.yaml")):
         experiment = load(Experiment, path)
-        size = resources.corpus_size(experiment.corpus)
+        size = cluster_limits.corpus_size(experiment.corpus)
         seed = experiment.seeds[0]
         runs = {name: experiment.run_config(name, seed) for name in experiment.systems}
         requests = {
-            "preparation": resources.preparation(experiment, size),
+            "preparation": cluster_limits.preparation(experiment, size),
             **{
-                search: resources.decoding(experiment, experiment.search_config(search), size)
+                search: cluster_limits.decoding(experiment, experiment.search_config(search), size)
                 for search in ("greedy", "beam")
             },
-            **{f"train {name}": resources.training(run, size) for name, run in runs.items()},
+            **{f"train {name}": cluster_limits.training(run, size) for name, run in runs.items()},
         }
         found[path.stem] = {
             "runs": {name: run.fingerprint() for name, run in runs.items()},

@@ -9,9 +9,9 @@ import pyarrow as pa
 from prepared import note_encoded
 
 from alpha_dimt.config import Checkpoints, Experiment, parse
-from alpha_dimt.files import read_lines, write_json
+from alpha_dimt.core.files import read_lines, write_json
+from alpha_dimt.core.vocabulary import Vocab
 from alpha_dimt.training.run import train_run
-from alpha_dimt.vocab import Vocab
 
 LETTERS = "abcdefghij"
 

@@ -7,10 +7,10 @@ from collections.abc import Iterable
 
 import numpy as np
 
+from alpha_dimt.core.ragged import Ragged
+from alpha_dimt.core.vocabulary import BOS, EOS, UNK
 from alpha_dimt.proposals import Block, Distribution, Edits
 from alpha_dimt.proposals.substitutes import Substitutes, Uniform, Unigram
-from alpha_dimt.ragged import Ragged
-from alpha_dimt.vocab import BOS, EOS, UNK
 
 Sentence = tuple[int, ...]
 

@@ -13,9 +13,9 @@ from exact import REFERENCES, TAU, VOCAB, Exact, every_sequence, log_partition, 
 from torch import Tensor
 
 from alpha_dimt import config
+from alpha_dimt.core.ragged import Ragged
 from alpha_dimt.objectives import Scored, alpha_divergence, on_policy_alpha
 from alpha_dimt.proposals import Distribution, Words, build, frame, unframe
-from alpha_dimt.ragged import Ragged
 
 SOURCE = 0
 """The source that is looked at; its reference has three words."""

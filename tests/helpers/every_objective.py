@@ -6,7 +6,7 @@ from typing import Any
 from copy_task import experiment, write_corpus
 
 from alpha_dimt.config import Experiment, parse
-from alpha_dimt.data.augment import augment_corpus
+from alpha_dimt.data.draw_candidates import augment_corpus
 from alpha_dimt.training.run import train_run
 
 FROM_ML = {"start": "ml", "training": {"learning_rate": 0.05, "min_learning_rate": 0.05}}

@@ -16,8 +16,8 @@ import torch
 from torch import Tensor
 
 from alpha_dimt.config import Model
-from alpha_dimt.model.seq2seq import Seq2Seq
-from alpha_dimt.vocab import BOS, EOS, PAD, SPECIALS
+from alpha_dimt.core.vocabulary import BOS, EOS, PAD, SPECIALS
+from alpha_dimt.models.attention_rnn.fused import Seq2Seq
 
 LONGEST = 3
 WORDS = 3

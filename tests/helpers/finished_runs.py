@@ -5,9 +5,9 @@ from pathlib import Path
 from typing import Any
 
 from alpha_dimt.config import Experiment, parse
-from alpha_dimt.files import write_json, write_text
-from alpha_dimt.tables import write_table1
-from alpha_dimt.training_table import write_training_table
+from alpha_dimt.core.files import write_json, write_text
+from alpha_dimt.tables.table1 import write_table1
+from alpha_dimt.tables.training import write_training_table
 
 SYSTEMS: dict[str, dict[str, Any]] = {
     "ml": {"objective": "ml"},

@@ -4,7 +4,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from alpha_dimt.model.seq2seq import Seq2Seq
+from alpha_dimt.models.attention_rnn.fused import Seq2Seq
 
 
 def plain_log_probs(

@@ -3,8 +3,8 @@
 from pathlib import Path
 
 from alpha_dimt.config import DataConfig, RunConfig
-from alpha_dimt.files import sha256, write_json
-from alpha_dimt.layout import model_files
+from alpha_dimt.core.files import sha256, write_json
+from alpha_dimt.runs.paths import model_files
 
 
 def note_encoded(encoded: Path, config: DataConfig) -> None:

@@ -6,7 +6,7 @@ from typing import Any
 import yaml
 
 from alpha_dimt.config import Experiment, parse
-from alpha_dimt.files import read_json, write_json
+from alpha_dimt.core.files import read_json, write_json
 
 CONFIG = Path(__file__).parents[2] / "config"
 

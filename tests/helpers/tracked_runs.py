@@ -6,7 +6,7 @@ from pathlib import Path
 import yaml
 
 from alpha_dimt.config import Experiment, parse
-from alpha_dimt.files import write_json, write_lines
+from alpha_dimt.core.files import write_json, write_lines
 
 CONFIG = Path(__file__).parents[2] / "config" / "config.yaml"
 START = 1_790_000_000_000

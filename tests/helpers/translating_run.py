@@ -6,11 +6,11 @@ import torch
 from prepared import note_trained
 
 from alpha_dimt.config import Bpe, Experiment, parse
+from alpha_dimt.core.files import write_json, write_lines
+from alpha_dimt.core.vocabulary import Vocab
 from alpha_dimt.data.subword import learn_codes, segment
-from alpha_dimt.files import write_json, write_lines
-from alpha_dimt.model.seq2seq import Seq2Seq
-from alpha_dimt.model.weights import write_weights
-from alpha_dimt.vocab import Vocab
+from alpha_dimt.models.attention_rnn.fused import Seq2Seq
+from alpha_dimt.models.weights import write_weights
 
 SOURCE = ["der", "die", "hund", "katze", "schläft", "läuft", ".", "ein"]
 TARGET = ["the", "dog", "cat", "sleeps", "runs", ".", "a", "&apos;s"]

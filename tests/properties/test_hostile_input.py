@@ -18,18 +18,18 @@ from hypothesis import strategies as st
 from tracked_runs import make_run
 
 from alpha_dimt.config import DataConfig, Experiment, FilesCorpus, RunConfig, load, load_all
+from alpha_dimt.core.errors import UserError
+from alpha_dimt.core.files import read_json, read_lines
+from alpha_dimt.core.vocabulary import SPECIALS, Vocab
 from alpha_dimt.data import iwslt14
+from alpha_dimt.data.aligned import read_pairs as read_texts
 from alpha_dimt.data.archive import read_members
 from alpha_dimt.data.corpora import write_raw
 from alpha_dimt.data.detokenise import detokenise
 from alpha_dimt.data.encoded import AugmentedCorpus, read_pairs
-from alpha_dimt.data.parallel import read_pairs as read_texts
-from alpha_dimt.errors import UserError
-from alpha_dimt.evaluation.report import print_scores
-from alpha_dimt.files import read_json, read_lines
-from alpha_dimt.runs import read_run
+from alpha_dimt.evaluation.score_files import print_scores
+from alpha_dimt.runs.read import read_run
 from alpha_dimt.tracking.records import epoch_points, read_run_record
-from alpha_dimt.vocab import SPECIALS, Vocab
 
 # The folder of a test is used by all of its examples, one after the other.
 SHARED = settings(

@@ -9,14 +9,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from alpha_dimt.config import DataConfig, Preparation, ToyCorpus, Words
+from alpha_dimt.core.files import read_lines, write_lines
+from alpha_dimt.core.vocabulary import SPECIALS, Vocab
 from alpha_dimt.data import iwslt14
+from alpha_dimt.data.build_encoded import encode_corpus
 from alpha_dimt.data.clean import judge
-from alpha_dimt.data.encode import encode_corpus
 from alpha_dimt.data.prepare import Pair, cut_validation
 from alpha_dimt.data.subword import learn_codes, segment
 from alpha_dimt.data.tokenise import tokenise
-from alpha_dimt.files import read_lines, write_lines
-from alpha_dimt.vocab import SPECIALS, Vocab
 
 # Anything that can stand on one line, odd line separators included.
 LINE = st.text(st.characters(exclude_characters="\n", exclude_categories=["Cs"]), max_size=40)

@@ -7,12 +7,12 @@ import pytest
 from copy_task import experiment, records, train, write_corpus
 from prepared import note_encoded
 
-from alpha_dimt.data.augment import augment_corpus
+from alpha_dimt.core.errors import UserError
+from alpha_dimt.core.files import read_json, read_lines, write_json, write_lines
+from alpha_dimt.data.draw_candidates import augment_corpus
 from alpha_dimt.data.encoded import read_pairs
-from alpha_dimt.decoding import decode_split
-from alpha_dimt.errors import UserError
-from alpha_dimt.evaluation.bleu import multi_bleu
-from alpha_dimt.files import read_json, read_lines, write_json, write_lines
+from alpha_dimt.evaluation.metrics import multi_bleu
+from alpha_dimt.inference.decode import decode_split
 from alpha_dimt.training.run import train_run
 
 

@@ -9,7 +9,7 @@ from every_objective import SYSTEMS, every_objective, write_data
 from every_objective import train as train_system
 
 from alpha_dimt.config import Experiment, parse
-from alpha_dimt.files import read_json, read_lines
+from alpha_dimt.core.files import read_json, read_lines
 from alpha_dimt.training.run import train_run
 
 

@@ -18,9 +18,9 @@ from copy_task import experiment, records, result, train, write_corpus
 from small_disk import SmallDisk
 
 from alpha_dimt.config import Experiment, parse
-from alpha_dimt.data.augment import augment_corpus
-from alpha_dimt.errors import Stopped, UserError
-from alpha_dimt.files import read_json, sha256, write_json
+from alpha_dimt.core.errors import Stopped, UserError
+from alpha_dimt.core.files import read_json, sha256, write_json
+from alpha_dimt.data.draw_candidates import augment_corpus
 from alpha_dimt.training import loop, run
 from alpha_dimt.training.checkpoints import Checkpoints
 from alpha_dimt.training.run import train_run

@@ -11,7 +11,7 @@ from click.testing import CliRunner
 from alpha_dimt import __version__
 from alpha_dimt.cli import TOUR, cli
 from alpha_dimt.config import Checkpoints
-from alpha_dimt.errors import Stopped, UserError
+from alpha_dimt.core.errors import Stopped, UserError
 
 
 def alpha_dimt(*arguments: str) -> subprocess.CompletedProcess[str]:
@@ -187,9 +187,9 @@ def test_what_nobody_has_foreseen_is_one_line(error: str, words: str):
 
 def test_where_it_happened_is_named():
     result = unforeseen(
-        "__import__('alpha_dimt.files').files.sha256(__import__('pathlib').Path('gone'))"
+        "__import__('alpha_dimt.core.files').core.files.sha256(__import__('pathlib').Path('gone'))"
     )
-    assert "FileNotFoundError (gone: No such file or directory) at files.py:" in result.stderr
+    assert "FileNotFoundError (gone: No such file or directory) at core/files.py:" in result.stderr
 
 
 def test_development_mode_shows_the_traceback():

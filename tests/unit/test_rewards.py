@@ -7,11 +7,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from alpha_dimt import rewards
+from alpha_dimt.core.ragged import Ragged
 from alpha_dimt.proposals import DELETED, Edits
 from alpha_dimt.proposals.edit_distance import EditDistance
 from alpha_dimt.proposals.substitutes import Uniform
 from alpha_dimt.proposals.uniform_edit import UniformEdit
-from alpha_dimt.ragged import Ragged
 from alpha_dimt.rewards import reward, reward_of_edits
 
 Rows = list[list[int]]

@@ -19,43 +19,43 @@ from click.testing import CliRunner
 from safetensors.torch import load_file
 from torch import Tensor
 
-from alpha_dimt import resources
+from alpha_dimt import cluster_limits
 from alpha_dimt.cli import cli
-from alpha_dimt.compare import print_comparison
-from alpha_dimt.comparisons import write_significance
 from alpha_dimt.config import Decoding, Experiment, Proposal, RunConfig, load, parse
 from alpha_dimt.config import Model as ModelSizes
-from alpha_dimt.data import augment as augment_module
-from alpha_dimt.data.augment import augment_corpus
+from alpha_dimt.core.files import write_json, write_lines
+from alpha_dimt.core.progress import EpochBar
+from alpha_dimt.core.ragged import Ragged
+from alpha_dimt.core.vocabulary import Vocab
+from alpha_dimt.data import draw_candidates as augment_module
 from alpha_dimt.data.batching import Batch
-from alpha_dimt.data.encode import encode_corpus
+from alpha_dimt.data.build_encoded import encode_corpus
+from alpha_dimt.data.draw_candidates import augment_corpus
 from alpha_dimt.data.encoded import Candidates, Pairs
 from alpha_dimt.data.prepare import Pair, tokenise_corpus
 from alpha_dimt.data.prepare import cut_validation as cut_off
-from alpha_dimt.decoding import decode_split, search_all
-from alpha_dimt.evaluation import bleu
-from alpha_dimt.examples import write_examples
-from alpha_dimt.files import write_json, write_lines
-from alpha_dimt.model.seq2seq import Seq2Seq
+from alpha_dimt.evaluation import metrics
+from alpha_dimt.inference.attention_examples import write_examples
+from alpha_dimt.inference.decode import decode_split, search_all
+from alpha_dimt.inference.search import beam_search
+from alpha_dimt.inference.translate import open_translator
+from alpha_dimt.models.attention_rnn.fused import Seq2Seq
 from alpha_dimt.objectives import Loss, Scored
-from alpha_dimt.progress import EpochBar
 from alpha_dimt.proposals import Edits, Words, build
-from alpha_dimt.ragged import Ragged
-from alpha_dimt.search import beam_search
-from alpha_dimt.tables import write_table1
+from alpha_dimt.tables.compare import print_comparison
+from alpha_dimt.tables.significance import write_significance
+from alpha_dimt.tables.table1 import write_table1
+from alpha_dimt.tables.training import write_training_table
 from alpha_dimt.training import loop
 from alpha_dimt.training import run as run_module
 from alpha_dimt.training.candidates import Sampler, score
 from alpha_dimt.training.candidates import gold_probability as gold_probability
 from alpha_dimt.training.checkpoints import Checkpoints
-from alpha_dimt.training.interruption import StopRequest
+from alpha_dimt.training.learning_rate import DevDecay
 from alpha_dimt.training.methods import method as bind
 from alpha_dimt.training.run import choose_sampler, epoch_batches, train_run
-from alpha_dimt.training.schedule import DevDecay
+from alpha_dimt.training.signals import StopRequest
 from alpha_dimt.training.state import State
-from alpha_dimt.training_table import write_training_table
-from alpha_dimt.translate import open_translator
-from alpha_dimt.vocab import Vocab
 
 CONFIG = Path(__file__).parents[2] / "config"
 CPU = torch.device("cpu")
@@ -521,18 +521,18 @@ def examples(runs: list[Path], decoding: Path, encoded: Path, out: Path) -> list
 
 def limits(experiment: Experiment) -> dict[str, tuple[int, int, int]]:
     """Return minutes, megabytes and GPUs of each kind of job of an experiment."""
-    size = resources.corpus_size(experiment.corpus)
+    size = cluster_limits.corpus_size(experiment.corpus)
     runs = len(experiment.systems) * len(experiment.seeds)
     found = {
-        "preparation": resources.preparation(experiment, size),
-        "collection": resources.collection(runs),
+        "preparation": cluster_limits.preparation(experiment, size),
+        "collection": cluster_limits.collection(runs),
     }
     for search in ("greedy", "beam"):
         config = experiment.search_config(search)
-        found[f"decode {search}"] = resources.decoding(experiment, config, size)
+        found[f"decode {search}"] = cluster_limits.decoding(experiment, config, size)
     for system in experiment.systems:
         run = experiment.run_config(system, experiment.seeds[0])
-        found[f"train {system}"] = resources.training(run, size)
+        found[f"train {system}"] = cluster_limits.training(run, size)
     return {name: (one.minutes, one.mem_mb, one.gpus) for name, one in found.items()}
 
 
@@ -634,7 +634,7 @@ def write_beam_config(experiment: Experiment, results: Path) -> Path:
 
 def multi_bleu(hypotheses: list[str], references: list[str]) -> float:
     """Return the score of tokenised text."""
-    return bleu.multi_bleu(hypotheses, references).value
+    return metrics.multi_bleu(hypotheses, references).value
 
 
 def compared(first: Path, second: Path, search: str, capsys: Any) -> dict[str, Any]:

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 from small_disk import SmallDisk
 
-from alpha_dimt.layout import state_of
+from alpha_dimt.runs.paths import state_of
 
 pytestmark = pytest.mark.slow
 

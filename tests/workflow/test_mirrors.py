@@ -2,7 +2,7 @@ import gzip
 import json
 from pathlib import Path
 
-from alpha_dimt.files import sha256
+from alpha_dimt.core.files import sha256
 
 UPSTREAM = {"train": "train", "valid": "val", "test": "test_2016_flickr"}
 

@@ -22,10 +22,10 @@ os.environ.update(
 try:
     # Snakemake's own `parse` and `config` share the names of this file.
     from alpha_dimt import config as typed
-    from alpha_dimt import resources as limits
-    from alpha_dimt.errors import UserError
-    from alpha_dimt.layout import state_of
-    from alpha_dimt.stale import Results
+    from alpha_dimt import cluster_limits as limits
+    from alpha_dimt.core.errors import UserError
+    from alpha_dimt.runs.paths import state_of
+    from alpha_dimt.runs.stale import Results
 except ModuleNotFoundError as error:
     sys.exit(
         f"the environment of Snakemake lacks {error.name}: install requirements.lock "

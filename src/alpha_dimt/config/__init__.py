@@ -18,6 +18,7 @@ concern. Every slice is complete, with every default written out, and has a fing
     reading     files in; errors that name file, line and key
 """
 
+from alpha_dimt.config.base import Reward, Section, canonical_json, fingerprint
 from alpha_dimt.config.data import (
     Bpe,
     Corpus,
@@ -32,21 +33,7 @@ from alpha_dimt.config.data import (
     Words,
 )
 from alpha_dimt.config.experiment import AugmentConfig, DataConfig, Experiment, RunConfig
-from alpha_dimt.config.proposal import (
-    Distribution,
-    EditDistance,
-    HammingPayoff,
-    Mixture,
-    Ngram,
-    Proposal,
-    Substituting,
-    UniformEdit,
-    needs_blocks,
-)
-from alpha_dimt.config.reading import load, load_all, parse
-from alpha_dimt.config.schedules import Increase, Linear, OnDecay
-from alpha_dimt.config.section import Reward, Section, canonical_json, fingerprint
-from alpha_dimt.config.systems import (
+from alpha_dimt.config.objectives import (
     Alpha,
     AlphaOnPolicy,
     Custom,
@@ -60,6 +47,19 @@ from alpha_dimt.config.systems import (
     ScheduledSampling,
     from_proposal,
 )
+from alpha_dimt.config.proposals import (
+    Distribution,
+    EditDistance,
+    HammingPayoff,
+    Mixture,
+    Ngram,
+    Proposal,
+    Substituting,
+    UniformEdit,
+    needs_blocks,
+)
+from alpha_dimt.config.reading import load, load_all, parse
+from alpha_dimt.config.schedules import Increase, Linear, OnDecay
 from alpha_dimt.config.training import Checkpoints, Decoding, Device, Model, Tracking, Training
 
 __all__ = [

@@ -7,8 +7,8 @@ from urllib.parse import unquote
 
 from pydantic import BeforeValidator, Discriminator, Field, PositiveInt, Tag, model_validator
 
+from alpha_dimt.config.base import Section, Seed, wrong
 from alpha_dimt.config.names import CorpusName, FileName
-from alpha_dimt.config.section import Section, Seed, wrong
 
 Language = Annotated[str, Field(pattern=r"^[a-z]{2,3}$", description="ISO 639 code, as Moses uses")]
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]

@@ -14,8 +14,8 @@ from typing import Any
 import yaml
 from yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 
-from alpha_dimt.errors import UserError
-from alpha_dimt.files import read_lines
+from alpha_dimt.core.errors import UserError
+from alpha_dimt.core.files import read_lines
 
 Keys = tuple[int | str, ...]
 

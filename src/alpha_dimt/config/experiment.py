@@ -4,12 +4,12 @@ from typing import Any, Literal, Self
 
 from pydantic import Field, ValidationError, model_validator
 
+from alpha_dimt.config.base import AnySection, Name, Section, Seed, wrong
 from alpha_dimt.config.data import Corpus, DownloadedCorpus, FilesCorpus, Preparation
+from alpha_dimt.config.objectives import Objective, from_proposal, mixes_samples
 from alpha_dimt.config.presets import with_preset
-from alpha_dimt.config.proposal import Proposal, needs_blocks
+from alpha_dimt.config.proposals import Proposal, needs_blocks
 from alpha_dimt.config.reading import explain
-from alpha_dimt.config.section import AnySection, Name, Section, Seed, wrong
-from alpha_dimt.config.systems import Objective, from_proposal, mixes_samples
 from alpha_dimt.config.training import Checkpoints, Decoding, Model, Tracking, Training
 
 

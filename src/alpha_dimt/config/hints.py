@@ -4,8 +4,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from difflib import get_close_matches
 from typing import Any, get_args, get_origin
 
+from alpha_dimt.config.base import Section, alternatives
 from alpha_dimt.config.document import Keys, dotted
-from alpha_dimt.config.section import Section, alternatives
 
 TAGS = ("kind", "objective")
 

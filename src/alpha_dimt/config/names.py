@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, Field
 
-from alpha_dimt.config.section import Name
+from alpha_dimt.config.base import Name
 
 # What the project itself has in results/, and the files that SQLite puts beside a database.
 _TAKEN = {"benchmarks", "downloads", "mlartifacts", "slurm"}

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from alpha_dimt.config.systems import System
+from alpha_dimt.config.objectives import System
 
 OFF_POLICY = ("raml", "alpha")
 

@@ -11,10 +11,10 @@ from typing import Any
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
+from alpha_dimt.config.base import AnySection, Section
 from alpha_dimt.config.document import Document, Keys, dotted, read_document, yaml_values
 from alpha_dimt.config.hints import TAGS, similar, unknown_key
-from alpha_dimt.config.section import AnySection, Section
-from alpha_dimt.errors import UserError
+from alpha_dimt.core.errors import UserError
 
 
 def parse(section: type[AnySection], values: Any, origin: str) -> AnySection:

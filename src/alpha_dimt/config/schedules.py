@@ -4,7 +4,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, Field, NonNegativeFloat, model_validator
 
-from alpha_dimt.config.section import Section
+from alpha_dimt.config.base import Section
 
 
 class Linear(Section):

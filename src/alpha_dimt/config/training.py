@@ -11,8 +11,8 @@ from pydantic import (
     model_validator,
 )
 
+from alpha_dimt.config.base import Section
 from alpha_dimt.config.names import TrackingUri
-from alpha_dimt.config.section import Section
 
 Device = Literal["auto", "cpu", "cuda"]
 

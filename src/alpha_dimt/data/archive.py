@@ -5,8 +5,8 @@ import tarfile
 from collections.abc import Collection
 from pathlib import Path, PurePosixPath
 
-from alpha_dimt.errors import UserError
-from alpha_dimt.files import unpack
+from alpha_dimt.core.errors import UserError
+from alpha_dimt.core.files import unpack
 
 MAX_BYTES = 2**28
 MAX_MEMBERS = 10_000

@@ -6,10 +6,10 @@ from dataclasses import dataclass, replace
 import numpy as np
 import numpy.typing as npt
 
+from alpha_dimt.core.ragged import Ints, Ragged
+from alpha_dimt.core.vocabulary import PAD
 from alpha_dimt.data.encoded import Candidates, Pairs
 from alpha_dimt.proposals import frame
-from alpha_dimt.ragged import Ints, Ragged
-from alpha_dimt.vocab import PAD
 
 POOL = 100
 """Batches that are sorted by length together; more saves padding, fewer mixes better."""

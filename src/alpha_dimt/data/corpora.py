@@ -12,15 +12,15 @@ from alpha_dimt.config import (
     ToyCorpus,
     TwoFiles,
 )
+from alpha_dimt.core.errors import UserError
+from alpha_dimt.core.files import decode_lines, sha256, write_json, write_lines
 from alpha_dimt.data import iwslt14
+from alpha_dimt.data.aligned import check_aligned, own_lines, read_pairs
 from alpha_dimt.data.archive import read_members
-from alpha_dimt.data.fetch import Checks, fetch
+from alpha_dimt.data.download import Checks, fetch
 from alpha_dimt.data.manifest import source_of
-from alpha_dimt.data.parallel import check_aligned, own_lines, read_pairs
 from alpha_dimt.data.table import read_table
 from alpha_dimt.data.toy.corpus import draw_corpus
-from alpha_dimt.errors import UserError
-from alpha_dimt.files import decode_lines, sha256, write_json, write_lines
 
 # Source lines and target lines.
 Sides = tuple[Sequence[str], Sequence[str]]

@@ -15,11 +15,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from alpha_dimt.config import AugmentConfig
-from alpha_dimt.errors import UserError
+from alpha_dimt.core.errors import UserError
+from alpha_dimt.core.ragged import Ints, Ragged
+from alpha_dimt.core.vocabulary import Vocab
 from alpha_dimt.proposals import Edits
 from alpha_dimt.proposals.edits import DELETED
-from alpha_dimt.ragged import Ints, Ragged
-from alpha_dimt.vocab import Vocab
 
 # Columns that `encode` and `augment` write; positions may be of any integer type.
 PAIRS = ("source", "target", "source_text", "target_text")

@@ -11,8 +11,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from alpha_dimt.errors import UserError
-from alpha_dimt.files import read_lines
+from alpha_dimt.core.errors import UserError
+from alpha_dimt.core.files import read_lines
 
 # In MIXER's order.
 TEST_SETS = ("TED.dev2010", "TEDX.dev2012", "TED.tst2010", "TED.tst2011", "TED.tst2012")

@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from alpha_dimt.config import DataConfig, Section
-from alpha_dimt.errors import UserError
-from alpha_dimt.files import read_json, sha256
+from alpha_dimt.core.errors import UserError
+from alpha_dimt.core.files import read_json, sha256
 
 
 def read_report(folder: Path, made_by: str) -> dict[str, Any]:

@@ -9,16 +9,16 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from alpha_dimt.config import DataConfig, Iwslt14Corpus
+from alpha_dimt.core.errors import UserError
+from alpha_dimt.core.files import sha256, write_json, write_lines
+from alpha_dimt.data.aligned import read_pairs
 from alpha_dimt.data.clean import LONGEST_WORD, LOOSENED_BY, has_long_word, judge
 from alpha_dimt.data.detokenise import detokenise
 from alpha_dimt.data.iwslt14 import differences
 from alpha_dimt.data.manifest import check_stage
-from alpha_dimt.data.parallel import read_pairs
 from alpha_dimt.data.tokenise import tokenise
 from alpha_dimt.data.unicode import compose
 from alpha_dimt.data.unspaced import is_unspaced
-from alpha_dimt.errors import UserError
-from alpha_dimt.files import sha256, write_json, write_lines
 
 # Tokens of the longest validation or test sentence; those of training have their own limit.
 LONGEST_SENTENCE = 1000

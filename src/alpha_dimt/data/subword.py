@@ -9,7 +9,7 @@ from typing import Any
 from subword_nmt.apply_bpe import BPE
 from subword_nmt.learn_bpe import learn_bpe
 
-from alpha_dimt.errors import UserError
+from alpha_dimt.core.errors import UserError
 
 
 def count_words(lines: Sequence[str]) -> Counter[str]:

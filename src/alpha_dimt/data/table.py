@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from alpha_dimt.config import OneTable
-from alpha_dimt.data.parallel import check_aligned, own_lines
-from alpha_dimt.errors import UserError
+from alpha_dimt.core.errors import UserError
+from alpha_dimt.data.aligned import check_aligned, own_lines
 
 # What columns are called, besides a number or the code of a language (within its name, often).
 _COLUMN_NAMES = frozenset(

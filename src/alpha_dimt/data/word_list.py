@@ -5,11 +5,11 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from alpha_dimt.config import Preparation
+from alpha_dimt.core.errors import UserError
+from alpha_dimt.core.vocabulary import SPECIALS
+from alpha_dimt.data.aligned import own_lines
 from alpha_dimt.data.manifest import source_of
-from alpha_dimt.data.parallel import own_lines
 from alpha_dimt.data.unicode import compose
-from alpha_dimt.errors import UserError
-from alpha_dimt.vocab import SPECIALS
 
 
 class WordList(NamedTuple):

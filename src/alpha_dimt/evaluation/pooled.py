@@ -20,7 +20,7 @@ from statistics import mean, stdev, variance
 
 from scipy import special
 
-from alpha_dimt.evaluation.seeds import (
+from alpha_dimt.evaluation.across_seeds import (
     Scores,
     Variance,
     common_seeds,
@@ -30,7 +30,7 @@ from alpha_dimt.evaluation.seeds import (
     scattering,
     student_t,
 )
-from alpha_dimt.evaluation.significance import LEVEL, holm
+from alpha_dimt.evaluation.within_seed import LEVEL, holm
 
 
 @dataclass(frozen=True)

@@ -14,8 +14,8 @@ from statistics import mean, variance
 import numpy as np
 import numpy.typing as npt
 
-from alpha_dimt.evaluation.seeds import Variance, scattering
-from alpha_dimt.evaluation.significance import Floats, Resampled
+from alpha_dimt.evaluation.across_seeds import Variance, scattering
+from alpha_dimt.evaluation.within_seed import Floats, Resampled
 
 RUNAWAY_TIMES, RUNAWAY_TOKENS = 2, 50
 """A translation runs away that has more tokens than so many times its reference and so many more.

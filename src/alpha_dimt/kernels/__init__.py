@@ -8,11 +8,11 @@ Shapes: B sources, K candidates, R = B * K rows, S source steps, T target steps,
 H units, V words.
 """
 
-from alpha_dimt.kernels.decoder import decoder_scan
+from alpha_dimt.kernels.attention_decoder import decoder_scan
+from alpha_dimt.kernels.linear import with_bias, with_one, word_products, word_weights
 from alpha_dimt.kernels.lstm import cell_order, cell_step, lstm_scan, tanh_
-from alpha_dimt.kernels.output_layer import token_log_probs
-from alpha_dimt.kernels.products import with_bias, with_one, word_products, word_weights
-from alpha_dimt.kernels.spare import Spare
+from alpha_dimt.kernels.vocabulary_softmax import token_log_probs
+from alpha_dimt.kernels.workspace import Spare
 
 __all__ = [
     "Spare",

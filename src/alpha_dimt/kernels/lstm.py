@@ -12,7 +12,7 @@ from torch import Tensor
 from torch.autograd import Function
 from torch.autograd.function import once_differentiable
 
-from alpha_dimt.kernels.products import with_bias, with_one
+from alpha_dimt.kernels.linear import with_bias, with_one
 
 
 def cell_order(weights: Tensor) -> Tensor:

@@ -5,6 +5,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from alpha_dimt import config
+from alpha_dimt.core.ragged import Ints
+from alpha_dimt.core.vocabulary import SPECIALS
 from alpha_dimt.proposals.distribution import Distribution
 from alpha_dimt.proposals.edit_distance import EditDistance
 from alpha_dimt.proposals.hamming_payoff import HammingPayoff
@@ -12,8 +14,6 @@ from alpha_dimt.proposals.mixture import Mixture
 from alpha_dimt.proposals.ngram import Ngram
 from alpha_dimt.proposals.substitutes import Block, Substitutes, Uniform, Unigram
 from alpha_dimt.proposals.uniform_edit import UniformEdit
-from alpha_dimt.ragged import Ints
-from alpha_dimt.vocab import SPECIALS
 
 
 @dataclass(frozen=True)

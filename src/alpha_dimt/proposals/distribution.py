@@ -6,9 +6,9 @@ from typing import Protocol, Self
 import numpy as np
 import numpy.typing as npt
 
+from alpha_dimt.core.ragged import Ints, Ragged
 from alpha_dimt.proposals.edits import Edits
 from alpha_dimt.proposals.substitutes import Substitutes
-from alpha_dimt.ragged import Ints, Ragged
 
 
 class Distribution(Protocol):

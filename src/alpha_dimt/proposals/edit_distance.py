@@ -6,11 +6,11 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from alpha_dimt.core.ragged import Ints, Ragged
+from alpha_dimt.core.vocabulary import BOS, EOS, PAD
 from alpha_dimt.proposals.distribution import Substituting
 from alpha_dimt.proposals.edits import DELETED, Edits, frame, unframe
 from alpha_dimt.proposals.substitutes import NO_ORIGINAL
-from alpha_dimt.ragged import Ints, Ragged
-from alpha_dimt.vocab import BOS, EOS, PAD
 
 Floats = npt.NDArray[np.float64]
 

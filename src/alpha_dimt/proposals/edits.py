@@ -9,8 +9,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from alpha_dimt.ragged import Ints, Ragged
-from alpha_dimt.vocab import BOS, EOS
+from alpha_dimt.core.ragged import Ints, Ragged
+from alpha_dimt.core.vocabulary import BOS, EOS
 
 DELETED = -1
 """Stands in `Edits.tokens` where the reference's token is left out."""

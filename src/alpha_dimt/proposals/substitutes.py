@@ -12,8 +12,8 @@ from typing import Protocol, Self
 import numpy as np
 import numpy.typing as npt
 
-from alpha_dimt.ragged import Ints, Ragged
-from alpha_dimt.vocab import PAD, SPECIALS
+from alpha_dimt.core.ragged import Ints, Ragged
+from alpha_dimt.core.vocabulary import PAD, SPECIALS
 
 BLOCK = 128
 """Sentences that share their words when substitutes come from a block."""

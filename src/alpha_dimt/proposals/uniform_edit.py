@@ -5,10 +5,10 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from alpha_dimt.core.ragged import Ints, Ragged
 from alpha_dimt.proposals.distribution import Substituting
 from alpha_dimt.proposals.edits import Edits, Replaced, tokens_at
 from alpha_dimt.proposals.substitutes import log_prob
-from alpha_dimt.ragged import Ints, Ragged
 
 
 def max_edits(lengths: Ints, fraction: float) -> Ints:

@@ -11,9 +11,9 @@ from typing import Any
 import altair as alt
 
 from alpha_dimt.config import RunConfig, fingerprint
-from alpha_dimt.evaluation.seeds import interval
+from alpha_dimt.evaluation.across_seeds import interval
 from alpha_dimt.report.study import Study, published_curves
-from alpha_dimt.runs import TESTED, Training, settings
+from alpha_dimt.runs.read import TESTED, Training, settings
 
 # Okabe and Ito's palette without its black, told apart by the colour-blind on both backgrounds.
 PALETTE = ["#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#8C6BB1"]

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import vl_convert
 
-from alpha_dimt.files import write_text
+from alpha_dimt.core.files import write_text
 from alpha_dimt.report.charts import Chart, all_charts
 from alpha_dimt.report.study import read_study
 

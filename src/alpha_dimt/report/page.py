@@ -15,18 +15,18 @@ from altair import SCHEMA_VERSION
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from alpha_dimt.evaluation.seeds import best_system
-from alpha_dimt.files import finite_json, write_text
-from alpha_dimt.layout import COLUMNS
+from alpha_dimt.core.files import finite_json, write_text
+from alpha_dimt.evaluation.across_seeds import best_system
 from alpha_dimt.report.charts import all_charts
 from alpha_dimt.report.differences import differences
-from alpha_dimt.report.methods import methods
+from alpha_dimt.report.methods_section import methods
 from alpha_dimt.report.provenance import Value, circumstances, provenance
 from alpha_dimt.report.study import Study, read_study
-from alpha_dimt.report.translations import read_examples
-from alpha_dimt.runs import TESTED, Training, made_from_runs, scores_by_seed
-from alpha_dimt.table_formats import MISSING, read_tables, section
-from alpha_dimt.tables import beam_header
+from alpha_dimt.runs.paths import COLUMNS
+from alpha_dimt.runs.read import TESTED, Training, made_from_runs, scores_by_seed
+from alpha_dimt.runs.translations import read_examples
+from alpha_dimt.tables.table import MISSING, read_tables, section
+from alpha_dimt.tables.table1 import beam_header
 
 RUN_HEADERS = (
     *("System", "Seed", "Dev greedy", "Test greedy", "Test beam", "BP greedy", "BP beam"),

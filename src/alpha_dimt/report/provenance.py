@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from alpha_dimt.layout import COLUMNS
 from alpha_dimt.report.study import Study
+from alpha_dimt.runs.paths import COLUMNS
 
 
 @dataclass(frozen=True)

@@ -9,8 +9,8 @@ from pathlib import Path
 from statistics import mean
 
 from alpha_dimt.config import Decoding, load
-from alpha_dimt.layout import beam_config_of
-from alpha_dimt.runs import Training, group, read_run, read_training
+from alpha_dimt.runs.paths import beam_config_of
+from alpha_dimt.runs.read import Training, group, read_run, read_training
 
 
 @dataclass(frozen=True)

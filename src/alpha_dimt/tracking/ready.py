@@ -4,8 +4,8 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from alpha_dimt.errors import UserError
-from alpha_dimt.files import unwritable
+from alpha_dimt.core.errors import UserError
+from alpha_dimt.core.files import unwritable
 from alpha_dimt.tracking.store import (
     check_database,
     configure_mlflow,

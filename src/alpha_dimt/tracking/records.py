@@ -9,11 +9,11 @@ from pathlib import Path
 from typing import Any
 
 from alpha_dimt.config import RunConfig, fingerprint, parse
+from alpha_dimt.core.errors import UserError
+from alpha_dimt.core.files import finite_json, read_json, read_lines, sha256
 from alpha_dimt.data.detokenise import detokenise
-from alpha_dimt.errors import UserError
-from alpha_dimt.files import finite_json, read_json, read_lines, sha256
-from alpha_dimt.layout import encoded_of, model_files, raw_test_of
-from alpha_dimt.runs import check_scored, settings
+from alpha_dimt.runs.paths import encoded_of, model_files, raw_test_of
+from alpha_dimt.runs.read import check_scored, settings
 
 # Raise when something is logged in another way, so that earlier uploads are replaced.
 LAYOUT = 2

@@ -11,8 +11,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from alpha_dimt.errors import UserError
-from alpha_dimt.files import atomic_path, unwritable
+from alpha_dimt.core.errors import UserError
+from alpha_dimt.core.files import atomic_path, unwritable
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient

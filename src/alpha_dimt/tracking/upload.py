@@ -19,10 +19,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from alpha_dimt.errors import UserError
-from alpha_dimt.files import write_json
-from alpha_dimt.layout import results_of
-from alpha_dimt.tracking.parents import by_system, overview_record, parent_record
+from alpha_dimt.core.errors import UserError
+from alpha_dimt.core.files import write_json
+from alpha_dimt.runs.paths import results_of
 from alpha_dimt.tracking.records import Dataset, Record, read_run_record
 from alpha_dimt.tracking.store import (
     artefacts_of,
@@ -34,6 +33,7 @@ from alpha_dimt.tracking.store import (
     locked,
     refusals_of,
 )
+from alpha_dimt.tracking.summaries import by_system, overview_record, parent_record
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -246,7 +246,7 @@ def _saved_model(files: Mapping[str, Path]) -> Iterator[Path]:
         model = Path(scratch) / "model"
         save_model(
             model,
-            python_model=str(Path(__file__).with_name("served.py")),
+            python_model=str(Path(__file__).with_name("mlflow_model.py")),
             artifacts={name: path.absolute().as_uri() for name, path in files.items()},
             code_paths=[str(package)],
             pip_requirements=[_pinned(name) for name in REQUIREMENTS],

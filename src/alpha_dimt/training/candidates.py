@@ -8,14 +8,14 @@ import torch
 from torch import Tensor
 
 from alpha_dimt.config import Reward
+from alpha_dimt.core.ragged import Ints, Ragged
+from alpha_dimt.core.vocabulary import EOS
 from alpha_dimt.data.batching import Batch, side_by_side
-from alpha_dimt.model.seq2seq import Encoded, Seq2Seq
+from alpha_dimt.inference.search import draw_words, sample
+from alpha_dimt.models.attention_rnn.fused import Encoded, Seq2Seq
 from alpha_dimt.objectives import Scored
 from alpha_dimt.proposals import Distribution
-from alpha_dimt.ragged import Ints, Ragged
 from alpha_dimt.rewards import reward
-from alpha_dimt.search import draw_words, sample
-from alpha_dimt.vocab import EOS
 
 
 @dataclass(frozen=True)

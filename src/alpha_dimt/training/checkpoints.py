@@ -25,8 +25,8 @@ from pathlib import Path
 
 from torch import nn
 
-from alpha_dimt.errors import UserError
-from alpha_dimt.files import (
+from alpha_dimt.core.errors import UserError
+from alpha_dimt.core.files import (
     atomic_folder,
     atomic_path,
     read_json,
@@ -35,7 +35,7 @@ from alpha_dimt.files import (
     sha256,
     write_text,
 )
-from alpha_dimt.model.weights import fill, write_weights
+from alpha_dimt.models.weights import fill, write_weights
 from alpha_dimt.training.state import State
 
 MODEL, BEST, STATE, SUMS = "model.safetensors", "best.safetensors", "state.json", "SHA256SUMS"

@@ -10,17 +10,17 @@ import torch
 from torch import Tensor
 
 from alpha_dimt.config import Training
+from alpha_dimt.core.errors import Stopped, UserError
+from alpha_dimt.core.progress import EpochBar
 from alpha_dimt.data.batching import Batch
-from alpha_dimt.errors import Stopped, UserError
-from alpha_dimt.model.seq2seq import Seq2Seq
+from alpha_dimt.machine.device import peak_memory_mb
+from alpha_dimt.models.attention_rnn.fused import Seq2Seq
 from alpha_dimt.objectives import Loss
-from alpha_dimt.progress import EpochBar
-from alpha_dimt.runtime import peak_memory_mb
 from alpha_dimt.training.candidates import Sampler, gold_probability, score
 from alpha_dimt.training.checkpoints import Checkpoints
-from alpha_dimt.training.interruption import StopRequest
 from alpha_dimt.training.methods import Method
-from alpha_dimt.training.sgd import clipped_sgd
+from alpha_dimt.training.optimisers import clipped_sgd
+from alpha_dimt.training.signals import StopRequest
 from alpha_dimt.training.state import State
 
 Metrics = dict[str, float]

@@ -8,9 +8,9 @@ from typing import cast
 
 from alpha_dimt import config as c
 from alpha_dimt import objectives
-from alpha_dimt.errors import UserError
+from alpha_dimt.core.errors import UserError
 from alpha_dimt.objectives import Objective
-from alpha_dimt.training.schedule import value_at
+from alpha_dimt.training.learning_rate import value_at
 
 
 @dataclass(frozen=True)

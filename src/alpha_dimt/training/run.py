@@ -16,6 +16,10 @@ import torch
 from alpha_dimt import __version__
 from alpha_dimt.config import AugmentConfig, Decoding, Device, RunConfig
 from alpha_dimt.config import Checkpoints as CheckpointsConfig
+from alpha_dimt.core.errors import UserError
+from alpha_dimt.core.files import atomic_path, sha256, write_json
+from alpha_dimt.core.progress import EpochBar
+from alpha_dimt.core.vocabulary import Vocab
 from alpha_dimt.data.batching import (
     Batch,
     candidate_batch,
@@ -28,25 +32,21 @@ from alpha_dimt.data.batching import (
 )
 from alpha_dimt.data.encoded import AugmentedCorpus, Pairs, read_pairs
 from alpha_dimt.data.manifest import check_prepared
-from alpha_dimt.decoding import join_subwords, translate_pairs
-from alpha_dimt.errors import UserError
-from alpha_dimt.evaluation.bleu import multi_bleu
-from alpha_dimt.files import atomic_path, sha256, write_json
-from alpha_dimt.layout import model_files, state_name
-from alpha_dimt.model.seq2seq import Seq2Seq
-from alpha_dimt.model.weights import fill
-from alpha_dimt.progress import EpochBar
+from alpha_dimt.evaluation.metrics import multi_bleu
+from alpha_dimt.inference.decode import join_subwords, translate_pairs
+from alpha_dimt.machine.device import choose_device, choose_dtype, machine, use_threads
+from alpha_dimt.models.attention_rnn.fused import Seq2Seq
+from alpha_dimt.models.weights import fill
 from alpha_dimt.proposals import Words, build
-from alpha_dimt.runtime import choose_device, choose_dtype, machine, use_threads
+from alpha_dimt.runs.paths import model_files, state_name
 from alpha_dimt.training.candidates import Sampler, score
 from alpha_dimt.training.checkpoints import METRICS, Checkpoints
-from alpha_dimt.training.interruption import StopRequest
+from alpha_dimt.training.learning_rate import DevDecay
 from alpha_dimt.training.loop import Metrics, Task, fit
 from alpha_dimt.training.methods import Method
 from alpha_dimt.training.methods import method as training_method
-from alpha_dimt.training.schedule import DevDecay
+from alpha_dimt.training.signals import StopRequest
 from alpha_dimt.training.state import State
-from alpha_dimt.vocab import Vocab
 
 COLLAPSED = 1.1
 """Effective sample size of a group below which one candidate has all the weight."""

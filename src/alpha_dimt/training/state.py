@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from alpha_dimt.config import Training
-from alpha_dimt.training.schedule import DevDecay
+from alpha_dimt.training.learning_rate import DevDecay
 
 
 class Sums:

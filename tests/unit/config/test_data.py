@@ -3,7 +3,7 @@ from typing import Any
 import pytest
 
 from alpha_dimt.config import Experiment, Words, parse
-from alpha_dimt.errors import UserError
+from alpha_dimt.core.errors import UserError
 
 TABLE = {"tsv": "own.tsv"}
 OWN = {"kind": "files", "name": "own", "train": TABLE, "valid": TABLE, "test": TABLE}

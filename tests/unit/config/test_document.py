@@ -6,7 +6,7 @@ import pytest
 import yaml
 
 from alpha_dimt.config.document import read_document, yaml_values
-from alpha_dimt.errors import UserError
+from alpha_dimt.core.errors import UserError
 
 
 def refused(path: Path, text: str) -> str:

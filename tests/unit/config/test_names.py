@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from alpha_dimt.config import Experiment, parse
-from alpha_dimt.errors import UserError
+from alpha_dimt.core.errors import UserError
 from alpha_dimt.tracking.records import flatten
 
 ML = {"objective": "ml"}

@@ -3,7 +3,7 @@ from typing import Any
 import pytest
 
 from alpha_dimt.config import Experiment, Interpolated, parse
-from alpha_dimt.errors import UserError
+from alpha_dimt.core.errors import UserError
 
 ALPHA = {"objective": "alpha", "alpha": 0.5}
 

@@ -4,7 +4,7 @@ from typing import Any
 import pytest
 
 from alpha_dimt.config import Custom, Experiment, FilesCorpus, load, load_all
-from alpha_dimt.errors import UserError
+from alpha_dimt.core.errors import UserError
 
 SYSTEMS = "systems: {ml: {objective: ml}}\n"
 TOY = "corpus: {kind: toy}\n"

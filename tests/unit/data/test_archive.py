@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from alpha_dimt.core.errors import UserError
 from alpha_dimt.data.archive import read_members
-from alpha_dimt.errors import UserError
 
 
 def make(path: Path, *members: tuple[tarfile.TarInfo, bytes]) -> Path:
@@ -154,7 +154,7 @@ def test_a_bomb_costs_no_more_than_the_limit(tmp_path: Path) -> None:
     code = (
         "import resource, sys\nfrom pathlib import Path\n"
         "from alpha_dimt.data.archive import read_members\n"
-        "from alpha_dimt.errors import UserError\n"
+        "from alpha_dimt.core.errors import UserError\n"
         "def peak(): return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024\n"
         f"before = peak()\ntry: read_members(Path({str(path)!r}), ['a'], {limit})\n"
         "except UserError as error: print(error)\nprint(peak() - before)\n"

@@ -2,6 +2,8 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
+from alpha_dimt.core.ragged import Ragged
+from alpha_dimt.core.vocabulary import BOS, EOS, PAD
 from alpha_dimt.data.batching import (
     candidate_batch,
     deal,
@@ -11,8 +13,6 @@ from alpha_dimt.data.batching import (
 )
 from alpha_dimt.data.encoded import Candidates, Pairs
 from alpha_dimt.proposals import DELETED, Edits
-from alpha_dimt.ragged import Ragged
-from alpha_dimt.vocab import BOS, EOS, PAD
 
 SIZES = st.lists(st.tuples(st.integers(1, 9), st.integers(1, 9)), min_size=1, max_size=60)
 

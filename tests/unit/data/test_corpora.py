@@ -23,12 +23,12 @@ from alpha_dimt.config import (
     ToyCorpus,
     load,
 )
+from alpha_dimt.core.errors import UserError
+from alpha_dimt.core.files import read_lines
 from alpha_dimt.data import iwslt14
+from alpha_dimt.data.build_encoded import encode_corpus
 from alpha_dimt.data.corpora import write_raw
-from alpha_dimt.data.encode import encode_corpus
 from alpha_dimt.data.prepare import tokenise_corpus
-from alpha_dimt.errors import UserError
-from alpha_dimt.files import read_lines
 
 LANGUAGES = ("de", "en")
 

@@ -8,10 +8,10 @@ import pytest
 from copy_task import LETTERS, experiment, write_corpus
 
 from alpha_dimt.config import AugmentConfig, Proposal
-from alpha_dimt.data.augment import augment_corpus, write_slices
+from alpha_dimt.core.errors import UserError
+from alpha_dimt.core.vocabulary import Vocab
+from alpha_dimt.data.draw_candidates import augment_corpus, write_slices
 from alpha_dimt.data.encoded import AugmentedCorpus, read_pairs
-from alpha_dimt.errors import UserError
-from alpha_dimt.vocab import Vocab
 
 WORDS = 4 + len(LETTERS)
 K = 2

@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 
+from alpha_dimt.core.errors import UserError
+from alpha_dimt.core.files import sha256, write_lines
 from alpha_dimt.data import iwslt14
-from alpha_dimt.errors import UserError
-from alpha_dimt.files import sha256, write_lines
 
 
 def test_training_segments() -> None:

@@ -7,12 +7,12 @@ from typing import Any
 import pytest
 
 from alpha_dimt.config import DataConfig, FilesCorpus, Preparation
+from alpha_dimt.core.errors import UserError
+from alpha_dimt.core.files import read_json, sha256, write_lines
+from alpha_dimt.data.build_encoded import encode_corpus
 from alpha_dimt.data.corpora import write_raw
-from alpha_dimt.data.encode import encode_corpus
 from alpha_dimt.data.manifest import check_prepared, is_unchanged, source_of
 from alpha_dimt.data.prepare import tokenise_corpus
-from alpha_dimt.errors import UserError
-from alpha_dimt.files import read_json, sha256, write_lines
 
 
 def config_of(folder: Path, **preparation: Any) -> DataConfig:

@@ -1,7 +1,7 @@
 import pytest
 
+from alpha_dimt.core.errors import UserError
 from alpha_dimt.data.subword import count_words, learn_codes, segment
-from alpha_dimt.errors import UserError
 
 LINES = ["low low low low low lower lower", "newest newest newest newest newest newest widest"]
 

@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 
 from alpha_dimt.config import OneTable
+from alpha_dimt.core.errors import UserError
 from alpha_dimt.data.table import read_table
-from alpha_dimt.errors import UserError
 
 
 def read(path: Path, text: str, **keys: Any) -> list[tuple[str, str]]:

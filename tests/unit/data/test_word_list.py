@@ -3,8 +3,8 @@ from pathlib import Path
 import pytest
 
 from alpha_dimt.config import Preparation
+from alpha_dimt.core.errors import UserError
 from alpha_dimt.data.word_list import read_word_list
-from alpha_dimt.errors import UserError
 
 
 def read(folder: Path, text: str, preparation: Preparation | None = None) -> list[str]:

@@ -5,9 +5,9 @@ import numpy as np
 import pytest
 from scipy import stats
 
+from alpha_dimt.evaluation.across_seeds import Scores, residual_variance
 from alpha_dimt.evaluation.pooled import pooled_pairs, seed_correlation, slope, within_variance
-from alpha_dimt.evaluation.seeds import Scores, residual_variance
-from alpha_dimt.evaluation.significance import holm
+from alpha_dimt.evaluation.within_seed import holm
 
 SAME = {"rel": 1e-9, "abs": 1e-13}
 # A balanced table by hand: rows are systems, columns seeds.

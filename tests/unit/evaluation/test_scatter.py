@@ -1,9 +1,9 @@
 import numpy as np
 import pytest
 
-from alpha_dimt.evaluation.bleu import sentence_statistics
+from alpha_dimt.evaluation.metrics import sentence_statistics
 from alpha_dimt.evaluation.scatter import runaways, scatter
-from alpha_dimt.evaluation.significance import Resampled, resample
+from alpha_dimt.evaluation.within_seed import Resampled, resample
 
 NOTHING = np.zeros(10)
 

@@ -3,8 +3,8 @@ import pytest
 from pydantic import TypeAdapter
 
 from alpha_dimt import config
+from alpha_dimt.core.ragged import Ragged
 from alpha_dimt.proposals import Block, Words, build
-from alpha_dimt.ragged import Ragged
 
 SECTION: TypeAdapter[config.Distribution] = TypeAdapter(config.Distribution)
 KINDS = ["uniform_edit", "hamming_payoff", "edit_distance", "ngram"]

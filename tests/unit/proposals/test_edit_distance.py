@@ -15,11 +15,11 @@ from enumeration import (
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from alpha_dimt.core.ragged import Ragged
+from alpha_dimt.core.vocabulary import BOS, EOS, UNK
 from alpha_dimt.proposals import frame
 from alpha_dimt.proposals.edit_distance import EditDistance
 from alpha_dimt.proposals.substitutes import Uniform
-from alpha_dimt.ragged import Ragged
-from alpha_dimt.vocab import BOS, EOS, UNK
 
 REFERENCE = (4, UNK, 4)
 LONGEST = 6

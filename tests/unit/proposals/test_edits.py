@@ -2,10 +2,10 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
+from alpha_dimt.core.ragged import Ragged
+from alpha_dimt.core.vocabulary import BOS, EOS
 from alpha_dimt.proposals import DELETED, Edits, frame, unframe
 from alpha_dimt.proposals.edits import tokens_at
-from alpha_dimt.ragged import Ragged
-from alpha_dimt.vocab import BOS, EOS
 
 TOKENS = st.lists(st.integers(4, 9), max_size=6)
 

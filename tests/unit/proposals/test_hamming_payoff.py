@@ -15,9 +15,9 @@ from enumeration import (
 from hypothesis import given
 from hypothesis import strategies as st
 
+from alpha_dimt.core.ragged import Ragged
 from alpha_dimt.proposals.hamming_payoff import HammingPayoff
 from alpha_dimt.proposals.substitutes import Uniform
-from alpha_dimt.ragged import Ragged
 
 # tau and the share of words replaced, for 22,800 words, as Norouzi's rescaling gives them.
 PUBLISHED = [(0.7, 0.003), (0.8, 0.023), (0.85, 0.050), (0.9, 0.097), (1.0, 0.269)]

@@ -11,6 +11,8 @@ from enumeration import (
     total,
 )
 
+from alpha_dimt.core.ragged import Ragged
+from alpha_dimt.core.vocabulary import BOS, EOS
 from alpha_dimt.proposals import Block
 from alpha_dimt.proposals.edit_distance import EditDistance
 from alpha_dimt.proposals.hamming_payoff import HammingPayoff
@@ -18,8 +20,6 @@ from alpha_dimt.proposals.mixture import Mixture
 from alpha_dimt.proposals.ngram import Ngram
 from alpha_dimt.proposals.substitutes import Uniform
 from alpha_dimt.proposals.uniform_edit import UniformEdit
-from alpha_dimt.ragged import Ragged
-from alpha_dimt.vocab import BOS, EOS
 
 
 @pytest.mark.parametrize("kind", SUBSTITUTES)

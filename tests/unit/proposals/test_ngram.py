@@ -15,10 +15,10 @@ from enumeration import (
 from hypothesis import given
 from hypothesis import strategies as st
 
+from alpha_dimt.core.ragged import Ragged
+from alpha_dimt.core.vocabulary import UNK
 from alpha_dimt.proposals.ngram import Ngram
 from alpha_dimt.proposals.substitutes import Uniform
-from alpha_dimt.ragged import Ragged
-from alpha_dimt.vocab import UNK
 
 
 @pytest.mark.parametrize("max_n", [1, 3, 6])

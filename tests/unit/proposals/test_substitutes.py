@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 from enumeration import SUBSTITUTES, assert_chi_square, substitutes
 
+from alpha_dimt.core.ragged import Ragged
+from alpha_dimt.core.vocabulary import EOS, UNK
 from alpha_dimt.proposals import Block
 from alpha_dimt.proposals.substitutes import NO_ORIGINAL, Uniform, Unigram, choices, log_prob
-from alpha_dimt.ragged import Ragged
-from alpha_dimt.vocab import EOS, UNK
 
 TOKENS = np.arange(8)
 

@@ -17,10 +17,10 @@ from enumeration import (
 from hypothesis import given
 from hypothesis import strategies as st
 
+from alpha_dimt.core.ragged import Ragged
+from alpha_dimt.core.vocabulary import BOS, EOS, UNK
 from alpha_dimt.proposals.substitutes import Uniform
 from alpha_dimt.proposals.uniform_edit import UniformEdit, distinct_positions, max_edits
-from alpha_dimt.ragged import Ragged
-from alpha_dimt.vocab import BOS, EOS, UNK
 
 SENTENCE = st.lists(st.integers(1, 8).filter(lambda t: t not in (2, 3)), max_size=12)
 

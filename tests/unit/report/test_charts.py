@@ -7,7 +7,7 @@ from finished_runs import make_run, make_study
 from alpha_dimt.report.charts import all_charts, bleu_against_alpha
 from alpha_dimt.report.figures import write_figures
 from alpha_dimt.report.study import published_curves, read_study
-from alpha_dimt.tables import read_published
+from alpha_dimt.tables.table1 import read_published
 
 
 def values(chart: Any) -> list[dict[str, Any]]:

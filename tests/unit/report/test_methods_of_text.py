@@ -4,7 +4,7 @@ from typing import Any
 import pytest
 
 from alpha_dimt.config import Experiment, Words, parse
-from alpha_dimt.report.methods import tokens_text, words_text
+from alpha_dimt.report.methods_section import tokens_text, words_text
 
 
 @pytest.mark.parametrize(

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 from finished_runs import SIGNATURE, SYSTEMS, make_run, make_study, make_tables
 
-from alpha_dimt.errors import UserError
-from alpha_dimt.files import write_json
+from alpha_dimt.core.errors import UserError
+from alpha_dimt.core.files import write_json
 from alpha_dimt.report.page import write_report
 
 EXAMPLE = {

@@ -10,11 +10,11 @@ import pytest
 import torch
 from small_disk import SmallDisk
 
-from alpha_dimt.errors import UserError
-from alpha_dimt.model.weights import fill
+from alpha_dimt.core.errors import UserError
+from alpha_dimt.models.weights import fill
 from alpha_dimt.training import checkpoints
 from alpha_dimt.training.checkpoints import Checkpoints
-from alpha_dimt.training.schedule import DevDecay
+from alpha_dimt.training.learning_rate import DevDecay
 from alpha_dimt.training.state import State, Sums
 
 

@@ -7,13 +7,13 @@ import torch
 
 from alpha_dimt.config import Model, Training
 from alpha_dimt.data.batching import Batch
-from alpha_dimt.kernels import output_layer
-from alpha_dimt.model.seq2seq import Seq2Seq
+from alpha_dimt.kernels import vocabulary_softmax
+from alpha_dimt.models.attention_rnn.fused import Seq2Seq
 from alpha_dimt.objectives import Loss, Objective, Scored, maximum_likelihood
 from alpha_dimt.training import loop
+from alpha_dimt.training.learning_rate import DevDecay
 from alpha_dimt.training.loop import Diverged, Stopwatch, Task, seed_update, train_epoch
 from alpha_dimt.training.methods import Method
-from alpha_dimt.training.schedule import DevDecay
 from alpha_dimt.training.state import State
 
 CPU = torch.device("cpu")
@@ -113,7 +113,7 @@ def test_nothing_waits_for_a_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
     """No value of a tensor is asked for between two looks."""
     monkeypatch.setattr(loop, "LOOK_EVERY", {"cpu": 100})
     # As on a GPU, where they ask for nothing.
-    monkeypatch.setitem(output_layer.LOOK, "cpu", False)
+    monkeypatch.setitem(vocabulary_softmax.LOOK, "cpu", False)
     monkeypatch.setattr(loop, "clipped_sgd", lambda *args, **options: torch.ones(()))
     asked: list[str] = []
     for name in ("item", "tolist", "__bool__", "__float__", "__int__"):

@@ -5,7 +5,7 @@ import torch
 from torch import Tensor
 
 from alpha_dimt.config import Training
-from alpha_dimt.training.schedule import DevDecay
+from alpha_dimt.training.learning_rate import DevDecay
 from alpha_dimt.training.state import State, Sums
 
 GOOD, BAD = torch.tensor(False), torch.tensor(True)

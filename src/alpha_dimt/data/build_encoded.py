@@ -1,0 +1,190 @@
+"""From tokenised text to vocabularies and Arrow files."""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+
+from alpha_dimt.config import Bpe, DataConfig, Words
+from alpha_dimt.core.errors import UserError
+from alpha_dimt.core.files import atomic_path, sha256, write_json, write_lines
+from alpha_dimt.core.vocabulary import SPECIALS, UNK, Vocab
+from alpha_dimt.data.aligned import read_pairs
+from alpha_dimt.data.manifest import check_stage
+from alpha_dimt.data.subword import count_words, learn_codes, segment
+from alpha_dimt.data.word_list import WordList, read_word_list
+
+SPLITS = ("train", "valid", "test")
+# Positions in a sentence, its frame included, are 16-bit numbers in a file of candidates.
+LONGEST = 2**15 - 3
+
+# Ids are without <s> and </s>; texts are exactly the tokens that the ids stand for, unknown words
+# included.
+SCHEMA = pa.schema(
+    {
+        "source": pa.list_(pa.int32()),
+        "target": pa.list_(pa.int32()),
+        "source_text": pa.string(),
+        "target_text": pa.string(),
+    }
+)
+
+
+def encode_corpus(config: DataConfig, *, text: Path, out: Path) -> None:
+    """Write vocab.{language}.txt, {split}.arrow, report.json and, for BPE, codes.{language}.txt.
+
+    Vocabularies and codes are learned on the training text alone, or are the user's lists.
+
+    Raises:
+        UserError: a text is missing, the sides of a split are not aligned, a line is no sequence
+            of tokens, a list is not one word a line, or a vocabulary would have no word.
+    """
+    languages = config.corpus.source, config.corpus.target
+    lists = _read_lists(config)
+    names = [f"{split}.{language}" for split in SPLITS for language in languages]
+    made_from = {name: sha256(text / name) for name in names if (text / name).is_file()}
+    check_stage(text, "tokenise", config, made_from)
+    texts: dict[str, dict[str, list[str]]] = {}
+    for split in SPLITS:
+        paths = [text / f"{split}.{language}" for language in languages]
+        both = read_pairs(*paths)
+        for path, lines in zip(paths, both, strict=True):
+            _check_tokens(path, lines)
+        texts[split] = dict(zip(languages, both, strict=True))
+
+    vocabulary = config.preparation.vocabulary
+    codes = _codes(texts["train"], vocabulary) if isinstance(vocabulary, Bpe) else {}
+    if codes:
+        texts = {
+            split: {language: segment(lines, codes[language]) for language, lines in sides.items()}
+            for split, sides in texts.items()
+        }
+    for split, sides in texts.items():
+        for language, lines in sides.items():
+            _check_lengths(text / f"{split}.{language}", lines)
+
+    counts = {language: count_words(texts["train"][language]) for language in languages}
+    vocabs = {
+        language: Vocab(lists[language].words)
+        if language in lists
+        else _vocab(counts[language], vocabulary, source=language == languages[0])
+        for language in languages
+    }
+    for language, vocab in vocabs.items():
+        _check_words(text / f"train.{language}", vocab, counts[language])
+    for language, lines in codes.items():
+        write_lines(out / f"codes.{language}.txt", lines)
+    report: dict[str, Any] = {
+        "config": config.fingerprint(),
+        "made_from": made_from,
+        "vocabularies": {},
+        "splits": {},
+    }
+    for language, vocab in vocabs.items():
+        path = out / f"vocab.{language}.txt"
+        vocab.save(path)
+        report["vocabularies"][language] = {"size": len(vocab), "sha256": sha256(path)}
+        if language in lists:
+            about = lists[language].about(counts[language])
+            report["vocabularies"][language]["list"] = about
+            print(
+                f"{language}: {about['words']:,} words of {about['path']}, "
+                f"{about['unused']:,} of them not in the training text"
+            )
+    for split, sides in texts.items():
+        report["splits"][split] = _write_split(out / f"{split}.arrow", sides, vocabs)
+    write_json(out / "report.json", report)
+
+
+def _read_lists(config: DataConfig) -> dict[str, WordList]:
+    """Return the user's lists by language; before anything that takes long."""
+    vocabulary = config.preparation.vocabulary
+    if not isinstance(vocabulary, Words):
+        return {}
+    return {
+        language: read_word_list(path, config.preparation)
+        for language, path in (
+            (config.corpus.source, vocabulary.source_list),
+            (config.corpus.target, vocabulary.target_list),
+        )
+        if path is not None
+    }
+
+
+def _check_words(train: Path, vocab: Vocab, counts: Counter[str]) -> None:
+    """Refuse a vocabulary that leaves nothing but unknown words in the training text."""
+    if counts.keys().isdisjoint(vocab.tokens[len(SPECIALS) :]):
+        word, most = counts.most_common(1)[0]
+        raise UserError(
+            f"{train}: no word of this text would be in the vocabulary (the most frequent, "
+            f"{word!r}, occurs {most:,} times); lower preparation.vocabulary.min_frequency, give "
+            "more text or another list"
+        )
+
+
+def _check_tokens(path: Path, lines: Sequence[str]) -> None:
+    for number, line in enumerate(lines, start=1):
+        if "" in line.split(" "):
+            raise UserError(
+                f"{path}:{number}: a line has one token or more with single spaces between them; "
+                "`alpha-dimt tokenise` writes such text"
+            )
+
+
+def _check_lengths(path: Path, lines: Sequence[str]) -> None:
+    for number, line in enumerate(lines, start=1):
+        if (tokens := line.count(" ") + 1) > LONGEST:
+            raise UserError(
+                f"{path}:{number}: this sentence has {tokens:,} tokens, and {LONGEST:,} is the "
+                "most; take the pair out"
+            )
+
+
+def _codes(train: Mapping[str, list[str]], config: Bpe) -> dict[str, list[str]]:
+    if config.joint:
+        both = learn_codes([line for lines in train.values() for line in lines], config.operations)
+        return dict.fromkeys(train, both)
+    return {language: learn_codes(lines, config.operations) for language, lines in train.items()}
+
+
+def _vocab(counts: Counter[str], config: Words | Bpe, *, source: bool) -> Vocab:
+    if isinstance(config, Bpe):
+        return Vocab.from_counts(counts)
+    size = config.source_size if source else config.target_size
+    return Vocab.from_counts(counts, size=size, min_frequency=config.min_frequency)
+
+
+def _write_split(
+    path: Path, sides: Mapping[str, list[str]], vocabs: Mapping[str, Vocab]
+) -> dict[str, Any]:
+    ids = {
+        language: [vocabs[language].encode(line.split(" ")) for line in lines]
+        for language, lines in sides.items()
+    }
+    table = pa.Table.from_arrays(
+        [
+            *(pa.array(rows, pa.list_(pa.int32())) for rows in ids.values()),
+            *(pa.array(lines, pa.string()) for lines in sides.values()),
+        ],
+        schema=SCHEMA,
+    )
+    # One uncompressed record batch, so that readers can map it without a copy.
+    with (
+        atomic_path(path) as temporary,
+        pa.OSFile(str(temporary), "wb") as sink,
+        pa.ipc.new_file(sink, SCHEMA) as writer,
+    ):
+        writer.write_table(table)
+    tokens = {language: sum(map(len, rows)) for language, rows in ids.items()}
+    unknown = {
+        language: sum(row.count(UNK) for row in rows) / tokens[language]
+        for language, rows in ids.items()
+    }
+    return {
+        "pairs": table.num_rows,
+        "tokens": tokens,
+        "unknown_rate": unknown,
+        "sha256": sha256(path),
+    }

@@ -1,0 +1,133 @@
+"""The same few test sentences translated by every system, with the attention behind each word."""
+
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from alpha_dimt.config import Decoding, Device, RunConfig, load
+from alpha_dimt.core.files import write_json
+from alpha_dimt.core.vocabulary import BOS
+from alpha_dimt.data.encoded import Pairs, read_pairs
+from alpha_dimt.inference.decode import (
+    Trained,
+    hypothesis_text,
+    join_subwords,
+    load_trained,
+    read_split,
+    search_all,
+)
+from alpha_dimt.machine.device import use_threads
+from alpha_dimt.models.attention_rnn.fused import Seq2Seq
+from alpha_dimt.runs.paths import model_files
+from alpha_dimt.runs.translations import Example, Translation
+
+SENTENCES = 8
+
+
+def spread_rows(count: int, wanted: int = SENTENCES) -> list[int]:
+    """Return `wanted` rows evenly spread over `count`, or all of them: nobody picks the best."""
+    if count <= wanted:
+        return list(range(count))
+    return [(2 * i + 1) * count // (2 * wanted) for i in range(wanted)]
+
+
+def write_examples(
+    runs: Sequence[Path],
+    *,
+    decoding: Path,
+    encoded: Path,
+    threads: int,
+    out: Path,
+    device: Device = "auto",
+) -> None:
+    """Translate a few sentences of the test set with each run; JSON.
+
+    Args:
+        runs: folders of trained runs on one corpus, one a system.
+        decoding: configuration of the search.
+        encoded: folder of vocabularies and encoded splits.
+        threads: CPU threads.
+        out: file.
+        device: where to search.
+
+    Raises:
+        UserError: a file is missing, or is not of this corpus.
+    """
+    use_threads(threads)
+    search = load(Decoding, decoding)
+    pairs = read_pairs(encoded, "test")
+    rows = spread_rows(len(pairs))
+    few = Pairs(
+        source=pairs.source.take(np.array(rows)),
+        target=pairs.target.take(np.array(rows)),
+        source_text=[pairs.source_text[row] for row in rows],
+        target_text=[pairs.target_text[row] for row in rows],
+    )
+    by_run, made_from = [], []
+    for run in runs:
+        config = load(RunConfig, run / "config.json")
+        trained = load_trained(config, model_files(config, run), device)
+        read_split(encoded, "test", trained, run)
+        by_run.append(translate_few(trained, few, search))
+        made_from.append((f"{config.system}/seed{config.seed}", trained.sums["weights"]))
+    preparation = load(RunConfig, runs[0] / "config.json").data.preparation
+    examples = [
+        Example(
+            line=row + 1,
+            source=source.split(" "),
+            source_text=join_subwords(source, preparation),
+            reference=join_subwords(target, preparation),
+            translations=list(translations),
+        )
+        for row, source, target, *translations in zip(
+            rows, few.source_text, few.target_text, *by_run, strict=True
+        )
+    ]
+    document = {
+        "decoding": search.model_dump(mode="json"),
+        "made_from": made_from,
+        "examples": [asdict(example) for example in examples],
+    }
+    write_json(out, document)
+
+
+def translate_few(trained: Trained, pairs: Pairs, search: Decoding) -> list[Translation]:
+    """Return the translations of a run."""
+    config, vocab = trained.config, trained.target
+    found = search_all(trained.model, pairs.source, search, trained.device)
+    translations = []
+    for row, hypothesis in enumerate(found):
+        words = pairs.source_text[row].split(" ")
+        text = hypothesis_text(hypothesis, words, vocab, replace_unknown=search.replace_unknown)
+        ids = torch.from_numpy(pairs.source.row(row).astype(np.int64)).to(trained.device)
+        weights = attention(trained.model, ids, hypothesis.tokens)
+        translations.append(
+            Translation(
+                system=config.system,
+                seed=config.seed,
+                text=join_subwords(text, config.data.preparation),
+                tokens=vocab.decode(hypothesis.tokens),
+                attention=[[round(weight, 2) for weight in step] for step in weights.tolist()],
+            )
+        )
+    return translations
+
+
+@torch.inference_mode()
+def attention(model: Seq2Seq, source: torch.Tensor, tokens: Sequence[int]) -> torch.Tensor:
+    """Return [T, S], the attention when each of T tokens is predicted after those before it.
+
+    Args:
+        model: in evaluation mode.
+        source: [S] ids.
+        tokens: T ids, without <s> and </s>.
+    """
+    state = model.start(model.encode(source[None], torch.tensor([len(source)])))
+    steps = []
+    for previous in (BOS, *tokens)[: len(tokens)]:
+        _, weights, state = model.step(state, torch.tensor([previous], device=source.device))
+        steps.append(weights[0])
+    return torch.stack(steps) if steps else torch.zeros(0, len(source))

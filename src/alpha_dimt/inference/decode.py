@@ -1,0 +1,246 @@
+"""Translate encoded sentences with a trained model."""
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+
+from alpha_dimt.config import Bpe, Decoding, Device, Preparation, RunConfig, load
+from alpha_dimt.core.errors import UserError
+from alpha_dimt.core.files import read_json, sha256, write_json, write_lines
+from alpha_dimt.core.progress import bar
+from alpha_dimt.core.ragged import Ragged
+from alpha_dimt.core.vocabulary import PAD, UNK, Vocab
+from alpha_dimt.data.batching import source_batches
+from alpha_dimt.data.encoded import Pairs, read_pairs
+from alpha_dimt.data.manifest import check_splits, check_vocabularies, read_report
+from alpha_dimt.inference.search import Hypothesis, beam_search, greedy_search
+from alpha_dimt.machine.device import choose_device, choose_dtype, use_threads
+from alpha_dimt.models.attention_rnn.fused import Seq2Seq
+from alpha_dimt.models.weights import fill
+from alpha_dimt.runs.paths import ModelFiles, model_files, record_of
+
+
+@dataclass(frozen=True)
+class Trained:
+    """A trained run, ready to search.
+
+    Attributes:
+        config: of the run.
+        model: with its best weights, on `device`.
+        device: where it searches.
+        source: vocabulary.
+        target: vocabulary.
+        sums: SHA-256 of its weights, vocabularies and codes, see `ModelFiles.parts`.
+    """
+
+    config: RunConfig
+    model: Seq2Seq
+    device: torch.device
+    source: Vocab
+    target: Vocab
+    sums: dict[str, str]
+
+
+def load_trained(config: RunConfig, files: ModelFiles, device: Device = "auto") -> Trained:
+    """Load the model of a run.
+
+    Args:
+        config: of the run.
+        files: the run's own.
+        device: where to search.
+
+    Raises:
+        UserError: a file is missing, or is not the one that the run was trained with.
+    """
+    sums = check_parts(files)
+    source, target = Vocab.load(files.source), Vocab.load(files.target)
+    on = choose_device(device)
+    model = Seq2Seq(config.model, source_words=len(source), target_words=len(target))
+    fill(model, files.weights, config.fingerprint())
+    model.to(on)
+    model.compute_dtype = choose_dtype(config.training.precision, on)
+    return Trained(config, model, on, source, target, sums)
+
+
+def check_parts(files: ModelFiles) -> dict[str, str]:
+    """Return the SHA-256 of weights, vocabularies and codes, once they are those of the run.
+
+    Raises:
+        UserError: a file is missing or has been replaced.
+    """
+    about = read_json(files.about)
+    noted = about.get("files") if isinstance(about, dict) else None
+    if not isinstance(noted, dict):
+        raise UserError(f"{files.about}: the key files is missing; train the run again")
+    sums = {}
+    for name, path in files.parts().items():
+        if not path.is_file():
+            raise UserError(f"{path}: there is no such file; `alpha-dimt train` makes it")
+        sums[name] = sha256(path)
+        if sums[name] != noted.get(name):
+            raise UserError(
+                f"{path}: this is not the file that the run was trained with ({files.about} has "
+                "another checksum); restore it or train the run again"
+            )
+    return sums
+
+
+def join_subwords(text: str, preparation: Preparation) -> str:
+    """Undo the segmentation of BPE ("@@ " marks); word-level text stays as it is."""
+    if isinstance(preparation.vocabulary, Bpe):
+        return re.sub(r"@@( |$)", "", text)
+    return text
+
+
+def hypothesis_text(
+    hypothesis: Hypothesis, source_words: list[str], vocab: Vocab, *, replace_unknown: bool
+) -> str:
+    """Return a hypothesis as tokens joined by spaces.
+
+    An unknown word is replaced by the source word with the highest attention (Jean et al., 2015).
+    """
+    words = vocab.decode(hypothesis.tokens)
+    if replace_unknown:
+        words = [
+            source_words[where] if token == UNK else word
+            for word, token, where in zip(
+                words, hypothesis.tokens, hypothesis.attended, strict=True
+            )
+        ]
+    return " ".join(words)
+
+
+@torch.inference_mode()
+def search_all(
+    model: Seq2Seq,
+    source: Ragged,
+    config: Decoding,
+    device: torch.device,
+    found_some: Callable[[int], object] = lambda sentences: None,
+) -> list[Hypothesis]:
+    """Return the best hypothesis of every source, in order; sources of similar lengths together.
+
+    Args:
+        model: a trained one, on `device`.
+        source: ids of the sentences.
+        config: of the search.
+        device: where it searches.
+        found_some: told after each batch how many sentences it had.
+    """
+    model.eval()
+    results: dict[int, Hypothesis] = {}
+    sentences = max(1, config.batch_size // config.beam)
+    for rows in source_batches(source.lengths, batch_size=sentences):
+        ids = torch.from_numpy(source.padded(rows, fill=PAD)).to(device)
+        lengths = torch.from_numpy(source.lengths[rows])
+        state = model.start(model.encode(ids, lengths))
+        if config.beam == 1:
+            found = greedy_search(
+                model, state, sentences=len(rows), max_length=config.max_length, device=device
+            )
+        else:
+            found = beam_search(
+                model,
+                state,
+                sentences=len(rows),
+                width=config.beam,
+                max_length=config.max_length,
+                length_penalty=config.length_penalty,
+                device=device,
+                ended=config.ended,
+            )
+        results.update(zip(rows.tolist(), found, strict=True))
+        found_some(len(rows))
+    return [results[i] for i in range(len(source))]
+
+
+def translate_pairs(
+    model: Seq2Seq,
+    pairs: Pairs,
+    vocab: Vocab,
+    *,
+    preparation: Preparation,
+    decoding: Decoding,
+    device: torch.device,
+    found_some: Callable[[int], object] = lambda sentences: None,
+) -> list[str]:
+    """Return tokenised translations of the sources of a split, subwords joined."""
+    found = search_all(model, pairs.source, decoding, device, found_some)
+    return [
+        join_subwords(
+            hypothesis_text(
+                hypothesis, text.split(" "), vocab, replace_unknown=decoding.replace_unknown
+            ),
+            preparation,
+        )
+        for hypothesis, text in zip(found, pairs.source_text, strict=True)
+    ]
+
+
+def read_split(encoded: Path, split: str, trained: Trained, run: Path) -> tuple[Pairs, str]:
+    """Return a split that a run can translate, and the SHA-256 of its file.
+
+    Args:
+        encoded: folder of the corpus.
+        split: its name.
+        trained: the run.
+        run: its folder; stands in errors.
+
+    Raises:
+        UserError: it is damaged, or was encoded with other vocabularies than the run's.
+    """
+    path, corpus = encoded / f"{split}.arrow", trained.config.data.corpus
+    report = read_report(encoded, "encode")
+    pairs, found = read_pairs(encoded, split), sha256(path)
+    check_splits(encoded, report, {path.name: found})
+    sums = {corpus.source: trained.sums["source"], corpus.target: trained.sums["target"]}
+    check_vocabularies(encoded, report, sums, run)
+    pairs.check_vocabularies(path, source=trained.source, target=trained.target)
+    return pairs, found
+
+
+def decode_split(
+    config: Decoding,
+    *,
+    run: Path,
+    encoded: Path,
+    split: str,
+    out: Path,
+    threads: int,
+    device: Device = "auto",
+) -> None:
+    """Translate a split with the best weights of a run; one hypothesis a line.
+
+    Beside {out} its record is written: what run, weights, search and split made it.
+
+    Raises:
+        UserError: a file is missing, or they do not belong together.
+    """
+    use_threads(threads)
+    run_config = load(RunConfig, run / "config.json")
+    trained = load_trained(run_config, model_files(run_config, run), device)
+    pairs, split_sum = read_split(encoded, split, trained, run)
+    with bar(len(pairs), f"decoding {split}", "sentences") as shown:
+        lines = translate_pairs(
+            trained.model,
+            pairs,
+            trained.target,
+            preparation=run_config.data.preparation,
+            decoding=config,
+            device=trained.device,
+            found_some=shown.update,
+        )
+    write_lines(out, lines)
+    write_json(
+        record_of(out),
+        {
+            "run_key": run_config.fingerprint(),
+            "weights": trained.sums["weights"],
+            "decoding": config.model_dump(mode="json"),
+            "split": split_sum,
+            "hypotheses": sha256(out),
+        },
+    )

@@ -1,0 +1,230 @@
+"""Translate new text: raw lines in, raw lines out, as they come."""
+
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import BinaryIO, NamedTuple
+
+from alpha_dimt.config import Decoding, RunConfig, load
+from alpha_dimt.core.errors import UserError
+from alpha_dimt.core.files import finite_json, read_lines
+from alpha_dimt.core.ragged import Ragged
+from alpha_dimt.core.vocabulary import UNK
+from alpha_dimt.data.detokenise import detokenise
+from alpha_dimt.data.subword import segment
+from alpha_dimt.data.tokenise import tokenise
+from alpha_dimt.inference.decode import (
+    Trained,
+    hypothesis_text,
+    join_subwords,
+    load_trained,
+    search_all,
+)
+from alpha_dimt.inference.search import Hypothesis
+from alpha_dimt.machine.device import use_threads
+from alpha_dimt.runs.paths import ModelFiles, beam_config_of, model_files
+
+LONG = 200
+"""Tokens from which a line is translated alone: others would be padded to its length."""
+
+LONGEST = 1_000
+"""Tokens of a line that are read."""
+
+BLOCK = 128
+"""Lines that are translated together; a block is sorted by length."""
+
+_READ = 2**16  # bytes
+
+
+class Translation(NamedTuple):
+    """One line and its translation.
+
+    Attributes:
+        source: the line as it came.
+        source_tokens: what the model read.
+        unknown: how many of them it does not know.
+        tokens: what it said, subwords joined.
+        translation: the same as plain text.
+        cut: whether the end of the line was left out.
+    """
+
+    source: str
+    source_tokens: str
+    unknown: int
+    tokens: str
+    translation: str
+    cut: bool
+
+
+@dataclass(frozen=True)
+class Translator:
+    """A trained run, ready to translate.
+
+    Attributes:
+        trained: the run.
+        decoding: configuration of the search.
+        codes: BPE of the source; none at word level.
+    """
+
+    trained: Trained
+    decoding: Decoding
+    codes: list[str]
+
+    def translate(self, lines: Sequence[str]) -> list[Translation]:
+        """Translate raw lines, each by itself; of a blank one nothing is left."""
+        data, target = self.trained.config.data, self.trained.target
+        preparation, corpus = data.preparation, data.corpus
+        prepared = tokenise(lines, corpus.source, preparation)
+        if self.codes:
+            prepared = segment(prepared, self.codes)
+        words = [line.split(" ") if line else [] for line in prepared]
+        filled = [i for i, tokens in enumerate(words) if tokens]
+        read = [words[i][:LONGEST] for i in filled]
+        ids = [self.trained.source.encode(tokens) for tokens in read]
+        found = self._search(ids)
+        said = [
+            join_subwords(
+                hypothesis_text(
+                    hypothesis, tokens, target, replace_unknown=self.decoding.replace_unknown
+                ),
+                preparation,
+            )
+            for hypothesis, tokens in zip(found, read, strict=True)
+        ]
+        result = [Translation(line, "", 0, "", "", cut=False) for line in lines]
+        plain = detokenise(said, corpus.target)
+        for row, i in enumerate(filled):
+            result[i] = Translation(
+                source=lines[i],
+                source_tokens=" ".join(read[row]),
+                unknown=ids[row].count(UNK),
+                tokens=said[row],
+                translation=plain[row],
+                cut=len(words[i]) > LONGEST,
+            )
+        return result
+
+    def _search(self, ids: list[list[int]]) -> list[Hypothesis]:
+        alone = self.decoding.model_copy(update={"batch_size": 1})
+        found: dict[int, Hypothesis] = {}
+        for decoding, rows in (
+            (self.decoding, [i for i, row in enumerate(ids) if len(row) < LONG]),
+            (alone, [i for i, row in enumerate(ids) if len(row) >= LONG]),
+        ):
+            sources = Ragged.from_rows([ids[i] for i in rows])
+            hypotheses = search_all(self.trained.model, sources, decoding, self.trained.device)
+            found.update(zip(rows, hypotheses, strict=True))
+        return [found[i] for i in range(len(ids))]
+
+
+def load_translator(files: ModelFiles) -> Translator:
+    """Load a translator.
+
+    Raises:
+        UserError: a file is missing, or they do not belong together.
+    """
+    return Translator(
+        trained=load_trained(load(RunConfig, files.config), files),
+        decoding=load(Decoding, files.decoding) if files.decoding else Decoding(),
+        codes=read_lines(files.codes) if files.codes else [],
+    )
+
+
+def open_translator(run: Path, *, beam: int | None, threads: int) -> Translator:
+    """Load a run, which holds all that it needs.
+
+    Args:
+        run: its folder, results/{corpus}/runs/{system}/seed{seed} or a copy of it.
+        beam: width; None: that of the experiment, or the default.
+        threads: CPU threads.
+
+    Raises:
+        UserError: a file is missing, or does not belong to the run.
+    """
+    files = model_files(load(RunConfig, run / "config.json"), run)
+    if not beam_config_of(run).exists():
+        files = replace(files, decoding=None)
+    use_threads(threads)
+    translator = load_translator(files)
+    if beam is None:
+        return translator
+    penalty = translator.decoding.length_penalty if beam > 1 else 0.0
+    changes = {"beam": beam, "length_penalty": penalty}
+    return replace(translator, decoding=translator.decoding.model_copy(update=changes))
+
+
+def line_blocks(read: Callable[[int], bytes], size: int) -> Iterator[list[bytes]]:
+    r"""Yield the complete lines that are there, at most `size` at once, as soon as they are there.
+
+    Lines end at "\n" alone; a last line without one counts.
+
+    Args:
+        read: returns some bytes, waiting for the first alone; none at the end.
+        size: lines in a block.
+    """
+    rest = b""
+    while data := read(_READ):
+        *lines, rest = (rest + data).split(b"\n")
+        for start in range(0, len(lines), size):
+            yield lines[start : start + size]
+    if rest:
+        yield [rest]
+
+
+def decode_line(raw: bytes, number: int) -> str:
+    """Return a line as text, without a byte order mark or the carriage return of Windows.
+
+    Raises:
+        UserError: it is not UTF-8.
+    """
+    try:
+        text = raw.decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise UserError(
+            f"standard input:{number}: invalid UTF-8 at byte {error.start} of the line; "
+            "convert the text to UTF-8"
+        ) from error
+    return (text.removeprefix("\ufeff") if number == 1 else text).removesuffix("\r")
+
+
+def translate_stream(
+    translator: Translator,
+    stdin: BinaryIO,
+    stdout: BinaryIO,
+    *,
+    as_json: bool,
+    block_done: Callable[[int], object],
+) -> None:
+    """Translate lines as they come, one line out for each line in.
+
+    Args:
+        translator: a loaded run.
+        stdin: a buffered stream of bytes (`read1`).
+        stdout: flushed after every block.
+        as_json: write one JSON object a line.
+        block_done: told how many lines were translated.
+
+    Raises:
+        UserError: a line is not UTF-8; the lines before its block are written.
+    """
+    number = 0
+    for block in line_blocks(stdin.read1, BLOCK):  # type: ignore[attr-defined]
+        lines = [decode_line(raw, number + i) for i, raw in enumerate(block, start=1)]
+        found = translator.translate(lines)
+        for i, one in enumerate(found, start=1):
+            if one.cut:
+                print(
+                    f"warning: standard input:{number + i}: only the first {LONGEST:,} tokens are "
+                    "translated; give one sentence a line",
+                    file=sys.stderr,
+                )
+        text = "".join(f"{_json(one) if as_json else one.translation}\n" for one in found)
+        stdout.write(text.encode("utf-8"))
+        stdout.flush()
+        number += len(block)
+        block_done(len(block))
+
+
+def _json(translation: Translation) -> str:
+    return finite_json(translation._asdict())

@@ -1,0 +1,126 @@
+"""The output layer fused with the softmax: log-probabilities of given tokens."""
+
+import math
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.autograd import Function
+from torch.autograd.function import once_differentiable
+
+from alpha_dimt.kernels.linear import word_operand, word_weights
+from alpha_dimt.kernels.workspace import Spare, as_table
+
+PIECE = 3072
+"""Exponentials of so many words at a time: over whole rows they take almost twice as long."""
+
+ROOM = 23.0
+"""Of the range of the exponential, what is kept for products with weights and sums over words."""
+
+LOOK = {"cpu": True, "cuda": False}
+"""Whether odds beyond the range are looked for: only a model gone astray has them, and a look is
+cheaper than to cut them always; but a GPU would have to wait for it."""
+
+
+_SPARE = Spare()
+"""A forward pass takes the array, and its backward pass gives it back."""
+
+
+def _fill(odds: Tensor, low: Tensor, w: Tensor, targets: Tensor, ceiling: float | None) -> Tensor:
+    """Fill in odds [N, V] against the target, 0 at the targets, and sum them times w over words.
+
+    Args:
+        odds: on return, odds of every word.
+        low: [N, M].
+        w: [M, V], so that low w are the logits less those of the targets.
+        targets: [N].
+        ceiling: higher differences of logits are cut, if not None.
+
+    Returns:
+        [N, M] odds times w.
+    """
+    torch.mm(low, w, out=odds)
+    for start in range(0, odds.shape[1], PIECE):
+        piece = odds[:, start : start + PIECE]
+        if ceiling is not None:
+            piece.clamp_(max=ceiling)
+        piece.exp_()
+    odds[torch.arange(len(odds), device=odds.device), targets] = 0
+    return torch.mm(odds, w.t())
+
+
+class _TokenLogProbs(Function):
+    """Odds against the target: exp(logit - target's logit) of every word, computed in place.
+
+    With their sum over all other words, log p = -log(1 + sum) is precise at both ends, and the
+    normaliser is applied on the [N, H] side of the backward products, so that the [N, V] array is
+    written once and read three times. The product of the gradient of x gives that sum as well.
+    """
+
+    @staticmethod
+    def forward(
+        ctx: Any, x: Tensor, weight: Tensor, bias: Tensor, targets: Tensor, dtype: torch.dtype
+    ) -> Tensor:
+        rows, units, words = *x.shape, len(weight)
+        # The shift is a column too: x' = [x, 1, -shift, 0], W' = [W, b, 1, 0].
+        w = word_weights(weight, bias, dtype, last=1.0)
+        low = word_operand(x, w, rows=rows)
+        at_target = w[: units + 1].t()[targets]
+        target_logit = (low[:, : units + 1].to(x.dtype) * at_target).sum(dim=1)
+        shift = target_logit.to(dtype)
+        low[:, units + 1] = -shift
+        ctx.array = _SPARE.take(rows, words, dtype, x.device)
+        odds = as_table(ctx.array, rows, words)
+        ceiling = math.log(torch.finfo(dtype).max / words) - ROOM
+        look = LOOK[x.device.type]
+        sums = _fill(odds, low, w, targets, None if look else ceiling)
+        if look and not sums[:, units + 1].max() < math.exp(ceiling):
+            sums = _fill(odds, low, w, targets, ceiling)
+        others = sums[:, units + 1]
+        # d log p / d logits = onehot - p: over `total`, others at the target and -odds elsewhere.
+        odds[torch.arange(rows, device=odds.device), targets] = -others
+        others = others.to(x.dtype)
+        weighted = sums[:, :units] - at_target[:, :units] * others[:, None]
+        # The shift is the target's logit as rounded; this is what the rounding took away.
+        rest = (target_logit - shift).exp()
+        ctx.words = words
+        ctx.save_for_backward(low, weighted, others + rest)
+        return -torch.log1p(others / rest)
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, Tensor, Tensor, None, None]:
+        low, weighted, total = ctx.saved_tensors
+        if ctx.array is None:
+            raise RuntimeError("token_log_probs can be differentiated once only")
+        odds = as_table(ctx.array, len(low), ctx.words)
+        scale = -grad / total
+        units = weighted.shape[1]
+        scaled = low[:, : units + 1] * scale.to(low.dtype)[:, None]
+        # Of [W, b], [H + 1, V]: the array of odds is read twice as fast in the order it has.
+        grad_w = torch.mm(scaled.t().contiguous(), odds).to(grad.dtype)
+        _SPARE.give(ctx.array)
+        ctx.array = None
+        return weighted * scale[:, None], grad_w[:units].t(), grad_w[units], None, None
+
+
+def token_log_probs(
+    x: Tensor, weight: Tensor, bias: Tensor, targets: Tensor, *, dtype: torch.dtype
+) -> Tensor:
+    """Return log softmax(x weight^T + bias) at the targets.
+
+    Only one [N, V] array is kept, in `dtype`. No word counts as more than e^55 times as probable as
+    the target (in float32 and bf16, at 22,826 words), so that a log-probability is never far below
+    -55; its gradient still is that of an improbable word.
+
+    Args:
+        x: [N, H].
+        weight: [V, H]; faster as a transposed [H, V].
+        bias: [V].
+        targets: [N] int64.
+        dtype: of the matrix products.
+
+    Returns:
+        [N], in the type of `x`. Its gradient may be anything (weights of sentences, for one).
+    """
+    return _TokenLogProbs.apply(x, weight, bias, targets, dtype)  # type: ignore[no-any-return, no-untyped-call]

@@ -1,0 +1,258 @@
+"""What this machine has and what is missing; works where PyTorch does not."""
+
+import importlib
+import importlib.metadata
+import importlib.util
+import json
+import locale
+import os
+import platform
+import shutil
+import sys
+import tempfile
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from alpha_dimt import __version__
+from alpha_dimt.machine.processor import cores, processor
+
+State = Literal["ok", "optional", "warning", "missing"]
+GIB = 2**30
+
+# What the package itself needs besides PyTorch: name to import, name to install.
+REQUIRED = {
+    **{name: name for name in ("altair", "click", "jinja2", "numpy", "pandas", "pooch", "pyarrow")},
+    **{name: name for name in ("pydantic", "regex", "requests", "sacrebleu", "sacremoses")},
+    "safetensors": "safetensors",
+    **{"scipy": "scipy", "subword_nmt": "subword-nmt", "tqdm": "tqdm", "yaml": "PyYAML"},
+    **{"snakemake": "snakemake", "mlflow": "mlflow", "vl_convert": "vl-convert-python"},
+}
+INSTALL = "install requirements.lock (`make run` does) or environment.yml"
+# Below these a warning: toolkits take 2 to 3 GB for one training of the paper's sizes.
+ENOUGH_MEMORY, ENOUGH_DISK = 4 * GIB, 5 * GIB
+ENOUGH_SCRATCH = GIB // 4  # a model of the paper's size and its copy
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing that was looked at.
+
+    Attributes:
+        name: what it is.
+        state: "optional" is not here and not needed by everybody; "warning" works, but badly;
+            "missing" must be mended.
+        detail: what was found, and the way out where something is to be done.
+    """
+
+    name: str
+    state: State
+    detail: str
+
+
+def print_findings(*, as_json: bool) -> bool:
+    """Print what was found; return whether nothing necessary is missing."""
+    findings = list(examine())
+    healthy = all(finding.state != "missing" for finding in findings)
+    if as_json:
+        document = {"healthy": healthy, "findings": [asdict(finding) for finding in findings]}
+        print(json.dumps(document, indent=2, ensure_ascii=False, allow_nan=False))
+        return healthy
+    width = max(len(finding.name) for finding in findings)
+    marks = {"ok": "ok", "optional": "-", "warning": "warning", "missing": "MISSING"}
+    for finding in findings:
+        print(f"{marks[finding.state]:>7}  {finding.name:<{width}}  {finding.detail}")
+    print("Ready." if healthy else "Not ready: see MISSING above.")
+    return healthy
+
+
+def examine() -> Iterator[Finding]:
+    """Look at everything, in order of necessity."""
+    yield Finding("alpha-dimt", "ok", f"{__version__}, {Path(__file__).parents[1]}")
+    yield Finding("Python", "ok", f"{platform.python_version()}, {sys.executable}")
+    yield libraries()
+    yield from pytorch()
+    yield Finding("processor", "ok", f"{processor()}, {cores()} cores for this process")
+    yield threads(os.environ)
+    yield memory()
+    yield disk(Path.cwd())
+    yield cache(os.environ)
+    yield scratch(os.environ)
+    yield encoding()
+    yield slurm()
+    yield command("conda", "only for `snakemake --sdm conda`")
+    yield command("make", "only for the targets of the Makefile")
+
+
+def libraries() -> Finding:
+    """Return which of the required libraries are here, by name and version alone."""
+    absent = [name for module, name in REQUIRED.items() if not importlib.util.find_spec(module)]
+    if absent:
+        return Finding("libraries", "missing", f"{', '.join(absent)}: {INSTALL}")
+    shown = ", ".join(
+        f"{name} {importlib.metadata.version(name)}"
+        for name in ("snakemake", "mlflow", "sacrebleu")
+    )
+    return Finding("libraries", "ok", f"all {len(REQUIRED)}, of these {shown}")
+
+
+def pytorch() -> Iterator[Finding]:
+    """Yield PyTorch, the precision that is chosen, and CUDA devices."""
+    try:
+        torch: Any = importlib.import_module("torch")
+        runtime: Any = importlib.import_module("alpha_dimt.machine.device")
+        version, cuda = torch.__version__, torch.version.cuda
+        device = runtime.choose_device("auto")
+        precision = str(runtime.choose_dtype("auto", device)).removeprefix("torch.")
+        capabilities = torch.cpu.get_capabilities()
+    except Exception as error:  # a broken installation fails in many ways
+        reason = str(error).strip().split("\n")[0]
+        yield Finding(
+            "PyTorch", "missing", f"it does not load ({type(error).__name__}: {reason}): {INSTALL}"
+        )
+        return
+    build = f"built for CUDA {cuda}" if cuda else "built for the CPU alone"
+    yield Finding("PyTorch", "ok", f"{version}, {build}")
+    features = [
+        name for name in ("avx2", "avx512_f", "avx512_bf16", "amx_bf16") if capabilities.get(name)
+    ]
+    yield Finding(
+        "precision",
+        "ok",
+        f"auto is {precision} on {device.type}; the processor has "
+        f"{', '.join(features) or 'no vector instructions that PyTorch names'}",
+    )
+    if device.type == "cuda":
+        names = [torch.cuda.get_device_name(i) for i in range(torch.cuda.device_count())]
+        yield Finding("CUDA", "ok", ", ".join(names))
+    elif cuda:
+        yield Finding("CUDA", "warning", "PyTorch sees no device: check nvidia-smi and the driver")
+    else:
+        yield Finding("CUDA", "optional", "no device is looked for; training runs on the CPU")
+
+
+def threads(environment: Any) -> Finding:
+    """Return whether a setting of the environment asks for more threads than there are cores."""
+    for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
+        value = environment.get(name)
+        if value and value.isdigit() and int(value) > cores():
+            return Finding(
+                "threads",
+                "warning",
+                f"{name}={value}, but there are {cores()} cores, which makes training much "
+                f"slower: unset {name}",
+            )
+    return Finding("threads", "ok", "set by each command; --cores of Snakemake bounds their sum")
+
+
+def memory() -> Finding:
+    """Return total and free memory, and the limit of the container where there is one."""
+    values = {
+        line.split(":")[0]: int(line.split()[1]) * 1024
+        for line in _lines(Path("/proc/meminfo"))
+        if line.endswith(" kB")
+    }
+    if "MemAvailable" not in values:
+        return Finding("memory", "ok", "not known on this system")
+    free, total = values["MemAvailable"], values["MemTotal"]
+    detail = f"{free / GIB:.1f} of {total / GIB:.1f} GiB free"
+    limit = "".join(_lines(Path("/sys/fs/cgroup/memory.max")))
+    if limit.isdigit() and int(limit) < total:
+        free = min(free, int(limit))
+        detail += f", limited to {int(limit) / GIB:.1f} GiB"
+    if free < ENOUGH_MEMORY:
+        return Finding(
+            "memory", "warning", f"{detail}: the paper's sizes may not fit; train fewer at once"
+        )
+    return Finding("memory", "ok", detail)
+
+
+def disk(folder: Path) -> Finding:
+    """Return the free space of a folder, and whether it can be written."""
+    free = shutil.disk_usage(folder).free
+    detail = f"{free / GIB:.1f} GiB free in {folder}"
+    if not os.access(folder, os.W_OK):
+        return Finding("disk", "missing", f"{folder} cannot be written: work in another folder")
+    if free < ENOUGH_DISK:
+        return Finding("disk", "warning", f"{detail}: a large corpus may not fit")
+    return Finding("disk", "ok", detail)
+
+
+def cache(environment: Mapping[str, str]) -> Finding:
+    """Return whether Snakemake can make its cache in the home folder."""
+    try:
+        home = Path("~").expanduser()
+    except RuntimeError:  # a user without a name and without HOME
+        home = Path("/nowhere")
+    folder = Path(environment.get("XDG_CACHE_HOME") or home / ".cache")
+    place = next(place for place in (folder, *folder.absolute().parents) if place.is_dir())
+    try:
+        tempfile.TemporaryDirectory(dir=place).cleanup()
+    except OSError as error:
+        return Finding(
+            "cache",
+            "warning",
+            f"{folder} cannot be made ({error.strerror}): `make run` does without; for another "
+            "profile than the local one, export XDG_CACHE_HOME=/a/folder",
+        )
+    return Finding("cache", "ok", str(folder))
+
+
+def scratch(environment: Mapping[str, str]) -> Finding:
+    """Return the free space of the folder for temporary files: Snakemake's, and models'."""
+    try:
+        folder = Path(environment.get("TMPDIR") or tempfile.gettempdir())
+        free = shutil.disk_usage(folder).free
+    except OSError as error:
+        reason = f"{error.filename or 'no folder can be written'}: {error.strerror}"
+        return Finding("TMPDIR", "missing", f"{reason}: export TMPDIR=/a/folder")
+    detail = f"{free / GIB:.1f} GiB free in {folder}"
+    if free < ENOUGH_SCRATCH:
+        return Finding("TMPDIR", "warning", f"{detail}: export TMPDIR=/a/folder with more")
+    return Finding("TMPDIR", "ok", detail)
+
+
+def encoding() -> Finding:
+    """Return whether text is UTF-8 here."""
+    names = {
+        "files": locale.getpreferredencoding(False),
+        "paths": sys.getfilesystemencoding(),
+        "output": sys.stdout.encoding,
+    }
+    other = [f"{what} in {name}" for what, name in names.items() if not _is_utf8(name)]
+    if other:
+        return Finding("locale", "warning", f"{', '.join(other)}, not UTF-8: set PYTHONUTF8=1")
+    return Finding("locale", "ok", "UTF-8")
+
+
+def _is_utf8(name: str | None) -> bool:
+    return (name or "").lower().replace("-", "").replace("_", "") == "utf8"
+
+
+def slurm() -> Finding:
+    """Return whether jobs can go to SLURM from here."""
+    absent = [name for name in ("sbatch", "squeue", "sacct") if shutil.which(name) is None]
+    if len(absent) == 3:
+        return Finding("SLURM", "optional", "no commands of SLURM here; only for a cluster")
+    if not importlib.util.find_spec("snakemake_executor_plugin_slurm"):
+        absent.append("the package snakemake-executor-plugin-slurm")
+    if absent:
+        return Finding("SLURM", "warning", f"not here: {', '.join(absent)}")
+    version = importlib.metadata.version("snakemake-executor-plugin-slurm")
+    return Finding("SLURM", "ok", f"sbatch, squeue, sacct and the plugin {version}")
+
+
+def command(name: str, purpose: str, which: Callable[[str], str | None] = shutil.which) -> Finding:
+    """Return where an optional command is."""
+    path = which(name)
+    if path is None:
+        return Finding(name, "optional", f"not here; {purpose}")
+    return Finding(name, "ok", path)
+
+
+def _lines(path: Path) -> list[str]:
+    try:
+        return path.read_text(encoding="utf-8").split("\n")
+    except OSError:
+        return []

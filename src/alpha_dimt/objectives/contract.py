@@ -1,0 +1,42 @@
+"""What an objective is given, and what it returns."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from torch import Tensor
+
+
+@dataclass(frozen=True)
+class Scored:
+    """Candidates of a mini-batch, as the model and the proposal see them.
+
+    Attributes:
+        log_p: [B, K] log-probability of each candidate, summed over its tokens; with gradient.
+        lengths: [B, K] predicted tokens of each candidate (its </s> included).
+        reward: [B, K] r(y, y*).
+        log_q0: [B, K] log-probability under the proposal.
+        reference: [B, K] whether the candidate equals the reference.
+        distinct: [B, K] whether no candidate before it, of the same source, is the same.
+    """
+
+    log_p: Tensor
+    lengths: Tensor
+    reward: Tensor
+    log_q0: Tensor
+    reference: Tensor
+    distinct: Tensor
+
+    def columns(self, columns: slice) -> "Scored":
+        """Return some of the candidates of every source."""
+        return Scored(*(value[:, columns] for value in vars(self).values()))
+
+
+@dataclass(frozen=True)
+class Loss:
+    """A scalar to minimise, and figures to log (scalars without gradient)."""
+
+    value: Tensor
+    diagnostics: dict[str, Tensor]
+
+
+Objective = Callable[[Scored], Loss]

@@ -1,0 +1,100 @@
+"""What is logged of several runs: the seeds of one system, and all systems together."""
+
+from collections.abc import Callable, Hashable, Iterable, Sequence
+from pathlib import Path
+from statistics import mean, stdev
+from typing import TypeVar
+
+from alpha_dimt.core.files import sha256
+from alpha_dimt.tracking.records import LAYOUT, Point, Record, RunRecord, hash_of
+
+Key = TypeVar("Key", bound=Hashable)
+
+# How the names of scores begin; deviations of the others are of no use.
+_SCORES = ("valid_", "test_")
+# Tags that are of one run and not of its system.
+_OWN = {"folder", "seed", "system_key", "weights_sha256"}
+
+
+def by_system(runs: Iterable[RunRecord]) -> list[list[RunRecord]]:
+    """Return the runs of each system, systems in the order given, each by seed."""
+    systems: dict[str, list[RunRecord]] = {}
+    for run in runs:
+        systems.setdefault(run.system_key, []).append(run)
+    return [sorted(seeds, key=lambda run: run.seed) for seeds in systems.values()]
+
+
+def parent_record(seeds: Sequence[RunRecord]) -> Record:
+    """Return what is logged of a system: the means over its seeds.
+
+    Every metric has the name that it has in a run, so that both stand in one column and one
+    chart. The deviation of a score over two seeds or more ends in `_sd`. The translations are
+    those of the first seed.
+    """
+    records = [run.record for run in seeds]
+    common = set.intersection(*(set(record.tags.items()) for record in records))
+    return Record(
+        key=f"system:{seeds[0].system_key}",
+        name=seeds[0].system,
+        sha=hash_of([LAYOUT, [record.sha for record in records]]),
+        start_ms=min(record.start_ms for record in records),
+        end_ms=max(record.end_ms for record in records),
+        tags={key: value for key, value in common if key not in _OWN} | {"kind": "system"},
+        parameters=seeds[0].parameters | {"seeds": ", ".join(str(run.seed) for run in seeds)},
+        epochs=epoch_means([record.epochs for record in records]),
+        scores=final_means([record.scores for record in records]),
+        texts=records[0].texts,
+    )
+
+
+def overview_record(runs: Sequence[RunRecord], attached: Sequence[Path]) -> Record:
+    """Return what is logged of all systems together: tables and figures, by their folders."""
+    records = [run.record for run in runs]
+    sums = [(str(path), sha256(path)) for path in attached]
+    corpus = records[0].tags["corpus"]
+    return Record(
+        key="overview",
+        name=f"{corpus}: tables and figures",
+        sha=hash_of([LAYOUT, sums]),
+        start_ms=min(record.start_ms for record in records),
+        end_ms=max(record.end_ms for record in records),
+        tags={"kind": "overview", "corpus": corpus},
+        files=[(path, path.parent.name) for path in attached],
+    )
+
+
+def epoch_means(runs: Sequence[Sequence[Point]]) -> list[Point]:
+    """Return the means of every metric over runs, at the epochs that all of them reached.
+
+    Further on, the mean would jump whenever a run ends.
+    """
+    return [
+        Point(key, mean(_values(points)), max(point.time_ms for point in points), step)
+        for (key, step), points in _together(runs, lambda point: (point.key, point.step)).items()
+    ]
+
+
+def final_means(runs: Sequence[Sequence[Point]]) -> list[Point]:
+    """Return the number of seeds, means, and deviations of scores, at step 0."""
+    time_ms = max(point.time_ms for points in runs for point in points)
+    values = {"seeds": float(len(runs))}
+    for key, points in _together(runs, lambda point: point.key).items():
+        values[key] = mean(_values(points))
+        if len(runs) > 1 and key.startswith(_SCORES):
+            values[f"{key}_sd"] = stdev(_values(points))
+    return [Point(key, value, time_ms, step=0) for key, value in values.items()]
+
+
+def _together(
+    runs: Sequence[Sequence[Point]], key_of: Callable[[Point], Key]
+) -> dict[Key, list[Point]]:
+    """Return the points of all runs by key, where every run has one."""
+    found: dict[Key, list[Point]] = {}
+    for points in runs:
+        for point in points:
+            found.setdefault(key_of(point), []).append(point)
+    return {key: points for key, points in found.items() if len(points) == len(runs)}
+
+
+def _values(points: Sequence[Point]) -> list[float]:
+    return [point.value for point in points]

@@ -1,0 +1,59 @@
+import numpy as np
+import pytest
+import torch
+
+from alpha_dimt.config import Bpe, Decoding, Model, Preparation
+from alpha_dimt.core.ragged import Ragged
+from alpha_dimt.core.vocabulary import UNK, Vocab
+from alpha_dimt.inference.decode import hypothesis_text, join_subwords, search_all
+from alpha_dimt.inference.search import Hypothesis, beam_search, greedy_search
+from alpha_dimt.models.attention_rnn.fused import Seq2Seq
+
+CPU = torch.device("cpu")
+
+
+@pytest.mark.parametrize("beam", [1, 4])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_a_model_decodes_alike_batched_and_alone(beam: int, dtype: torch.dtype) -> None:
+    model = Seq2Seq(Model(embedding=8, hidden=12), source_words=20, target_words=15).to(dtype)
+    model.initialise(1.0, torch.Generator().manual_seed(2))
+    rng = np.random.default_rng(0)
+    source = Ragged.from_rows([rng.integers(4, 20, n).tolist() for n in rng.integers(1, 9, 40)])
+
+    def found(batch_size: int) -> list[Hypothesis]:
+        config = Decoding(beam=beam, max_length=12, batch_size=batch_size)
+        return search_all(model, source, config, CPU)
+
+    alone = found(1)
+    assert found(7) == alone
+    assert found(64) == alone
+    assert len({tuple(hypothesis.tokens) for hypothesis in alone}) > 5
+
+
+def test_beam_of_one_is_greedy_search_for_a_model() -> None:
+    model = Seq2Seq(Model(embedding=8, hidden=12), source_words=20, target_words=15).double()
+    model.initialise(1.0, torch.Generator().manual_seed(3))
+    state = model.start(model.encode(torch.arange(4, 14).view(5, 2), torch.full((5,), 2)))
+    with torch.inference_mode():
+        greedy = greedy_search(model, state, sentences=5, max_length=9, device=CPU)
+        beam = beam_search(
+            model, state, sentences=5, width=1, max_length=9, length_penalty=0.0, device=CPU
+        )
+    assert beam == greedy
+
+
+@pytest.mark.parametrize(("replace", "expected"), [(True, "the Ulm ."), (False, "the <unk> .")])
+def test_unknown_words_become_the_source_word_that_was_attended(
+    replace: bool, expected: str
+) -> None:
+    vocab = Vocab(["the", "."])
+    hypothesis = Hypothesis(tokens=[4, UNK, 5], attended=[0, 1, 2])
+    assert (
+        hypothesis_text(hypothesis, ["das", "Ulm", "."], vocab, replace_unknown=replace) == expected
+    )
+
+
+def test_subwords_are_joined_for_bpe_alone() -> None:
+    bpe = Preparation(vocabulary=Bpe(kind="bpe"))
+    assert join_subwords("a@@ b c@@ d@@", bpe) == "ab cd"
+    assert join_subwords("a@@ b", Preparation()) == "a@@ b"

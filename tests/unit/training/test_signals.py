@@ -1,0 +1,33 @@
+import os
+import signal
+
+import pytest
+
+from alpha_dimt.core.errors import Stopped
+from alpha_dimt.training.signals import SIGNALS, StopRequest
+
+
+@pytest.mark.parametrize("number", SIGNALS)
+def test_a_signal_is_obeyed_where_it_suits(number: signal.Signals) -> None:
+    with StopRequest().heard() as stop:
+        stop.obey()
+        os.kill(os.getpid(), number)
+        with pytest.raises(Stopped, match=f"stopped by {number.name}: all updates"):
+            stop.obey()
+
+
+def test_a_signal_is_obeyed_at_once_in_what_is_not_kept() -> None:
+    with StopRequest().heard() as stop:
+        with pytest.raises(Stopped), stop.obeyed_at_once():
+            os.kill(os.getpid(), signal.SIGTERM)
+        # A second one, while the checkpoint is written, waits.
+        os.kill(os.getpid(), signal.SIGUSR1)
+        with pytest.raises(Stopped, match="SIGUSR1"), stop.obeyed_at_once():
+            pytest.fail("began, although a signal had come")
+
+
+def test_handlers_are_put_back() -> None:
+    before = [signal.getsignal(number) for number in SIGNALS]
+    with StopRequest().heard():
+        assert [signal.getsignal(number) for number in SIGNALS] != before
+    assert [signal.getsignal(number) for number in SIGNALS] == before
