@@ -13,7 +13,7 @@ import numpy as np
 
 from alpha_dimt.core.ragged import Ints, Ragged
 from alpha_dimt.core.vocabulary import SPECIALS
-from alpha_dimt.data.batching import deal, reference_batch
+from alpha_dimt.data.batching import bucketed_batches, reference_batch
 from alpha_dimt.data.encoded import Pairs
 from benchmarks.sizes import Sizes
 
@@ -86,9 +86,9 @@ def sentence_pairs(sizes: Sizes, count: int, *, seed: int = 1) -> Pairs:
 
 
 def sample_of_batches(pairs: Pairs, sizes: Sizes) -> list[Ints]:
-    """Return some of the batches that training would deal, from short to long evenly."""
+    """Return some of the batches that training would make, from short to long evenly."""
     source, target = pairs.source.lengths, pairs.target.lengths
-    dealt = deal(source, target, batch_size=sizes.batch, rng=np.random.default_rng(1))
+    dealt = bucketed_batches(source, target, batch_size=sizes.batch, rng=np.random.default_rng(1))
     full = [rows for rows in dealt if len(rows) == sizes.batch]
     full.sort(key=lambda rows: int(target[rows].sum()))
     middles = (np.arange(sizes.updates) + 0.5) * len(full) / sizes.updates

@@ -23,10 +23,13 @@ from alpha_dimt.data.encoded import AugmentedCorpus, read_pairs
 from alpha_dimt.inference.decode import load_trained
 from alpha_dimt.machine.device import choose_device, machine, use_threads
 from alpha_dimt.runs.paths import model_files
+from alpha_dimt.training.batches import epoch_batches
+from alpha_dimt.training.candidate_learner import CandidateLearner
 from alpha_dimt.training.learning_rate import DevDecay
 from alpha_dimt.training.loop import Task, train_epoch
 from alpha_dimt.training.methods import method
-from alpha_dimt.training.run import choose_sampler, epoch_batches
+from alpha_dimt.training.optimisers import Sgd
+from alpha_dimt.training.run import choose_rollout
 from alpha_dimt.training.state import State
 
 START = "ml"
@@ -50,15 +53,21 @@ def updates(experiment: Experiment, system: str, results: Path) -> Callable[[int
             config=experiment.augment_config(system, config.seed),
         )
     chosen = method(config.objective)
-    sampler = choose_sampler(config, chosen, pairs, words)
+    learner = CandidateLearner(
+        model,
+        chosen,
+        rollout=choose_rollout(config, chosen, pairs, words),
+        optimiser=Sgd(config.training.clip_norm),
+        device=device,
+    )
 
     def make(round_: int, number: int) -> float:
         batches = list(
             itertools.islice(epoch_batches(config, chosen, pairs, candidates, round_), number)
         )
-        task = Task(chosen, sampler, lambda _: batches, lambda _: {}, config.training, round_)
+        task = Task(lambda _: batches, lambda _: {}, config.training, round_)
         started = time.perf_counter()
-        train_epoch(model, task, State(DevDecay(learning_rate=0.0), started_ms=0), device)
+        train_epoch(learner, task, State(DevDecay(learning_rate=0.0), started_ms=0), device)
         return (time.perf_counter() - started) / number
 
     return make

@@ -25,10 +25,11 @@ from alpha_dimt.data.draw_candidates import draw_slice, write_slices
 from alpha_dimt.data.encoded import AugmentedCorpus, Candidates, Pairs
 from alpha_dimt.machine.device import choose_device, choose_dtype, machine, use_threads
 from alpha_dimt.models.attention_rnn.fused import Seq2Seq
-from alpha_dimt.training.candidates import score
+from alpha_dimt.training.candidate_learner import CandidateLearner, score
 from alpha_dimt.training.learning_rate import DevDecay
 from alpha_dimt.training.loop import Task, train_epoch
 from alpha_dimt.training.methods import method
+from alpha_dimt.training.optimisers import Sgd
 from alpha_dimt.training.state import State
 from benchmarks.corpus import sample_of_batches, sentence_pairs
 from benchmarks.serve import serve
@@ -59,16 +60,16 @@ def build_model(sizes: Sizes) -> Seq2Seq:
 
 def main() -> None:
     """Serve rounds of training ("train") and of scoring validation data ("score")."""
-    task = json.loads(sys.argv[1])
-    sizes, objective = Sizes(**task["sizes"]), OBJECTIVES[task["objective"]]
+    wanted = json.loads(sys.argv[1])
+    sizes, objective = Sizes(**wanted["sizes"]), OBJECTIVES[wanted["objective"]]
     device = choose_device("cpu")
     model = build_model(sizes)
     pairs = sentence_pairs(sizes, sizes.pairs)
     chosen = sample_of_batches(pairs, sizes)
     candidates = None
-    if task["objective"] != "ml":
-        path = Path(task["folder"]) / f"{task['objective']}-k{task['candidates']}.arrow"
-        candidates = draw_candidates(pairs, sizes, task["candidates"], path)
+    if wanted["objective"] != "ml":
+        path = Path(wanted["folder"]) / f"{wanted['objective']}-k{wanted['candidates']}.arrow"
+        candidates = draw_candidates(pairs, sizes, wanted["candidates"], path)
 
     def batches(epoch: int) -> Iterator[Batch]:
         for rows in chosen:
@@ -78,18 +79,14 @@ def main() -> None:
                 yield candidate_batch(pairs, candidates, rows)
 
     recipe = Training(batch_size=sizes.batch, threads=sizes.threads)
-    training = Task(
-        method=method(objective),
-        sampler=None,
-        batches=batches,
-        validate=lambda model: {},
-        recipe=recipe,
-        seed=1,
+    task = Task(batches, lambda model: {}, recipe, seed=1)
+    learner = CandidateLearner(
+        model, method(objective), rollout=None, optimiser=Sgd(recipe.clip_norm), device=device
     )
 
     def train() -> float:
         state = State(DevDecay(recipe.learning_rate), started_ms=0)
-        return train_epoch(model, training, state, device)[2]
+        return train_epoch(learner, task, state, device)[2]
 
     def score_references() -> float:
         model.eval()

@@ -29,7 +29,12 @@ import torch
 from alpha_dimt.config import Alpha, RunConfig, load
 from alpha_dimt.core.errors import UserError
 from alpha_dimt.core.vocabulary import Vocab
-from alpha_dimt.data.batching import candidate_batch, deal, reference_batch, side_by_side
+from alpha_dimt.data.batching import (
+    bucketed_batches,
+    candidate_batch,
+    reference_batch,
+    side_by_side,
+)
 from alpha_dimt.data.encoded import Candidates, Pairs, read_pairs
 from alpha_dimt.machine.device import choose_device, choose_dtype, use_threads
 from alpha_dimt.models.attention_rnn.fused import Seq2Seq
@@ -37,7 +42,7 @@ from alpha_dimt.models.weights import fill
 from alpha_dimt.objectives import model_term
 from alpha_dimt.proposals import Words, build
 from alpha_dimt.rewards import reward_of_edits
-from alpha_dimt.training.candidates import score
+from alpha_dimt.training.candidate_learner import score
 
 ALPHAS = (0.3, 0.5, 0.7)
 BATCHES = 100
@@ -117,7 +122,8 @@ def terms_of(config: RunConfig, model: Seq2Seq, pairs: Pairs, words: int) -> Ter
     candidates = Candidates(edits, reward.astype(np.float32))
     lengths = pairs.source.lengths, pairs.target.lengths
     parts = []
-    for rows in deal(*lengths, batch_size=config.training.batch_size, rng=rng)[:BATCHES]:
+    dealt = bucketed_batches(*lengths, batch_size=config.training.batch_size, rng=rng)
+    for rows in dealt[:BATCHES]:
         batch = side_by_side(reference_batch(pairs, rows), candidate_batch(pairs, candidates, rows))
         [scored] = score(model, batch, torch.device("cpu"))
         log_p = model_term(scored, objective.log_p).double().numpy()

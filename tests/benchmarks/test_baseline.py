@@ -11,7 +11,7 @@ from alpha_dimt.data.batching import reference_batch
 from alpha_dimt.data.encoded import Pairs
 from alpha_dimt.models.attention_rnn.fused import Seq2Seq
 from alpha_dimt.objectives import maximum_likelihood
-from alpha_dimt.training.candidates import score
+from alpha_dimt.training.candidate_learner import score
 from benchmarks.corpus import fitted_lengths, real_lengths, sample_of_batches, sentence_pairs
 from benchmarks.flops import training_flop
 from benchmarks.plain import Plain

@@ -288,7 +288,7 @@ def test_a_bad_checkpoint_falls_back_to_the_one_before(
     assert result(out) == undisturbed("ml")
     said = capsys.readouterr().out
     assert f"{newer}: " in said
-    assert f"going on from the one before, {older}" in said
+    assert f"resuming from the one before, {older}" in said
 
 
 def stop_after_epoch(monkeypatch: pytest.MonkeyPatch, epoch: int) -> None:
@@ -298,7 +298,7 @@ def stop_after_epoch(monkeypatch: pytest.MonkeyPatch, epoch: int) -> None:
         if state.schedule.epoch == epoch:
             os.kill(os.getpid(), signal.SIGTERM)
 
-    monkeypatch.setattr(run, "report", report)
+    monkeypatch.setattr(run, "print_epoch", report)
 
 
 # ------------------------------------------------------------------------------------- disks
@@ -316,7 +316,7 @@ def test_a_full_disk_stops_training_and_space_lets_it_go_on(
         if state.schedule.epoch == 2:
             disk.fill(leave=100_000)  # less than one checkpoint
 
-    monkeypatch.setattr(run, "report", report)
+    monkeypatch.setattr(run, "print_epoch", report)
     with pytest.raises(UserError, match=r"\d{8}: this cannot be written \(No space left on device"):
         train(encoded, disk.folder, small_experiment(), "ml")
     assert [path.name for path in checkpoint_folders(disk.folder)] == ["00000001", "00000002"]

@@ -46,15 +46,17 @@ from alpha_dimt.tables.compare import print_comparison
 from alpha_dimt.tables.significance import write_significance
 from alpha_dimt.tables.table1 import write_table1
 from alpha_dimt.tables.training import write_training_table
-from alpha_dimt.training import loop
-from alpha_dimt.training import run as run_module
-from alpha_dimt.training.candidates import Sampler, score
-from alpha_dimt.training.candidates import gold_probability as gold_probability
+from alpha_dimt.training import loop, validation
+from alpha_dimt.training.batches import epoch_batches
+from alpha_dimt.training.candidate_learner import CandidateLearner, score
 from alpha_dimt.training.checkpoints import Checkpoints
 from alpha_dimt.training.learning_rate import DevDecay
 from alpha_dimt.training.methods import method as bind
-from alpha_dimt.training.run import choose_sampler, epoch_batches, train_run
-from alpha_dimt.training.signals import StopRequest
+from alpha_dimt.training.optimisers import Sgd
+from alpha_dimt.training.rollout import Rollout
+from alpha_dimt.training.rollout import gold_probability as gold_probability
+from alpha_dimt.training.run import choose_rollout, train_run
+from alpha_dimt.training.signals import StopSignal
 from alpha_dimt.training.state import State
 
 CONFIG = Path(__file__).parents[2] / "config"
@@ -237,21 +239,21 @@ def scripted(script: Sequence[Sequence[int]], like: Seq2Seq) -> Scripted:
     return like
 
 
-def sampler(run: RunConfig, data: Pairs, words: int) -> Sampler | None:
+def sampler(run: RunConfig, data: Pairs, words: int) -> Rollout | None:
     """Return what draws samples in a run."""
-    return choose_sampler(run, bind(run.objective), data, words)
+    return choose_rollout(run, bind(run.objective), data, words)
 
 
 def scores(
     made: Seq2Seq,
     batch: Batch,
     *,
-    draws: Sampler | None = None,
+    draws: Rollout | None = None,
     gold: float | None = None,
     chunk: int | None = None,
 ) -> list[dict[str, np.ndarray]]:
     """Return what an objective sees of a batch: figures [B, K], one entry a chunk."""
-    parts = score(made, batch, CPU, sampler=draws, gold=gold, chunk=chunk)
+    parts = score(made, batch, CPU, rollout=draws, gold=gold, chunk=chunk)
     return [
         {field.name: getattr(part, field.name).detach().numpy() for field in fields(Scored)}
         for part in parts
@@ -293,9 +295,14 @@ def train_epoch(
     each_update: Callable[[], None] = lambda: None,
 ) -> dict[str, float]:
     """Train the epoch after `done` epochs; return its metrics, updates and tokens."""
+    learner = CandidateLearner(
+        made,
+        bind(run.objective),
+        rollout=sampler(run, data, words),
+        optimiser=Sgd(run.training.clip_norm),
+        device=CPU,
+    )
     task = loop.Task(
-        method=bind(run.objective),
-        sampler=sampler(run, data, words),
         batches=lambda epoch: batches(run, data, slices, epoch),
         validate=lambda model: {},
         recipe=run.training,
@@ -304,7 +311,7 @@ def train_epoch(
     schedule = DevDecay(learning_rate, best=1.0, best_epoch=1, epoch=done, decays=decays)
     state = State(schedule, 0, step=step)
     metrics, updates, tokens = loop.train_epoch(
-        made, task, state, CPU, after_update=lambda batch: each_update()
+        learner, task, state, CPU, after_update=lambda batch: each_update()
     )
     return {**metrics, "updates": updates, "tokens": tokens}
 
@@ -337,16 +344,22 @@ def fit(folder: Path, made: Seq2Seq, run: RunConfig, data: Pairs, bleus: list[fl
     method, moments, weights, told = bind(run.objective), [], [], iter(bleus)
 
     def objective(epoch: int, decays: int) -> Any:
-        moments.append((epoch, decays))
+        if (epoch, decays) not in moments:
+            moments.append((epoch, decays))
         return method.objective(epoch, decays)
 
     def validated(model: Seq2Seq) -> dict[str, float]:
         weights.append({name: value.clone() for name, value in model.state_dict().items()})
         return {"valid_bleu_greedy": next(told), "valid_nll_per_token": 1.0}
 
+    learner = CandidateLearner(
+        made,
+        replace(method, objective=objective),
+        rollout=None,
+        optimiser=Sgd(run.training.clip_norm),
+        device=CPU,
+    )
     task = loop.Task(
-        method=replace(method, objective=objective),
-        sampler=None,
         batches=lambda epoch: batches(run, data, None, epoch),
         validate=validated,
         recipe=run.training,
@@ -355,14 +368,14 @@ def fit(folder: Path, made: Seq2Seq, run: RunConfig, data: Pairs, bleus: list[fl
     checkpoints = Checkpoints(folder / "state", run_key="key", seconds=1e9)
     state = State(DevDecay(run.training.learning_rate), 0)
     with checkpoints.held():
-        checkpoints.restore(made)
+        checkpoints.restore(learner)
         reason = loop.fit(
-            made,
+            learner,
             task,
             state,
             device=CPU,
             checkpoints=checkpoints,
-            stop=StopRequest(),
+            stop=StopSignal(),
             bar=EpochBar(1, tokens_known=True),
             after_epoch=lambda state: None,
         )
@@ -381,7 +394,7 @@ def fit(folder: Path, made: Seq2Seq, run: RunConfig, data: Pairs, bleus: list[fl
 
 def validate(made: Seq2Seq, data: Pairs, words: Sequence[str], run: RunConfig) -> dict[str, float]:
     """Return what validation says of a model; `words` are those of the target, without specials."""
-    return run_module.validate(made, pairs=data, vocab=Vocab(words), config=run, device=CPU)
+    return validation.validate(made, pairs=data, vocab=Vocab(words), config=run, device=CPU)
 
 
 def train(

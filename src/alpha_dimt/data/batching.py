@@ -1,4 +1,4 @@
-"""Deal sentences into batches of similar lengths, the same way for every objective."""
+"""Put sentences of similar lengths into batches, the same way for every objective."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -40,10 +40,10 @@ class Batch:
     reference: npt.NDArray[np.bool_]
 
 
-def deal(
+def bucketed_batches(
     source_lengths: Ints, target_lengths: Ints, *, batch_size: int, rng: np.random.Generator
 ) -> list[Ints]:
-    """Deal all sentences anew into batches of similar source and target lengths.
+    """Return batches of similar source and target lengths in random order.
 
     Sentences are shuffled, sorted by both lengths within pools of batches, cut, and the batches
     shuffled: composition and order differ in every epoch.
@@ -59,10 +59,8 @@ def deal(
     return [batches[i] for i in rng.permutation(len(batches))]
 
 
-def in_order_of_length(
-    source_lengths: Ints, target_lengths: Ints, *, batch_size: int
-) -> list[Ints]:
-    """Deal sentences into batches from short to long sources, as the first epoch wants them."""
+def sorted_batches(source_lengths: Ints, target_lengths: Ints, *, batch_size: int) -> list[Ints]:
+    """Return batches from short to long sources, as the first epoch wants them."""
     return _cut(np.arange(len(source_lengths)), source_lengths, target_lengths, batch_size)
 
 

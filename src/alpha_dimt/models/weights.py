@@ -1,12 +1,13 @@
 """Weights on disk: safetensors only, checked against the run that they claim to be of."""
 
 import re
+from collections.abc import Mapping
 from pathlib import Path
 
 import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
-from torch import nn
+from torch import Tensor, nn
 
 from alpha_dimt.core.errors import UserError
 
@@ -15,16 +16,21 @@ _TYPES = {torch.float32: "F32", torch.float64: "F64"}
 
 
 def write_weights(model: nn.Module, path: Path, run_key: str) -> None:
-    """Write the weights of a model, row by row, with the fingerprint of their run.
+    """Write the weights of a model; see `write_tensors`."""
+    write_tensors(model.state_dict(), path, run_key)
 
-    Only weights that are kept in another order are copied in memory.
+
+def write_tensors(tensors: Mapping[str, Tensor], path: Path, run_key: str) -> None:
+    """Write tensors in row-major order, with the fingerprint of their run.
+
+    Only tensors that are kept in another order are copied in memory.
 
     Raises:
         OSError: the disk refuses.
     """
-    weights = {name: value.cpu().contiguous() for name, value in model.state_dict().items()}
+    content = {name: value.cpu().contiguous() for name, value in tensors.items()}
     try:
-        save_file(weights, path, metadata={"run_key": run_key})
+        save_file(content, path, metadata={"run_key": run_key})
     except SafetensorError as error:
         if found := re.search(r"os error (\d+)", str(error)):
             raise OSError(int(found[1]), str(error), str(path)) from error

@@ -2,14 +2,17 @@
 
     {folder}/lock                         held by the process that trains the run
     {folder}/metrics.jsonl                the epochs so far, to be watched
-    {folder}/00000007/model.safetensors   the weights after some update
+    {folder}/00000007/model.safetensors   the weights after some update; so for every network
     {folder}/00000007/best.safetensors    the weights of the best epoch so far
     {folder}/00000007/state.json          everything else, see `State`
-    {folder}/00000007/SHA256SUMS          what the files must be when they are read
+    {folder}/00000007/SHA256SUMS          the checksums of these files
+
+Each network of the learner has a file of its own name. Each optimiser with a state has one too,
+{name}.optimiser.safetensors; plain SGD has none.
 
 A checkpoint is written beside its place, fsynced and renamed: it is there as a whole or not at
-all. The best weights are copied from file to file and are never held in memory. Of a run that is
-done one checkpoint stays, which shares its weights with the folder of the run.
+all. The best weights are copied from file to file and are never held in memory. A finished run
+keeps one checkpoint, which shares the weights of its model with the folder of the run.
 """
 
 import fcntl
@@ -23,7 +26,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from torch import nn
+from safetensors import SafetensorError
+from safetensors.torch import load_file
 
 from alpha_dimt.core.errors import UserError
 from alpha_dimt.core.files import (
@@ -35,14 +39,17 @@ from alpha_dimt.core.files import (
     sha256,
     write_text,
 )
-from alpha_dimt.models.weights import fill, write_weights
+from alpha_dimt.models.weights import fill, write_tensors, write_weights
+from alpha_dimt.training.learner import Learner
 from alpha_dimt.training.state import State
 
-MODEL, BEST, STATE, SUMS = "model.safetensors", "best.safetensors", "state.json", "SHA256SUMS"
+STATE, SUMS = "state.json", "SHA256SUMS"
+MODEL, BEST = "model.safetensors", "best.safetensors"
+OPTIMISER = ".optimiser.safetensors"
 METRICS = "metrics.jsonl"
 
 FORMAT = 2
-"""Raise when the meaning of a checkpoint changes: older ones are then left aside."""
+"""Increment when the meaning of a checkpoint changes: older ones are then skipped."""
 
 KEPT = 2
 
@@ -96,10 +103,10 @@ class Checkpoints:
 
     # ------------------------------------------------------------------------------- reading
 
-    def restore(self, model: nn.Module) -> State | None:
-        """Fill the model from the newest whole checkpoint; None, the model untouched, without one.
+    def restore(self, learner: Learner) -> State | None:
+        """Fill a learner from the newest whole checkpoint and return its state; None without one.
 
-        A checkpoint that is damaged or of another run is left aside, in words.
+        A checkpoint that is damaged or of another run is skipped with a message.
         """
         for leftover in self.folder.glob(".*.tmp"):  # of a process that was killed
             shutil.rmtree(leftover) if leftover.is_dir() else leftover.unlink()
@@ -107,11 +114,11 @@ class Checkpoints:
         self._last = found[-1] if found else None
         while found:
             try:
-                state = self._read(found[-1], model)
+                state = self._read(found[-1], learner)
             except UserError as error:
                 path = found.pop()
                 instead = f"the one before, {found[-1]}" if found else "the beginning"
-                print(f"{path}: {error}; going on from {instead}", flush=True)
+                print(f"{path}: {error}; resuming from {instead}", flush=True)
             else:
                 self._kept = found
                 self._write_metrics(state)
@@ -122,11 +129,12 @@ class Checkpoints:
         """Return the checkpoints, the newest last; a person's folders beside them are no such."""
         return sorted(path for path in self.folder.iterdir() if re.fullmatch(r"\d{8}", path.name))
 
-    def _read(self, path: Path, model: nn.Module) -> State:
+    def _read(self, path: Path, learner: Learner) -> State:
+        networks = {f"{name}.safetensors": one for name, one in learner.networks.items()}
         try:
             sums = dict(line.split("  ")[::-1] for line in read_lines(path / SUMS))
             changed = [name for name, value in sums.items() if sha256(path / name) != value]
-            if changed or not {MODEL, STATE} <= sums.keys():
+            if changed or not {*networks, STATE} <= sums.keys():
                 raise UserError(f"this checkpoint is damaged ({', '.join(changed) or SUMS})")
             plain = read_json(path / STATE)
             form, run = plain.pop("format"), plain.pop("run")
@@ -135,9 +143,20 @@ class Checkpoints:
             state = State.from_plain(plain)
             if (state.schedule.best_epoch > 0) != (BEST in sums):
                 raise UserError(f"this checkpoint is damaged ({BEST})")
-        except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+            optimisers = {
+                name: load_file(path / f"{name}{OPTIMISER}")
+                for name in learner.optimisers
+                if f"{name}{OPTIMISER}" in sums
+            }
+        except (
+            *(OSError, ValueError, KeyError, TypeError, AttributeError),
+            SafetensorError,
+        ) as error:
             raise UserError(f"this checkpoint is damaged ({error!r})") from error
-        fill(model, path / MODEL, self._run_key)
+        for name, network in networks.items():
+            fill(network, path / name, self._run_key)
+        for name, tensors in optimisers.items():
+            learner.optimisers[name].load(tensors)
         return state
 
     # ------------------------------------------------------------------------------- writing
@@ -146,21 +165,25 @@ class Checkpoints:
         """Return whether it is time for a checkpoint."""
         return time.monotonic() >= self._next
 
-    def save(self, state: State, model: nn.Module, *, best: bool = False) -> None:
+    def save(self, state: State, learner: Learner, *, best: bool = False) -> None:
         """Write a checkpoint, and remove all but the last two.
 
         Args:
             state: the state after the last update.
-            model: the weights after it.
-            best: whether they are the best so far.
+            learner: its networks and optimisers after that update.
+            best: whether the weights of its model are the best so far.
 
         Raises:
             UserError: the disk refuses; the checkpoints before are as they were.
         """
         with self._new(state, keep=KEPT) as temporary:
-            write_weights(model, temporary / MODEL, self._run_key)
+            for name, network in learner.networks.items():
+                write_weights(network, temporary / f"{name}.safetensors", self._run_key)
+            for name, optimiser in learner.optimisers.items():
+                if tensors := optimiser.state():
+                    write_tensors(tensors, temporary / f"{name}{OPTIMISER}", self._run_key)
             if best:
-                write_weights(model, temporary / BEST, self._run_key)
+                write_weights(learner.networks["model"], temporary / BEST, self._run_key)
             elif state.schedule.best_epoch:
                 self._copy_best(temporary / BEST)
         self._write_metrics(state)
@@ -192,7 +215,7 @@ class Checkpoints:
         if f"{sha256(to)}  {BEST}" not in read_lines(last / SUMS):
             raise UserError(
                 f"{last / BEST}: these weights were changed while the run was trained; "
-                "give the same command again to go on from the checkpoint before"
+                "give the same command again to resume from the checkpoint before"
             )
 
     # --------------------------------------------------------------------------------- ending
@@ -206,17 +229,19 @@ class Checkpoints:
         write_text(out / METRICS, metrics_text(state))
 
     def finish(self, state: State, out: Path) -> None:
-        """Keep one last checkpoint, whose weights are the published ones and take no more room.
+        """Keep one last checkpoint, whose model is the published one and takes no more room.
 
         Outputs may be deleted although the run is done, if the process or the workflow dies before
-        that is noted. The same call then finds all here and trains nothing.
+        that is noted. The same call then finds everything here and trains nothing.
         """
+        last = self._kept[-1]
         with self._new(state, keep=1) as temporary:
-            for name in (MODEL, BEST):
+            for name in {path.name for path in last.glob("*.safetensors")}:
+                source = out / BEST if name in (MODEL, BEST) else last / name
                 try:
-                    os.link(out / BEST, temporary / name)
+                    os.link(source, temporary / name)
                 except OSError:  # another file system, or one without links
-                    shutil.copyfile(out / BEST, temporary / name)
+                    shutil.copyfile(source, temporary / name)
 
 
 def metrics_text(state: State) -> str:

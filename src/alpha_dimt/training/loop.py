@@ -1,52 +1,44 @@
-"""The training loop: one for every objective."""
+"""The training loop: epochs, checkpoints and the stop rule, for every learner."""
 
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from itertools import islice
+from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor
 
 from alpha_dimt.config import Training
 from alpha_dimt.core.errors import Stopped, UserError
 from alpha_dimt.core.progress import EpochBar
 from alpha_dimt.data.batching import Batch
 from alpha_dimt.machine.device import peak_memory_mb
-from alpha_dimt.models.attention_rnn.fused import Seq2Seq
-from alpha_dimt.objectives import Loss
-from alpha_dimt.training.candidates import Sampler, gold_probability, score
 from alpha_dimt.training.checkpoints import Checkpoints
-from alpha_dimt.training.methods import Method
-from alpha_dimt.training.optimisers import clipped_sgd
-from alpha_dimt.training.signals import StopRequest
+from alpha_dimt.training.learner import Learner, Moment
+from alpha_dimt.training.signals import StopSignal
 from alpha_dimt.training.state import State
 
 Metrics = dict[str, float]
 
-LOOK_EVERY = {"cpu": 1, "cuda": 100}
-"""Updates between two looks at whether the training diverged; a look waits for the device."""
+CHECK_EVERY = {"cpu": 1, "cuda": 100}
+"""Updates between two checks for divergence; a check waits for the device."""
 
 
 @dataclass(frozen=True)
 class Task:
-    """What one training is made of; nothing in here changes while it runs.
+    """What the loop repeats; nothing in here changes while it runs.
 
     Attributes:
-        method: the objective, and which candidates it wants.
-        sampler: draws candidates from the model, if the method wants them.
         batches: the batches of an epoch (counted from 1), the same ones in every call.
-        validate: metrics of the model on the validation data; `valid_bleu_greedy` and
+        validate: metrics of the network "model" on the validation data; `valid_bleu_greedy` and
             `valid_nll_per_token` are two of them.
         recipe: learning rates, batch size, stop rule.
         seed: of the random streams.
     """
 
-    method: Method
-    sampler: Sampler | None
     batches: Callable[[int], Iterable[Batch]]
-    validate: Callable[[Seq2Seq], Metrics]
+    validate: Callable[[Any], Metrics]
     recipe: Training
     seed: int
 
@@ -56,7 +48,7 @@ class Diverged(UserError):
 
 
 class Stopwatch:
-    """Tells seconds since it was last asked; no matter what the time of day does."""
+    """Measures laps in seconds, unmoved by changes of the time of day."""
 
     def __init__(self) -> None:
         self._at = time.monotonic()
@@ -68,7 +60,7 @@ class Stopwatch:
 
 
 def seed_update(seed: int, epoch: int, number: int) -> None:
-    """Start the random streams (dropout, samples) of one update; none goes on over updates."""
+    """Seed the random streams (dropout, samples) of one update; none carries over to the next."""
     state = int(np.random.SeedSequence((seed, epoch, number)).generate_state(1)[0])
     # `torch.manual_seed` also notes, at half a millisecond, what devices never used will get.
     torch.default_generator.manual_seed(state)
@@ -76,42 +68,8 @@ def seed_update(seed: int, epoch: int, number: int) -> None:
         torch.cuda.manual_seed_all(state)
 
 
-def update(
-    model: Seq2Seq, loss: Tensor, diverged: Tensor, *, learning_rate: float, clip_norm: float
-) -> tuple[Tensor, Tensor]:
-    """Make one update, unless loss or gradient are not finite now or were not before.
-
-    Args:
-        model: its parameters are moved.
-        loss: to minimise.
-        diverged: whether an earlier loss or gradient of the epoch was not finite.
-        learning_rate: factor of the gradient.
-        clip_norm: longer gradients are scaled to this norm.
-
-    Returns:
-        The norm of the gradient, and `diverged` with this update in it.
-    """
-    loss.backward()  # type: ignore[no-untyped-call]
-    diverged = diverged | ~loss.detach().isfinite()
-    norm = clipped_sgd(
-        model.parameters(), learning_rate=learning_rate, clip_norm=clip_norm, unless=diverged
-    )
-    return norm, diverged | ~norm.isfinite()
-
-
-def mean_figures(losses: Sequence[Loss]) -> dict[str, Tensor]:
-    """Return the figures of an update: those of its loss, or their means over its chunks."""
-    first, *others = losses
-    if not others:
-        return first.diagnostics
-    return {
-        name: torch.stack([loss.diagnostics[name] for loss in losses]).mean()
-        for name in first.diagnostics
-    }
-
-
 def train_epoch(
-    model: Seq2Seq,
+    learner: Learner,
     task: Task,
     state: State,
     device: torch.device,
@@ -123,14 +81,14 @@ def train_epoch(
         Mean metrics, updates and target tokens of the whole epoch.
 
     Raises:
-        Diverged: `state` and the weights are those before the update that would have been bad.
+        Diverged: `state` and the weights are those before the first bad update.
     """
-    model.train()
-    epoch, done, method = state.schedule.epoch + 1, state.updates, task.method
-    objective = method.objective(epoch, state.schedule.decays)
+    for network in learner.networks.values():
+        network.train()
+    epoch, done, rate = state.schedule.epoch + 1, state.updates, state.schedule.learning_rate
     diverged = torch.zeros((), dtype=torch.bool, device=device)
 
-    def look() -> None:
+    def check_divergence() -> None:
         if diverged:
             raise Diverged(
                 f"epoch {epoch}, batch {state.updates + 1}: the loss or its gradient is not "
@@ -140,30 +98,14 @@ def train_epoch(
 
     for number, batch in enumerate(islice(task.batches(epoch), done, None), start=done + 1):
         seed_update(task.seed, epoch, number)
-        gold = method.gold_decay and gold_probability(method.gold_decay, state.step + number - 1)
-        parts = score(model, batch, device, sampler=task.sampler, gold=gold, chunk=method.chunk)
-        losses = [objective(part) for part in parts]
-        loss = torch.stack([part.value for part in losses]).sum()
-        norm, diverged = update(
-            model,
-            loss,
-            diverged,
-            learning_rate=state.schedule.learning_rate,
-            clip_norm=task.recipe.clip_norm,
-        )
-        figures = {
-            **mean_figures(losses),
-            "updates": torch.ones_like(norm),
-            "tokens": torch.stack([part.lengths.sum() for part in parts]).sum(),
-            "log_p": torch.stack([part.log_p.detach().sum() for part in parts]).sum(),
-            "train_loss": loss.detach(),
-            "gradient_norm": norm,
-        }
-        state.sums.add(figures, unless=diverged)
-        if number % LOOK_EVERY[device.type] == 0:
-            look()
+        at = Moment(epoch, state.schedule.decays, state.step + number - 1)
+        update = learner.update(batch, at, learning_rate=rate, diverged=diverged)
+        diverged = update.diverged
+        state.sums.add(update.metrics | {"updates": torch.ones((), device=device)}, unless=diverged)
+        if number % CHECK_EVERY[device.type] == 0:
+            check_divergence()
         after_update(batch)
-    look()
+    check_divergence()
     sums = state.sums.read()
     updates, tokens, log_p = (sums.pop(name) for name in ("updates", "tokens", "log_p"))
     means = {name: total / updates for name, total in sums.items()}
@@ -171,13 +113,13 @@ def train_epoch(
 
 
 def fit(
-    model: Seq2Seq,
+    learner: Learner,
     task: Task,
     state: State,
     *,
     device: torch.device,
     checkpoints: Checkpoints,
-    stop: StopRequest,
+    stop: StopSignal,
     bar: EpochBar,
     after_epoch: Callable[[State], None],
 ) -> str:
@@ -192,19 +134,19 @@ def fit(
         state.epoch_seconds += watch.lap()
         bar.update(int(batch.target_lengths.sum()))  # counted here: the device is not asked
         if checkpoints.due():
-            checkpoints.save(state, model)
-        stop.obey()
+            checkpoints.save(state, learner)
+        stop.raise_if_set()
 
     while (reason := state.schedule.stopped(task.recipe)) is None:
         rate = state.schedule.learning_rate
         try:
             with bar.epoch(state.schedule.epoch + 1, done=state.updates):
-                metrics, updates, tokens = train_epoch(model, task, state, device, after_update)
+                metrics, updates, tokens = train_epoch(learner, task, state, device, after_update)
             trained = state.epoch_seconds + watch.lap()
-            with stop.obeyed_at_once():
-                metrics |= {"learning_rate": rate} | task.validate(model)
+            with stop.raised_at_once():
+                metrics |= {"learning_rate": rate} | task.validate(learner.networks["model"])
         except (Diverged, Stopped):
-            checkpoints.save(state, model)
+            checkpoints.save(state, learner)
             raise
         validated = trained + watch.lap()
         timing = {
@@ -220,6 +162,6 @@ def fit(
                 "left out of metrics.jsonl",
                 flush=True,
             )
-        checkpoints.save(state, model, best=state.schedule.best_epoch == state.schedule.epoch)
+        checkpoints.save(state, learner, best=state.schedule.best_epoch == state.schedule.epoch)
         after_epoch(state)
     return reason

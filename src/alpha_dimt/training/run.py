@@ -2,9 +2,7 @@
 
 import importlib.metadata
 import math
-import subprocess
 import time
-from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -13,80 +11,38 @@ from typing import Any
 import numpy as np
 import torch
 
-from alpha_dimt import __version__
-from alpha_dimt.config import AugmentConfig, Decoding, Device, RunConfig
+from alpha_dimt.config import AugmentConfig, Device, RunConfig
 from alpha_dimt.config import Checkpoints as CheckpointsConfig
 from alpha_dimt.core.errors import UserError
 from alpha_dimt.core.files import atomic_path, sha256, write_json
 from alpha_dimt.core.progress import EpochBar
 from alpha_dimt.core.vocabulary import Vocab
-from alpha_dimt.data.batching import (
-    Batch,
-    candidate_batch,
-    deal,
-    in_order_of_length,
-    reference_batch,
-    side_by_side,
-    source_batch,
-    source_batches,
-)
 from alpha_dimt.data.encoded import AugmentedCorpus, Pairs, read_pairs
 from alpha_dimt.data.manifest import check_prepared
-from alpha_dimt.evaluation.metrics import multi_bleu
-from alpha_dimt.inference.decode import join_subwords, translate_pairs
 from alpha_dimt.machine.device import choose_device, choose_dtype, machine, use_threads
 from alpha_dimt.models.attention_rnn.fused import Seq2Seq
 from alpha_dimt.models.weights import fill
 from alpha_dimt.proposals import Words, build
 from alpha_dimt.runs.paths import model_files, state_name
-from alpha_dimt.training.candidates import Sampler, score
+from alpha_dimt.training.batches import epoch_batches
+from alpha_dimt.training.candidate_learner import CandidateLearner
 from alpha_dimt.training.checkpoints import METRICS, Checkpoints
+from alpha_dimt.training.code_version import code_version
 from alpha_dimt.training.learning_rate import DevDecay
-from alpha_dimt.training.loop import Metrics, Task, fit
+from alpha_dimt.training.loop import Task, fit
+from alpha_dimt.training.messages import print_epoch
 from alpha_dimt.training.methods import Method
 from alpha_dimt.training.methods import method as training_method
-from alpha_dimt.training.signals import StopRequest
+from alpha_dimt.training.optimisers import Sgd
+from alpha_dimt.training.rollout import Rollout
+from alpha_dimt.training.signals import StopSignal
 from alpha_dimt.training.state import State
-
-COLLAPSED = 1.1
-"""Effective sample size of a group below which one candidate has all the weight."""
+from alpha_dimt.training.validation import validate
 
 LIBRARIES = ("torch", "numpy", "pyarrow", "sacrebleu", "sacremoses", "subword-nmt")
 
 
-def epoch_batches(
-    config: RunConfig,
-    method: Method,
-    pairs: Pairs,
-    augmented: AugmentedCorpus | None,
-    epoch: int,
-) -> Iterator[Batch]:
-    """Yield the batches of an epoch: the same sentences in the same order for every objective.
-
-    The candidates of a source are the reference, if the method wants it, and those of the
-    proposal; a batch for samples alone holds none of both.
-    """
-    recipe, lengths = config.training, (pairs.source.lengths, pairs.target.lengths)
-    rng = np.random.Generator(np.random.Philox(key=[config.seed, epoch]))
-    in_order = epoch == 1 and recipe.sorted_first_epoch
-    if in_order or recipe.batches == "fixed":
-        dealt = in_order_of_length(*lengths, batch_size=recipe.batch_size)
-        if not in_order:
-            dealt = [dealt[i] for i in rng.permutation(len(dealt))]
-    else:
-        dealt = deal(*lengths, batch_size=recipe.batch_size, rng=rng)
-    candidates = augmented[(epoch - 1) % len(augmented)] if augmented else None
-    best = 1.0 if method.reward in ("bleu", "gleu") else 0.0
-    for rows in dealt:
-        parts = []
-        if method.reference:
-            parts.append(reference_batch(pairs, rows, reward=best))
-        if candidates is not None:
-            parts.append(candidate_batch(pairs, candidates, rows))
-        yield side_by_side(*parts) if parts else source_batch(pairs, rows)
-
-
-def choose_sampler(config: RunConfig, method: Method, pairs: Pairs, words: int) -> Sampler | None:
+def choose_rollout(config: RunConfig, method: Method, pairs: Pairs, words: int) -> Rollout | None:
     """Return what draws candidates from the model, or None if the method wants none."""
     if not method.samples:
         return None
@@ -96,30 +52,7 @@ def choose_sampler(config: RunConfig, method: Method, pairs: Pairs, words: int) 
         proposal = build(config.proposal.distribution, Words(vocab_size=words, counts=counts))
     reward = method.reward or (config.proposal.reward if config.proposal else "hamming")
     stored = config.proposal.candidates if config.proposal else 0
-    return Sampler(method.samples, reward, pairs.target, stored, proposal)
-
-
-def validate(
-    model: Seq2Seq, *, pairs: Pairs, vocab: Vocab, config: RunConfig, device: torch.device
-) -> Metrics:
-    """Return greedy BLEU and the negative log-likelihood of the references."""
-    preparation = config.data.preparation
-    lines = translate_pairs(
-        model, pairs, vocab, preparation=preparation, decoding=Decoding(beam=1), device=device
-    )
-    bleu = multi_bleu(lines, [join_subwords(text, preparation) for text in pairs.target_text])
-    nll = tokens = 0.0
-    with torch.inference_mode():
-        for rows in source_batches(pairs.source.lengths, batch_size=config.training.batch_size):
-            batch = reference_batch(pairs, rows)
-            nll -= float(score(model, batch, device)[0].log_p.sum())
-            tokens += float(batch.target_lengths.sum())
-    return {
-        "valid_bleu_greedy": bleu.value,
-        "valid_brevity_penalty": bleu.brevity_penalty,
-        "valid_length_ratio": bleu.ratio,
-        "valid_nll_per_token": nll / tokens,
-    }
+    return Rollout(method.samples, reward, pairs.target, stored, proposal)
 
 
 def train_run(
@@ -185,12 +118,17 @@ def train_run(
         run_key=config.fingerprint(),
         seconds=checkpoint_seconds,
     )
-    with StopRequest().heard() as stop, checkpoints.held():
-        progress = resume_or_start(model, config, start, checkpoints, arithmetic)
+    learner = CandidateLearner(
+        model,
+        method=method,
+        rollout=choose_rollout(config, method, inputs.train, words),
+        optimiser=Sgd(config.training.clip_norm),
+        device=on,
+    )
+    with StopSignal().installed() as stop, checkpoints.held():
+        progress = resume_or_start(learner, config, start, checkpoints, arithmetic)
         model.to(on)
         task = Task(
-            method=method,
-            sampler=choose_sampler(config, method, inputs.train, words),
             batches=partial(epoch_batches, config, method, inputs.train, inputs.candidates),
             validate=partial(
                 validate, pairs=inputs.valid, vocab=inputs.vocab, config=config, device=on
@@ -200,14 +138,14 @@ def train_run(
         )
         updates = math.ceil(len(inputs.train) / config.training.batch_size)
         reason = fit(
-            model,
+            learner,
             task,
             progress,
             device=on,
             checkpoints=checkpoints,
             stop=stop,
             bar=EpochBar(updates, tokens_known=method.samples == 0),
-            after_epoch=report,
+            after_epoch=print_epoch,
         )
         checkpoints.publish(progress, out)
         for path, content in kept.items():
@@ -276,14 +214,14 @@ def read_inputs(config: RunConfig, encoded: Path, augmented: Path | None) -> Inp
 
 
 def resume_or_start(
-    model: Seq2Seq,
+    learner: CandidateLearner,
     config: RunConfig,
     start: Path | None,
     checkpoints: Checkpoints,
     arithmetic: str,
 ) -> State:
-    """Return where the run stands, the model filled: its last checkpoint, or the beginning."""
-    progress = checkpoints.restore(model)
+    """Return where the run stands, the learner filled: its last checkpoint, or the beginning."""
+    progress, model = checkpoints.restore(learner), learner.model
     if progress is None:
         if start is None or config.start is None:
             model.initialise(config.model.init, torch.Generator().manual_seed(config.seed))
@@ -315,59 +253,5 @@ def outcome(progress: State) -> dict[str, Any]:
     }
 
 
-def report(progress: State) -> None:
-    """Print the last epoch, and warn if weights collapsed in it or BLEU says nothing."""
-    record, schedule = progress.records[-1], progress.schedule
-    print(_line(record), flush=True)
-    if schedule.by_likelihood:
-        new = "a new best" if schedule.best_epoch == schedule.epoch else "no new best"
-        print(
-            f"epoch {schedule.epoch}: validation BLEU is 0 so far, so the likelihood of the "
-            f"validation data decides: {new}",
-            flush=True,
-        )
-    if collapsed(record["metrics"]):
-        print(
-            f"warning: epoch {record['epoch']}: the weights have collapsed, a group is worth "
-            f"{record['metrics']['ess']:.2f} candidates; make weights more even (a higher "
-            "tau, a lower sharpness) or try another alpha",
-            flush=True,
-        )
-
-
-def collapsed(metrics: Metrics) -> bool:
-    """Return whether one of several candidates has all the weight of a group."""
-    several = metrics.get("ess_fraction", 1.0) < 1
-    return several and metrics.get("ess", math.inf) < COLLAPSED
-
-
 def _now_ms() -> int:
     return time.time_ns() // 1_000_000
-
-
-def _line(record: dict[str, Any]) -> str:
-    metrics, timing = record["metrics"], record["timing"]
-    return (
-        f"epoch {record['epoch']}: valid BLEU {metrics['valid_bleu_greedy']:.2f}, "
-        f"train nll/token {metrics['train_nll_per_token']:.3f}, "
-        f"valid nll/token {metrics.get('valid_nll_per_token', math.inf):.3f}, "
-        f"learning rate {metrics['learning_rate']:g}, "
-        f"{timing['target_tokens_per_second']:,.0f} tokens/s, {timing['epoch_seconds']:.1f} s"
-    )
-
-
-def code_version() -> str:
-    """Return the package version, with the commit (and "dirty") when run from a checkout."""
-    here = Path(__file__)
-
-    def git(*arguments: str) -> str:
-        answer = subprocess.run(
-            ["git", *arguments], cwd=here.parent, capture_output=True, text=True, check=True
-        )
-        return answer.stdout.strip()
-
-    try:
-        git("ls-files", "--error-unmatch", here.name)  # a copy in another project is no checkout
-        return f"{__version__}+g{git('describe', '--always', '--dirty', '--abbrev=12')}"
-    except (OSError, subprocess.CalledProcessError):
-        return __version__

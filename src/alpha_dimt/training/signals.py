@@ -10,7 +10,7 @@ from alpha_dimt.core.errors import Stopped
 SIGNALS = (signal.SIGTERM, signal.SIGUSR1)
 
 
-class StopRequest:
+class StopSignal:
     """Whether a signal has asked to stop."""
 
     def __init__(self) -> None:
@@ -18,8 +18,8 @@ class StopRequest:
         self._at_once = False
 
     @contextmanager
-    def heard(self) -> Iterator["StopRequest"]:
-        """Take note of the signals instead of dying of them."""
+    def installed(self) -> Iterator["StopSignal"]:
+        """Note the signals instead of dying of them."""
         before = {number: signal.signal(number, self._receive) for number in SIGNALS}
         try:
             yield self
@@ -30,9 +30,9 @@ class StopRequest:
     def _receive(self, number: int, frame: FrameType | None) -> None:
         self._name = signal.Signals(number).name
         if self._at_once:
-            self.obey()
+            self.raise_if_set()
 
-    def obey(self) -> None:
+    def raise_if_set(self) -> None:
         """Stop here, if asked to.
 
         Raises:
@@ -40,16 +40,16 @@ class StopRequest:
         """
         if self._name:
             raise Stopped(
-                f"stopped by {self._name}: all updates so far are kept, and the same command goes "
-                "on from here"
+                f"stopped by {self._name}: all updates so far are kept, and the same command "
+                "resumes from here"
             )
 
     @contextmanager
-    def obeyed_at_once(self) -> Iterator[None]:
-        """Stop in the middle of what is done in here; nothing of it is kept."""
+    def raised_at_once(self) -> Iterator[None]:
+        """Stop in the middle of the block; nothing of it is kept."""
         self._at_once = True
         try:
-            self.obey()
+            self.raise_if_set()
             yield
         finally:
             self._at_once = False

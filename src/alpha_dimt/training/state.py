@@ -1,8 +1,7 @@
-"""What a training knows of itself, beside the weights.
+"""What a training knows of itself, beside its networks and optimisers.
 
-Together with the weights this is all that is needed to go on after any update. Plain SGD has no
-state of its own, its learning rate is the schedule's. Random streams need none either: batches are
-a function of seed and epoch, dropout and samples one of seed, epoch and update.
+Together with them this is all that is needed to resume after any update. Random streams need no
+state: batches are a function of seed and epoch, dropout and samples one of seed, epoch and update.
 """
 
 import math
@@ -17,8 +16,8 @@ from alpha_dimt.config import Training
 from alpha_dimt.training.learning_rate import DevDecay
 
 
-class Sums:
-    """Figures of the running epoch, summed where they are computed.
+class MetricSums:
+    """Metrics of the running epoch, summed where they are computed.
 
     Adding never asks the device for a value, so no update waits for it. Sums are in double
     precision and survive `read` bit for bit.
@@ -30,7 +29,7 @@ class Sums:
         self._totals = torch.tensor(list(totals.values()), dtype=torch.float64)
 
     @classmethod
-    def from_plain(cls, plain: dict[str, str]) -> "Sums":
+    def from_plain(cls, plain: dict[str, str]) -> "MetricSums":
         """Return the sums that `plain` wrote."""
         return cls({name: float.fromhex(total) for name, total in plain.items()})
 
@@ -38,12 +37,12 @@ class Sums:
         """Return the sums as text with all their digits, which also holds what is not finite."""
         return {name: total.hex() for name, total in self.read().items()}
 
-    def add(self, figures: dict[str, Tensor], *, unless: Tensor) -> None:
-        """Add figures (scalars, the same names in each call), or nothing if `unless` is true."""
+    def add(self, metrics: dict[str, Tensor], *, unless: Tensor) -> None:
+        """Add metrics (scalars, the same names in each call), or nothing if `unless` is true."""
         if not self._names:
-            self._names = tuple(figures)
-            self._totals = torch.zeros(len(figures), dtype=torch.float64)
-        row = torch.stack([figures[name] for name in self._names]).double()
+            self._names = tuple(metrics)
+            self._totals = torch.zeros(len(metrics), dtype=torch.float64)
+        row = torch.stack([metrics[name] for name in self._names]).double()
         row = row.masked_fill(unless, 0.0)
         self._totals = self._totals.to(row.device) + row
 
@@ -63,7 +62,7 @@ class State:
         step: updates of the epochs done.
         records: one entry an epoch, as they stand in metrics.jsonl.
         seconds: time spent on these epochs, over all sittings.
-        sums: figures of the running epoch; "updates" is the position in its data.
+        sums: metrics of the running epoch; "updates" is the position in its data.
         epoch_seconds: time spent on it so far.
     """
 
@@ -73,7 +72,7 @@ class State:
     step: int = 0
     records: list[dict[str, Any]] = field(default_factory=list)
     seconds: float = 0.0
-    sums: Sums = field(default_factory=Sums)
+    sums: MetricSums = field(default_factory=MetricSums)
     epoch_seconds: float = 0.0
 
     @property
@@ -90,7 +89,7 @@ class State:
             metrics["valid_bleu_greedy"], metrics["valid_nll_per_token"], recipe
         )
         self.seconds += timing["epoch_seconds"]
-        self.sums, self.epoch_seconds = Sums(), 0.0
+        self.sums, self.epoch_seconds = MetricSums(), 0.0
         self.records.append(
             {
                 "time_ms": time.time_ns() // 1_000_000,
@@ -109,5 +108,5 @@ class State:
     @classmethod
     def from_plain(cls, plain: dict[str, Any]) -> "State":
         """Return the state that `plain` describes."""
-        schedule, sums = DevDecay(**plain["schedule"]), Sums.from_plain(plain["sums"])
+        schedule, sums = DevDecay(**plain["schedule"]), MetricSums.from_plain(plain["sums"])
         return cls(**plain | {"schedule": schedule, "sums": sums})

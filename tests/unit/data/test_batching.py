@@ -5,10 +5,10 @@ from hypothesis import strategies as st
 from alpha_dimt.core.ragged import Ragged
 from alpha_dimt.core.vocabulary import BOS, EOS, PAD
 from alpha_dimt.data.batching import (
+    bucketed_batches,
     candidate_batch,
-    deal,
-    in_order_of_length,
     reference_batch,
+    sorted_batches,
     source_batches,
 )
 from alpha_dimt.data.encoded import Candidates, Pairs
@@ -32,8 +32,8 @@ def test_every_sentence_is_dealt_exactly_once(
 ) -> None:
     source, target = np.array(sizes).T
     for batches in (
-        deal(source, target, batch_size=batch_size, rng=np.random.default_rng(seed)),
-        in_order_of_length(source, target, batch_size=batch_size),
+        bucketed_batches(source, target, batch_size=batch_size, rng=np.random.default_rng(seed)),
+        sorted_batches(source, target, batch_size=batch_size),
         list(source_batches(source, batch_size=batch_size)),
     ):
         assert sorted(np.concatenate(batches).tolist()) == list(range(len(sizes)))
@@ -44,7 +44,7 @@ def test_dealt_batches_differ_by_epoch_and_waste_little_padding() -> None:
     rng = np.random.default_rng(0)
     source = rng.integers(3, 50, 3000)
     target = np.clip(source + rng.integers(-3, 4, 3000), 1, None)
-    first, second = (deal(source, target, batch_size=64, rng=rng) for _ in range(2))
+    first, second = (bucketed_batches(source, target, batch_size=64, rng=rng) for _ in range(2))
     assert {frozenset(b.tolist()) for b in first} != {frozenset(b.tolist()) for b in second}
     padded = sum(len(b) * target[b].max() for b in first)
     assert padded < 1.15 * target.sum()
@@ -52,7 +52,7 @@ def test_dealt_batches_differ_by_epoch_and_waste_little_padding() -> None:
 
 def test_the_first_epoch_goes_from_short_to_long() -> None:
     source = np.array([5, 1, 3, 2])
-    batches = in_order_of_length(source, source, batch_size=2)
+    batches = sorted_batches(source, source, batch_size=2)
     assert [batch.tolist() for batch in batches] == [[3, 1], [0, 2]]
 
 
@@ -62,8 +62,8 @@ def test_in_a_batch_longer_targets_come_first(
 ) -> None:
     source, target = np.array(sizes).T
     for batches in (
-        deal(source, target, batch_size=batch_size, rng=np.random.default_rng(0)),
-        in_order_of_length(source, target, batch_size=batch_size),
+        bucketed_batches(source, target, batch_size=batch_size, rng=np.random.default_rng(0)),
+        sorted_batches(source, target, batch_size=batch_size),
     ):
         for batch in batches:
             assert (np.diff(target[batch]) <= 0).all()

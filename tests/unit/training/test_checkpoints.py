@@ -4,26 +4,70 @@ import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 from small_disk import SmallDisk
+from torch import Tensor, nn
 
 from alpha_dimt.core.errors import UserError
 from alpha_dimt.models.weights import fill
 from alpha_dimt.training import checkpoints
 from alpha_dimt.training.checkpoints import Checkpoints
+from alpha_dimt.training.learner import Update
 from alpha_dimt.training.learning_rate import DevDecay
-from alpha_dimt.training.state import State, Sums
+from alpha_dimt.training.optimisers import Optimiser, Sgd
+from alpha_dimt.training.state import MetricSums, State
 
 
-def model(value: float) -> torch.nn.Module:
-    linear = torch.nn.Linear(20, 30)
+class Counting:
+    """An optimiser whose state is a count."""
+
+    def __init__(self, count: float) -> None:
+        self.count = torch.tensor(count)
+
+    def step(self, parameters: Iterable[Tensor], **options: Any) -> Tensor:
+        raise NotImplementedError
+
+    def state(self) -> dict[str, Tensor]:
+        return {"count": self.count}
+
+    def load(self, state: Mapping[str, Tensor]) -> None:
+        self.count = state["count"]
+
+
+@dataclass
+class Trained:
+    """A learner that only stands still."""
+
+    networks: dict[str, nn.Module]
+    optimisers: Mapping[str, Optimiser] = field(default_factory=lambda: {"model": Sgd(1.0)})
+
+    def update(self, *args: Any, **options: Any) -> Update:
+        raise NotImplementedError
+
+
+def linear(value: float) -> nn.Module:
+    made = nn.Linear(20, 30)
     with torch.no_grad():
-        for parameter in linear.parameters():
+        for parameter in made.parameters():
             parameter.fill_(value)
-    return linear
+    return made
+
+
+def model(value: float) -> Trained:
+    """A learner with one network and no state."""
+    return Trained({"model": linear(value)})
+
+
+def with_critic(value: float) -> Trained:
+    """A learner with two networks and an optimiser that has a state."""
+    networks = {"model": linear(value), "critic": linear(10 * value)}
+    return Trained(networks, {"model": Sgd(1.0), "critic": Counting(100 * value)})
 
 
 def open_checkpoints(folder: Path, seconds: float = 60) -> Checkpoints:
@@ -33,24 +77,25 @@ def open_checkpoints(folder: Path, seconds: float = 60) -> Checkpoints:
 
 def state(epoch: int, updates: int = 0) -> State:
     """After some epochs, of which the second was the best, and some updates."""
-    sums = Sums({"updates": float(updates)}) if updates else Sums()
+    sums = MetricSums({"updates": float(updates)}) if updates else MetricSums()
     best = min(epoch, 2)
     schedule = DevDecay(1.0, best=10.0 * best, best_epoch=best, epoch=epoch)
     return State(schedule, 0, records=[{"epoch": i + 1} for i in range(epoch)], sums=sums)
 
 
-def write_four(folder: Path) -> Checkpoints:
+def write_four(folder: Path, learner: Callable[[float], Trained] = model) -> Checkpoints:
     """Checkpoint n has weights n, and best weights 2 from the second on."""
     opened = open_checkpoints(folder)
-    assert opened.restore(model(0)) is None
+    assert opened.restore(learner(0)) is None
     for epoch in (1, 2, 3):
-        opened.save(state(epoch), model(epoch), best=epoch < 3)
-    opened.save(state(3, updates=7), model(4))
+        opened.save(state(epoch), learner(epoch), best=epoch < 3)
+    opened.save(state(3, updates=7), learner(4))
     return opened
 
 
-def value_of(linear: torch.nn.Module) -> float:
-    [value] = {float(value) for p in linear.parameters() for value in p.detach().unique()}
+def value_of(learner: Trained, name: str = "model") -> float:
+    parameters = learner.networks[name].parameters()
+    [value] = {float(value) for p in parameters for value in p.detach().unique()}
     return value
 
 
@@ -79,7 +124,7 @@ def test_the_best_weights_are_published(tmp_path: Path) -> None:
     opened = write_four(tmp_path / "state")
     opened.publish(state(3), tmp_path / "out")
     published = model(0)
-    fill(published, tmp_path / "out/best.safetensors", "key")
+    fill(published.networks["model"], tmp_path / "out/best.safetensors", "key")
     assert value_of(published) == 2
 
 
@@ -112,6 +157,46 @@ def test_of_a_finished_run_one_checkpoint_stays(
     assert best.read_bytes() == expected
 
 
+def test_every_network_and_optimiser_is_restored(tmp_path: Path) -> None:
+    write_four(tmp_path, with_critic)
+    restored = with_critic(0)
+    found = open_checkpoints(tmp_path).restore(restored)
+    assert found is not None
+    assert (found.schedule.epoch, found.updates) == (3, 7)
+    assert (value_of(restored), value_of(restored, "critic")) == (4, 40)
+    assert float(restored.optimisers["critic"].count) == 400  # type: ignore[attr-defined]
+
+
+def test_plain_sgd_and_one_network_write_no_more_files(tmp_path: Path) -> None:
+    write_four(tmp_path / "one")
+    write_four(tmp_path / "two", with_critic)
+    one, two = (
+        {path.name for path in (tmp_path / name / "00000004").iterdir()} for name in ("one", "two")
+    )
+    assert one == {"model.safetensors", "best.safetensors", "state.json", "SHA256SUMS"}
+    assert two - one == {"critic.safetensors", "critic.optimiser.safetensors"}
+
+
+@pytest.mark.parametrize("name", ["critic.safetensors", "critic.optimiser.safetensors"])
+def test_a_damaged_critic_falls_back_to_the_one_before(tmp_path: Path, name: str) -> None:
+    write_four(tmp_path, with_critic)
+    damage(tmp_path / "00000004" / name, "one bit")
+    restored = with_critic(0)
+    open_checkpoints(tmp_path).restore(restored)
+    assert (value_of(restored), value_of(restored, "critic")) == (3, 30)
+    assert float(restored.optimisers["critic"].count) == 300  # type: ignore[attr-defined]
+
+
+def test_a_finished_run_keeps_every_network(tmp_path: Path) -> None:
+    opened = write_four(tmp_path / "state", with_critic)
+    opened.publish(state(3), tmp_path / "out")
+    opened.finish(state(3), tmp_path / "out")
+    restored = with_critic(0)
+    assert open_checkpoints(tmp_path / "state").restore(restored) is not None
+    assert (value_of(restored), value_of(restored, "critic")) == (2, 40)
+    assert float(restored.optimisers["critic"].count) == 400  # type: ignore[attr-defined]
+
+
 def damage(path: Path, how: str) -> None:
     raw = path.read_bytes()
     if how == "gone":
@@ -139,7 +224,7 @@ def test_damage_of_any_file_falls_back_to_the_one_before(
     assert (found.updates, value_of(restored)) == (0, 3)
     [line] = capsys.readouterr().out.splitlines()
     assert line.startswith(f"{tmp_path}/00000004: ")
-    assert line.endswith(f"; going on from the one before, {tmp_path}/00000003")
+    assert line.endswith(f"; resuming from the one before, {tmp_path}/00000003")
 
     # The next one counts on; what was damaged goes, not what was used.
     opened.save(state(3, updates=9), model(5))
@@ -156,7 +241,7 @@ def test_damage_of_both_starts_from_the_beginning(
     opened = open_checkpoints(tmp_path)
     assert opened.restore(untouched) is None
     assert value_of(untouched) == 9
-    assert capsys.readouterr().out.count("going on from the beginning") == 1
+    assert capsys.readouterr().out.count("resuming from the beginning") == 1
     opened.save(state(0, updates=1), model(1))
     assert folders(tmp_path) == ["00000005"]
 
@@ -182,7 +267,7 @@ def test_an_older_format_is_left_aside(tmp_path: Path, monkeypatch: pytest.Monke
 
 def test_a_model_of_other_sizes_is_not_filled(tmp_path: Path) -> None:
     write_four(tmp_path)
-    assert open_checkpoints(tmp_path).restore(torch.nn.Linear(20, 31)) is None
+    assert open_checkpoints(tmp_path).restore(Trained({"model": nn.Linear(20, 31)})) is None
 
 
 def test_best_weights_that_change_meanwhile_are_noticed(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import numpy as np
@@ -11,9 +11,11 @@ from alpha_dimt.kernels import vocabulary_softmax
 from alpha_dimt.models.attention_rnn.fused import Seq2Seq
 from alpha_dimt.objectives import Loss, Objective, Scored, maximum_likelihood
 from alpha_dimt.training import loop
+from alpha_dimt.training.candidate_learner import CandidateLearner
 from alpha_dimt.training.learning_rate import DevDecay
 from alpha_dimt.training.loop import Diverged, Stopwatch, Task, seed_update, train_epoch
 from alpha_dimt.training.methods import Method
+from alpha_dimt.training.optimisers import Optimiser, Sgd
 from alpha_dimt.training.state import State
 
 CPU = torch.device("cpu")
@@ -38,13 +40,20 @@ def model() -> Seq2Seq:
     return made
 
 
-def task(objective: Objective = maximum_likelihood) -> Task:
+TASK = Task(batches, lambda model: {}, Training(learning_rate=1.0), seed=1)
+
+
+def run_epoch(
+    made: Seq2Seq,
+    state: State,
+    *,
+    objective: Objective = maximum_likelihood,
+    optimiser: Optimiser = Sgd(clip_norm=5.0),  # noqa: B008
+    **options: Any,
+) -> tuple[Any, int, int]:
     method = Method(lambda epoch, decays: objective, reference=True)
-    return Task(method, None, batches, lambda model: {}, Training(learning_rate=1.0), seed=1)
-
-
-def run_epoch(made: Seq2Seq, what: Task, state: State, **options: Any) -> tuple[Any, int, int]:
-    return train_epoch(made, what, state, CPU, **options)
+    learner = CandidateLearner(made, method, None, optimiser, CPU)
+    return train_epoch(learner, TASK, state, CPU, **options)
 
 
 def weights(made: Seq2Seq) -> torch.Tensor:
@@ -66,7 +75,7 @@ def bad_in(updates: set[int], value: float) -> Objective:
 
 def test_an_epoch_in_pieces_is_the_epoch() -> None:
     whole, pieces = model(), model()
-    expected = run_epoch(whole, task(), State(DevDecay(1.0), 0))
+    expected = run_epoch(whole, State(DevDecay(1.0), 0))
     state = State(DevDecay(1.0), 0)
 
     class Enough(Exception):
@@ -78,20 +87,20 @@ def test_an_epoch_in_pieces_is_the_epoch() -> None:
 
     for _ in range(3):
         with pytest.raises(Enough):
-            run_epoch(pieces, task(), state, after_update=after_update)
+            run_epoch(pieces, state, after_update=after_update)
         state = State.from_plain(state.plain())
         torch.manual_seed(99)  # whatever happened to the random streams meanwhile
-    assert run_epoch(pieces, task(), state) == expected
+    assert run_epoch(pieces, state) == expected
     assert torch.equal(weights(pieces), weights(whole))
     assert expected[1:] == (10, 180)
 
 
-@pytest.mark.parametrize("look_every", [1, 4, 100])
+@pytest.mark.parametrize("check_every", [1, 4, 100])
 @pytest.mark.parametrize("value", [float("nan"), float("inf")])
 def test_a_bad_update_is_never_made(
-    monkeypatch: pytest.MonkeyPatch, look_every: int, value: float
+    monkeypatch: pytest.MonkeyPatch, check_every: int, value: float
 ) -> None:
-    """Looking every 4 or 100 updates is what a GPU does, so as not to wait for it."""
+    """A GPU checks every 100 updates, so as not to wait."""
     good, state = model(), State(DevDecay(1.0), 0)
 
     def after_update(batch: Batch) -> None:
@@ -99,22 +108,28 @@ def test_a_bad_update_is_never_made(
             raise InterruptedError
 
     with pytest.raises(InterruptedError):
-        run_epoch(good, task(), state, after_update=after_update)
+        run_epoch(good, state, after_update=after_update)
 
-    monkeypatch.setattr(loop, "LOOK_EVERY", {"cpu": look_every})
+    monkeypatch.setattr(loop, "CHECK_EVERY", {"cpu": check_every})
     diverging, diverged = model(), State(DevDecay(1.0), 0)
     with pytest.raises(Diverged, match="epoch 1, batch 6: the loss or its gradient is not finite"):
-        run_epoch(diverging, task(bad_in({6}, value)), diverged)
+        run_epoch(diverging, diverged, objective=bad_in({6}, value))
     assert torch.equal(weights(diverging), weights(good))
     assert diverged.plain()["sums"] == state.plain()["sums"]
 
 
+class NeverWaits(Sgd):
+    """SGD that asks for no value, as on a GPU."""
+
+    def step(self, parameters: Iterable[torch.Tensor], **options: Any) -> torch.Tensor:
+        return torch.ones(())
+
+
 def test_nothing_waits_for_a_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
-    """No value of a tensor is asked for between two looks."""
-    monkeypatch.setattr(loop, "LOOK_EVERY", {"cpu": 100})
+    """No value of a tensor is asked for between two checks."""
+    monkeypatch.setattr(loop, "CHECK_EVERY", {"cpu": 100})
     # As on a GPU, where they ask for nothing.
     monkeypatch.setitem(vocabulary_softmax.LOOK, "cpu", False)
-    monkeypatch.setattr(loop, "clipped_sgd", lambda *args, **options: torch.ones(()))
     asked: list[str] = []
     for name in ("item", "tolist", "__bool__", "__float__", "__int__"):
         original = getattr(torch.Tensor, name)
@@ -129,7 +144,7 @@ def test_nothing_waits_for_a_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
     def after_update(batch: Batch) -> None:
         before.append(len(asked))
 
-    run_epoch(made, task(), state, after_update=after_update)
+    run_epoch(made, state, optimiser=NeverWaits(5.0), after_update=after_update)
     assert before[1:] == [before[0]] * 9, asked
     assert len(asked) > before[-1], "the end of the epoch asks"
 

@@ -5,7 +5,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from alpha_dimt.training.optimisers import clipped_sgd
+from alpha_dimt.training.optimisers import Sgd
 
 GOOD, BAD = torch.tensor(False), torch.tensor(True)
 
@@ -29,7 +29,7 @@ def test_equals_pytorchs_clipping_and_sgd(clip_norm: float) -> None:
     optimiser = torch.optim.SGD(theirs.parameters(), lr=0.3)
     for rows in ([3, 3, 5, 8], [1, 3, 1, 1]):
         ours(torch.tensor(rows), sparse=True).backward()
-        norm = clipped_sgd(ours.parameters(), learning_rate=0.3, clip_norm=clip_norm, unless=GOOD)
+        norm = Sgd(clip_norm=clip_norm).step(ours.parameters(), learning_rate=0.3, unless=GOOD)
         optimiser.zero_grad()
         theirs(torch.tensor(rows), sparse=False).backward()
         expected = nn.utils.clip_grad_norm_(theirs.parameters(), clip_norm)
@@ -45,7 +45,7 @@ def test_a_gradient_that_is_not_finite_changes_nothing(bad: float) -> None:
     model = Words()
     before = copy.deepcopy(model.state_dict())
     (model(torch.tensor([1, 2]), sparse=True) * bad).backward()
-    norm = clipped_sgd(model.parameters(), learning_rate=0.3, clip_norm=1.0, unless=GOOD)
+    norm = Sgd(clip_norm=1.0).step(model.parameters(), learning_rate=0.3, unless=GOOD)
     assert not norm.isfinite()
     for name, value in model.state_dict().items():
         assert torch.equal(value, before[name]), name
@@ -55,7 +55,7 @@ def test_an_update_that_is_not_wanted_changes_nothing() -> None:
     model = Words()
     before = copy.deepcopy(model.state_dict())
     model(torch.tensor([1, 2]), sparse=True).backward()
-    norm = clipped_sgd(model.parameters(), learning_rate=0.3, clip_norm=1.0, unless=BAD)
+    norm = Sgd(clip_norm=1.0).step(model.parameters(), learning_rate=0.3, unless=BAD)
     assert norm.isfinite()
     for name, value in model.state_dict().items():
         assert torch.equal(value, before[name]), name

@@ -6,7 +6,7 @@ from torch import Tensor
 
 from alpha_dimt.config import Training
 from alpha_dimt.training.learning_rate import DevDecay
-from alpha_dimt.training.state import State, Sums
+from alpha_dimt.training.state import MetricSums, State
 
 GOOD, BAD = torch.tensor(False), torch.tensor(True)
 
@@ -17,25 +17,25 @@ def figures(number: int) -> dict[str, Tensor]:
 
 
 def test_sums_are_the_same_however_often_they_are_read_and_restored() -> None:
-    whole, pieces = Sums(), Sums()
+    whole, pieces = MetricSums(), MetricSums()
     for number in range(100):
         whole.add(figures(number), unless=GOOD)
         pieces.add(figures(number), unless=GOOD)
         if number % 7 == 0:
-            pieces = Sums(json.loads(json.dumps(pieces.read())))
+            pieces = MetricSums(json.loads(json.dumps(pieces.read())))
     assert pieces.read() == whole.read()
     assert whole.read()["updates"] == 100
 
 
 def test_sums_go_by_name() -> None:
-    sums = Sums()
+    sums = MetricSums()
     sums.add({"a": torch.tensor(1.0), "b": torch.tensor(10.0)}, unless=GOOD)
     sums.add({"b": torch.tensor(10.0), "a": torch.tensor(1.0)}, unless=GOOD)
     assert sums.read() == {"a": 2, "b": 20}
 
 
 def test_sums_leave_out_what_was_bad() -> None:
-    sums = Sums()
+    sums = MetricSums()
     sums.add(figures(1), unless=GOOD)
     before = sums.read()
     sums.add({name: value * torch.nan for name, value in figures(2).items()}, unless=BAD)
@@ -43,7 +43,7 @@ def test_sums_leave_out_what_was_bad() -> None:
 
 
 def test_nothing_was_summed() -> None:
-    assert Sums().read() == {}
+    assert MetricSums().read() == {}
     assert State(DevDecay(1.0), 0).updates == 0
 
 
@@ -55,7 +55,7 @@ def test_round_trip_through_json() -> None:
         step=99,
         records=[{"epoch": 1, "metrics": {"train_loss": 0.1 + 0.2, "a": 1.0}}],
         seconds=1.5,
-        sums=Sums({"updates": 3.0, "loss": 1 / 3}),
+        sums=MetricSums({"updates": 3.0, "loss": 1 / 3}),
         epoch_seconds=0.1,
     )
     restored = State.from_plain(json.loads(json.dumps(state.plain())))
@@ -63,7 +63,7 @@ def test_round_trip_through_json() -> None:
     assert restored.updates == 3
     # The order of the metrics is that of the file.
     assert json.dumps(restored.records) == json.dumps(state.records)
-    odd = State(DevDecay(1.0), 0, sums=Sums({"updates": 1.0, "a": math.nan, "b": -math.inf}))
+    odd = State(DevDecay(1.0), 0, sums=MetricSums({"updates": 1.0, "a": math.nan, "b": -math.inf}))
     text = json.dumps(odd.plain(), allow_nan=False)
     assert State.from_plain(json.loads(text)).plain() == odd.plain()
     fresh = State(DevDecay(1.0), 0)
@@ -71,7 +71,7 @@ def test_round_trip_through_json() -> None:
 
 
 def test_the_end_of_an_epoch() -> None:
-    state = State(DevDecay(1.0), 0, step=5, seconds=2.0, sums=Sums({"updates": 3.0}))
+    state = State(DevDecay(1.0), 0, step=5, seconds=2.0, sums=MetricSums({"updates": 3.0}))
     timing = {"epoch_seconds": 1.5}
     metrics = {"valid_bleu_greedy": 7.0, "valid_nll_per_token": math.nan, "ess": math.inf}
     state.end_epoch(metrics, 3, timing, Training())

@@ -1,4 +1,4 @@
-"""Score a mini-batch: candidates of the proposal, samples of the model, and their figures."""
+"""Draw from the model that is being trained: further candidates, and its own words as inputs."""
 
 import math
 from dataclasses import dataclass, replace
@@ -13,14 +13,13 @@ from alpha_dimt.core.vocabulary import EOS
 from alpha_dimt.data.batching import Batch, side_by_side
 from alpha_dimt.inference.search import draw_words, sample
 from alpha_dimt.models.attention_rnn.fused import Encoded, Seq2Seq
-from alpha_dimt.objectives import Scored
 from alpha_dimt.proposals import Distribution
 from alpha_dimt.rewards import reward
 
 
 @dataclass(frozen=True)
-class Sampler:
-    """Draws further candidates from the model that is being trained.
+class Rollout:
+    """Candidates drawn from the model that is being trained.
 
     Attributes:
         samples: candidates a source.
@@ -36,7 +35,7 @@ class Sampler:
     stored: int = 0
     proposal: Distribution | None = None
 
-    def extend(self, model: Seq2Seq, encoded: Encoded, batch: Batch) -> Batch:
+    def draw(self, model: Seq2Seq, encoded: Encoded, batch: Batch) -> Batch:
         """Return the batch with the samples as further candidates of each source.
 
         Samples are drawn without dropout and cut after 1.5 |x| + 5 tokens (Shen et al., 2016), |x|
@@ -119,75 +118,3 @@ def gold_probability(k: float, update: int) -> float:
     """Return the inverse sigmoid decay k / (k + exp(i / k)) of scheduled sampling."""
     exponent = update / k
     return k / (k + math.exp(exponent)) if exponent < 700 else 0.0
-
-
-def score(
-    model: Seq2Seq,
-    batch: Batch,
-    device: torch.device,
-    *,
-    sampler: Sampler | None = None,
-    gold: float | None = None,
-    chunk: int | None = None,
-) -> list[Scored]:
-    """Return the candidates of a mini-batch with their log-probabilities.
-
-    Args:
-        model: computes the log-probabilities.
-        batch: sources and candidates.
-        device: where the model is.
-        sampler: draws further candidates from the model.
-        gold: probability of gold inputs in scheduled sampling.
-        chunk: score each chunk of so many steps on its own, as the authors' code does.
-
-    Returns:
-        One entry a chunk; one in all without `chunk`.
-    """
-
-    def tensor(array: object) -> Tensor:
-        value = torch.as_tensor(array)
-        # From pinned memory a copy to the device waits for nothing, so batches are made and sent
-        # while the updates before them are still computed.
-        return value.pin_memory().to(device, non_blocking=True) if device.type == "cuda" else value
-
-    encoded = model.encode(tensor(batch.source), torch.from_numpy(batch.source_lengths))
-    if sampler is not None:
-        batch = sampler.extend(model, encoded, batch)
-    shape = batch.reward.shape
-    # Lengths stay on the CPU: what their sum decides needs no word from the device.
-    target, lengths = tensor(batch.target), torch.from_numpy(batch.target_lengths)
-    if chunk is not None:
-        chunks = model.chunk_log_probs(encoded, target, lengths, chunk=chunk)
-        parts = [
-            (log_p, (lengths - start * chunk).clamp(0, chunk)) for start, log_p in enumerate(chunks)
-        ]
-    else:
-        inputs = None if gold is None else mixed_inputs(model, encoded, target, gold)
-        parts = [(model.log_probs(encoded, target, lengths, inputs=inputs), lengths)]
-    log_q0 = tensor(batch.log_q0).to(parts[0][0].dtype)
-    if sampler is not None and sampler.proposal is not None:
-        # All candidates together are a sample of the mixture of both distributions.
-        share = sampler.stored / (sampler.stored + sampler.samples)
-        log_model = parts[0][0].detach().view(shape) + math.log(1 - share)
-        log_q0 = torch.logaddexp(log_q0 + math.log(share), log_model)
-    distinct = _distinct(target.view(*shape, -1))
-    return [
-        Scored(
-            log_p=log_p.view(shape),
-            lengths=steps.view(shape).to(device, non_blocking=True),
-            reward=tensor(batch.reward).to(log_p.dtype),
-            log_q0=log_q0,
-            reference=tensor(batch.reference),
-            distinct=distinct,
-        )
-        for log_p, steps in parts
-    ]
-
-
-def _distinct(target: Tensor) -> Tensor:
-    """Return [B, K] whether no candidate before it is the same; target is [B, K, T + 1]."""
-    k = target.shape[1]
-    if k == 1:
-        return torch.ones(target.shape[:2], dtype=torch.bool, device=target.device)
-    same = (target[:, :, None] == target[:, None, :]).all(dim=-1)
-    return ~same.tril(diagonal=-1).any(dim=2)

@@ -1,0 +1,50 @@
+"""The batches of an epoch: the same sentences in the same order for every objective."""
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from alpha_dimt.config import RunConfig
+from alpha_dimt.data.batching import (
+    Batch,
+    bucketed_batches,
+    candidate_batch,
+    reference_batch,
+    side_by_side,
+    sorted_batches,
+    source_batch,
+)
+from alpha_dimt.data.encoded import AugmentedCorpus, Pairs
+from alpha_dimt.training.methods import Method
+
+
+def epoch_batches(
+    config: RunConfig,
+    method: Method,
+    pairs: Pairs,
+    augmented: AugmentedCorpus | None,
+    epoch: int,
+) -> Iterator[Batch]:
+    """Yield the batches of an epoch (counted from 1).
+
+    The candidates of a source are the reference, if the method wants it, and those of the
+    proposal; a batch for samples alone holds neither.
+    """
+    recipe, lengths = config.training, (pairs.source.lengths, pairs.target.lengths)
+    rng = np.random.Generator(np.random.Philox(key=[config.seed, epoch]))
+    in_order = epoch == 1 and recipe.sorted_first_epoch
+    if in_order or recipe.batches == "fixed":
+        dealt = sorted_batches(*lengths, batch_size=recipe.batch_size)
+        if not in_order:
+            dealt = [dealt[i] for i in rng.permutation(len(dealt))]
+    else:
+        dealt = bucketed_batches(*lengths, batch_size=recipe.batch_size, rng=rng)
+    candidates = augmented[(epoch - 1) % len(augmented)] if augmented else None
+    best = 1.0 if method.reward in ("bleu", "gleu") else 0.0
+    for rows in dealt:
+        parts = []
+        if method.reference:
+            parts.append(reference_batch(pairs, rows, reward=best))
+        if candidates is not None:
+            parts.append(candidate_batch(pairs, candidates, rows))
+        yield side_by_side(*parts) if parts else source_batch(pairs, rows)

@@ -1,0 +1,152 @@
+"""The learner of all objectives on candidates: score them, weight them, make one update."""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from alpha_dimt.data.batching import Batch
+from alpha_dimt.models.attention_rnn.fused import Seq2Seq
+from alpha_dimt.objectives import Loss, Scored
+from alpha_dimt.training.learner import Moment, Update
+from alpha_dimt.training.methods import Method
+from alpha_dimt.training.optimisers import Optimiser
+from alpha_dimt.training.rollout import Rollout, gold_probability, mixed_inputs
+
+
+@dataclass(frozen=True)
+class CandidateLearner:
+    """Trains one model on candidates of the reference, of a proposal and of the model itself.
+
+    Attributes:
+        model: the network.
+        method: the objective, and which candidates it wants.
+        rollout: draws candidates from the model, if the method wants them.
+        optimiser: moves the model.
+        device: where the model is.
+    """
+
+    model: Seq2Seq
+    method: Method
+    rollout: Rollout | None
+    optimiser: Optimiser
+    device: torch.device
+
+    @property
+    def networks(self) -> Mapping[str, nn.Module]:
+        """The one network; see `Learner`."""
+        return {"model": self.model}
+
+    @property
+    def optimisers(self) -> Mapping[str, Optimiser]:
+        """The one optimiser; see `Learner`."""
+        return {"model": self.optimiser}
+
+    def update(self, batch: Batch, at: Moment, *, learning_rate: float, diverged: Tensor) -> Update:
+        """Make one update; see `Learner`."""
+        method = self.method
+        objective = method.objective(at.epoch, at.decays)
+        gold = method.gold_decay and gold_probability(method.gold_decay, at.step)
+        parts = score(
+            self.model, batch, self.device, rollout=self.rollout, gold=gold, chunk=method.chunk
+        )
+        losses = [objective(part) for part in parts]
+        loss = torch.stack([part.value for part in losses]).sum()
+        loss.backward()  # type: ignore[no-untyped-call]
+        diverged = diverged | ~loss.detach().isfinite()
+        norm = self.optimiser.step(
+            self.model.parameters(), learning_rate=learning_rate, unless=diverged
+        )
+        metrics = {
+            **mean_metrics(losses),
+            "tokens": torch.stack([part.lengths.sum() for part in parts]).sum(),
+            "log_p": torch.stack([part.log_p.detach().sum() for part in parts]).sum(),
+            "train_loss": loss.detach(),
+            "gradient_norm": norm,
+        }
+        return Update(metrics, diverged | ~norm.isfinite())
+
+
+def mean_metrics(losses: Sequence[Loss]) -> dict[str, Tensor]:
+    """Return the metrics of an update: those of its loss, or their means over its chunks."""
+    first, *others = losses
+    if not others:
+        return first.diagnostics
+    return {
+        name: torch.stack([loss.diagnostics[name] for loss in losses]).mean()
+        for name in first.diagnostics
+    }
+
+
+def score(
+    model: Seq2Seq,
+    batch: Batch,
+    device: torch.device,
+    *,
+    rollout: Rollout | None = None,
+    gold: float | None = None,
+    chunk: int | None = None,
+) -> list[Scored]:
+    """Return the candidates of a mini-batch with their log-probabilities.
+
+    Args:
+        model: computes the log-probabilities.
+        batch: sources and candidates.
+        device: where the model is.
+        rollout: draws further candidates from the model.
+        gold: probability of gold inputs in scheduled sampling.
+        chunk: score each chunk of so many steps on its own, as the authors' code does.
+
+    Returns:
+        One entry a chunk; one in all without `chunk`.
+    """
+
+    def tensor(array: object) -> Tensor:
+        value = torch.as_tensor(array)
+        # From pinned memory a copy to the device waits for nothing, so batches are made and sent
+        # while the updates before them are still computed.
+        return value.pin_memory().to(device, non_blocking=True) if device.type == "cuda" else value
+
+    encoded = model.encode(tensor(batch.source), torch.from_numpy(batch.source_lengths))
+    if rollout is not None:
+        batch = rollout.draw(model, encoded, batch)
+    shape = batch.reward.shape
+    # Lengths stay on the CPU: what their sum decides needs no word from the device.
+    target, lengths = tensor(batch.target), torch.from_numpy(batch.target_lengths)
+    if chunk is not None:
+        chunks = model.chunk_log_probs(encoded, target, lengths, chunk=chunk)
+        parts = [
+            (log_p, (lengths - start * chunk).clamp(0, chunk)) for start, log_p in enumerate(chunks)
+        ]
+    else:
+        inputs = None if gold is None else mixed_inputs(model, encoded, target, gold)
+        parts = [(model.log_probs(encoded, target, lengths, inputs=inputs), lengths)]
+    log_q0 = tensor(batch.log_q0).to(parts[0][0].dtype)
+    if rollout is not None and rollout.proposal is not None:
+        # All candidates together are a sample of the mixture of both distributions.
+        share = rollout.stored / (rollout.stored + rollout.samples)
+        log_model = parts[0][0].detach().view(shape) + math.log(1 - share)
+        log_q0 = torch.logaddexp(log_q0 + math.log(share), log_model)
+    distinct = _distinct(target.view(*shape, -1))
+    return [
+        Scored(
+            log_p=log_p.view(shape),
+            lengths=steps.view(shape).to(device, non_blocking=True),
+            reward=tensor(batch.reward).to(log_p.dtype),
+            log_q0=log_q0,
+            reference=tensor(batch.reference),
+            distinct=distinct,
+        )
+        for log_p, steps in parts
+    ]
+
+
+def _distinct(target: Tensor) -> Tensor:
+    """Return [B, K] whether no candidate before it is the same; target is [B, K, T + 1]."""
+    k = target.shape[1]
+    if k == 1:
+        return torch.ones(target.shape[:2], dtype=torch.bool, device=target.device)
+    same = (target[:, :, None] == target[:, None, :]).all(dim=-1)
+    return ~same.tril(diagonal=-1).any(dim=2)

@@ -1,0 +1,66 @@
+"""The contract between the training loop and what it trains.
+
+The loop knows epochs, checkpoints and the stop rule; a learner knows networks, objectives and
+optimisers. Another way of training (a critic beside the model, say) is another learner.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Protocol
+
+from torch import Tensor, nn
+
+from alpha_dimt.data.batching import Batch
+from alpha_dimt.training.optimisers import Optimiser
+
+
+@dataclass(frozen=True)
+class Moment:
+    """Where a training stands.
+
+    Attributes:
+        epoch: the running one, counted from 1.
+        decays: epochs without a new best before it.
+        step: updates made so far, in all epochs.
+    """
+
+    epoch: int
+    decays: int
+    step: int
+
+
+@dataclass(frozen=True)
+class Update:
+    """What one update did.
+
+    Attributes:
+        metrics: scalars on the device, the same names in every update. The loop logs their means
+            over the updates of an epoch. `tokens` (target tokens) and `log_p` (their summed
+            log-probability) are among them, and are logged as `train_nll_per_token`.
+        diverged: whether this update or one before it was not finite; a scalar on the device.
+    """
+
+    metrics: dict[str, Tensor]
+    diverged: Tensor
+
+
+class Learner(Protocol):
+    """Owns networks and optimisers, and makes updates."""
+
+    @property
+    def networks(self) -> Mapping[str, nn.Module]:
+        """The networks by name; "model" is validated, published and translated with."""
+
+    @property
+    def optimisers(self) -> Mapping[str, Optimiser]:
+        """The optimisers by name."""
+
+    def update(self, batch: Batch, at: Moment, *, learning_rate: float, diverged: Tensor) -> Update:
+        """Make one update, unless this one or an earlier one is not finite.
+
+        Args:
+            batch: sources and candidates.
+            at: where the training stands before it.
+            learning_rate: of this epoch.
+            diverged: whether an earlier update of the epoch was not finite.
+        """

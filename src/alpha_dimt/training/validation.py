@@ -1,0 +1,36 @@
+"""Validation: greedy BLEU and likelihood of the validation data."""
+
+import torch
+
+from alpha_dimt.config import Decoding, RunConfig
+from alpha_dimt.core.vocabulary import Vocab
+from alpha_dimt.data.batching import reference_batch, source_batches
+from alpha_dimt.data.encoded import Pairs
+from alpha_dimt.evaluation.metrics import multi_bleu
+from alpha_dimt.inference.decode import join_subwords, translate_pairs
+from alpha_dimt.models.attention_rnn.fused import Seq2Seq
+from alpha_dimt.training.candidate_learner import score
+from alpha_dimt.training.loop import Metrics
+
+
+def validate(
+    model: Seq2Seq, *, pairs: Pairs, vocab: Vocab, config: RunConfig, device: torch.device
+) -> Metrics:
+    """Return greedy BLEU and the negative log-likelihood of the references."""
+    preparation = config.data.preparation
+    lines = translate_pairs(
+        model, pairs, vocab, preparation=preparation, decoding=Decoding(beam=1), device=device
+    )
+    bleu = multi_bleu(lines, [join_subwords(text, preparation) for text in pairs.target_text])
+    nll = tokens = 0.0
+    with torch.inference_mode():
+        for rows in source_batches(pairs.source.lengths, batch_size=config.training.batch_size):
+            batch = reference_batch(pairs, rows)
+            nll -= float(score(model, batch, device)[0].log_p.sum())
+            tokens += float(batch.target_lengths.sum())
+    return {
+        "valid_bleu_greedy": bleu.value,
+        "valid_brevity_penalty": bleu.brevity_penalty,
+        "valid_length_ratio": bleu.ratio,
+        "valid_nll_per_token": nll / tokens,
+    }
