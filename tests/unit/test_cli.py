@@ -9,7 +9,8 @@ import pytest
 from click.testing import CliRunner
 
 from alpha_dimt import __version__
-from alpha_dimt.cli import TOUR, cli
+from alpha_dimt.cli import cli
+from alpha_dimt.cli.group import TOUR
 from alpha_dimt.config import Checkpoints
 from alpha_dimt.core.errors import Stopped, UserError
 
@@ -111,9 +112,12 @@ def test_a_missing_file_is_named(tmp_path: Path):
 @pytest.mark.parametrize(
     ("command", "words"),
     [
-        ("translate --run", "system: this is no run's folder (with config.json); name one of"),
+        (
+            "translate --run",
+            "system: this is not a run folder (it has no config.json); name one",
+        ),
         ("translate --run", "system/seed1, system/seed2"),
-        ("table --out t", "system: this is no run's folder"),
+        ("table --out t", "system: this is not a run folder"),
         ("score --reference", "'system' is a directory"),
         ("fetch --config", "'system' is a directory"),
     ],
@@ -136,7 +140,7 @@ def test_a_folder_without_runs_is_sent_to_the_results(tmp_path: Path):
     result = CliRunner().invoke(cli, ["table", "--out", "t", str(tmp_path)])
 
     assert result.exit_code == 2
-    assert "results/{corpus}/runs has them" in result.output
+    assert "results/{corpus}/runs has some" in result.output
 
 
 def test_a_language_is_a_code(tmp_path: Path):
@@ -145,7 +149,7 @@ def test_a_language_is_a_code(tmp_path: Path):
     result = CliRunner().invoke(cli, ["evaluate", *files, "--lowercase", "--language", "english"])
 
     assert result.exit_code == 2
-    assert "english is no ISO 639 code; English is en" in result.output
+    assert "english is not an ISO 639 code; English is en" in result.output
 
 
 def unforeseen(error: str, *options: str) -> subprocess.CompletedProcess[str]:

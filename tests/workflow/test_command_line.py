@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from alpha_dimt.cli import TOUR
+from alpha_dimt.cli.group import TOUR
 
 pytestmark = pytest.mark.slow
 

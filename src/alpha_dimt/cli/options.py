@@ -1,0 +1,42 @@
+"""Kinds of arguments that several commands take."""
+
+import os
+from pathlib import Path
+from typing import Any
+
+import click
+
+EXISTING = click.Path(exists=True, path_type=Path)
+FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
+FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
+NEW = click.Path(path_type=Path)
+
+
+class RunFolder(click.Path):
+    """The folder of a run; an error for a system's folder names its seeds."""
+
+    def __init__(self) -> None:
+        super().__init__(exists=True, file_okay=False, path_type=Path)
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Path:
+        """Return the folder if it has a config.json."""
+        folder = Path(os.fsdecode(super().convert(value, param, ctx)))
+        if not (folder / "config.json").exists():
+            seeds = ", ".join(sorted(str(path.parent) for path in folder.glob("*/config.json")))
+            self.fail(
+                f"{folder}: this is not a run folder (it has no config.json); "
+                + (f"name one of {seeds}" if seeds else "results/{corpus}/runs has some"),
+                param,
+                ctx,
+            )
+        return folder
+
+
+RUN = RunFolder()
+DEVICE = click.option(
+    "--device",
+    type=click.Choice(["auto", "cpu", "cuda"]),
+    default="auto",
+    show_default=True,
+    help="Where to compute; auto is a GPU where there is one.",
+)
