@@ -3,7 +3,6 @@
 import json
 import sys
 from collections.abc import Iterator
-from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -16,7 +15,7 @@ from joeynmt.training import TrainManager
 from joeynmt.vocabulary import Vocabulary
 
 from benchmarks.peers.arrays import PAD, UNK, read_arrays, words
-from benchmarks.serve import serve
+from benchmarks.peers.rounds import serve_rounds
 
 BOS, EOS = 2, 3
 CPU = torch.device("cpu")
@@ -144,14 +143,7 @@ def main() -> None:
             )
         return count
 
-    serve(
-        {
-            "train": train,
-            "greedy": partial(decode, "greedy", sizes["greedy"], 1),
-            "beam10": partial(decode, "beam", sizes["beam"], 10),
-        },
-        parameters=str(sum(p.numel() for p in model.parameters())),
-    )
+    serve_rounds(train, decode, sizes, model)
 
 
 if __name__ == "__main__":

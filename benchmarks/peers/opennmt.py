@@ -2,7 +2,6 @@
 
 import json
 import sys
-from functools import partial
 from types import ModuleType
 from typing import Any
 
@@ -21,7 +20,7 @@ from onmt.utils.parse import ArgumentParser  # noqa: E402
 from torch import Tensor  # noqa: E402
 
 from benchmarks.peers.arrays import PAD, read_arrays, words  # noqa: E402
-from benchmarks.serve import serve  # noqa: E402
+from benchmarks.peers.rounds import serve_rounds  # noqa: E402
 
 
 def options(sizes: dict[str, int]) -> Any:
@@ -103,14 +102,7 @@ def main() -> None:
             translator.translate_batch(batch, attn_debug=False)
         return count
 
-    serve(
-        {
-            "train": train,
-            "greedy": partial(decode, "greedy", sizes["greedy"], 1),
-            "beam10": partial(decode, "beam", sizes["beam"], 10),
-        },
-        parameters=str(sum(p.numel() for p in model.parameters())),
-    )
+    serve_rounds(train, decode, sizes, model)
 
 
 if __name__ == "__main__":

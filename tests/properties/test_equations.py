@@ -32,17 +32,6 @@ EXACT = 1e-10
 ALPHAS = (0.1, 0.3, 0.5, 0.7, 0.9)
 
 
-@pytest.fixture(scope="module")
-def exact() -> Exact:
-    return Exact()
-
-
-@pytest.fixture(scope="module")
-def log_p(exact: Exact) -> Tensor:
-    """Values only; gradients take a graph of their own."""
-    return exact.log_p().detach()
-
-
 def test_the_model_gives_all_sequences_a_probability_that_sums_to_one(
     exact: Exact, log_p: Tensor
 ) -> None:

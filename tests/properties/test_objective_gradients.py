@@ -38,21 +38,11 @@ from alpha_dimt.objectives import (
 )
 
 EXACT = 1e-10
-WITHOUT_Z = torch.zeros(())
 """Largest relative error where equality is exact; about 1e-14 is measured."""
 
+WITHOUT_Z = torch.zeros(())
+
 ALPHAS = (0.0, 0.1, 0.3, 0.5, 0.7, 0.9)
-
-
-@pytest.fixture(scope="module")
-def exact() -> Exact:
-    return Exact()
-
-
-@pytest.fixture(scope="module")
-def log_p(exact: Exact) -> Tensor:
-    """Values only; gradients take a graph of their own."""
-    return exact.log_p().detach()
 
 
 def enumerated(exact: Exact, log_q0: Tensor | None = None) -> Scored:

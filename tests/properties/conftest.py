@@ -1,0 +1,14 @@
+import pytest
+from exact import Exact
+from torch import Tensor
+
+
+@pytest.fixture(scope="session")
+def exact() -> Exact:
+    return Exact()
+
+
+@pytest.fixture(scope="session")
+def log_p(exact: Exact) -> Tensor:
+    """Values only; gradients take a graph of their own."""
+    return exact.log_p().detach()
