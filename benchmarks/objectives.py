@@ -23,9 +23,9 @@ from alpha_dimt.data.encoded import AugmentedCorpus, read_pairs
 from alpha_dimt.inference.decode import load_trained
 from alpha_dimt.machine.device import choose_device, machine, use_threads
 from alpha_dimt.runs.paths import model_files
+from alpha_dimt.training.binding import bind
 from alpha_dimt.training.learning_rate import DevDecay
 from alpha_dimt.training.loop import Task, train_epoch
-from alpha_dimt.training.methods import method
 from alpha_dimt.training.run import choose_sampler, epoch_batches
 from alpha_dimt.training.state import State
 
@@ -49,14 +49,14 @@ def updates(experiment: Experiment, system: str, results: Path) -> Callable[[int
             words=words,
             config=experiment.augment_config(system, config.seed),
         )
-    chosen = method(config.objective)
-    sampler = choose_sampler(config, chosen, pairs, words)
+    bound = bind(config.objective)
+    sampler = choose_sampler(config, bound.needs, pairs, words)
 
     def make(round_: int, number: int) -> float:
         batches = list(
-            itertools.islice(epoch_batches(config, chosen, pairs, candidates, round_), number)
+            itertools.islice(epoch_batches(config, bound.needs, pairs, candidates, round_), number)
         )
-        task = Task(chosen, sampler, lambda _: batches, lambda _: {}, config.training, round_)
+        task = Task(bound, sampler, lambda _: batches, lambda _: {}, config.training, round_)
         started = time.perf_counter()
         train_epoch(model, task, State(DevDecay(learning_rate=0.0), started_ms=0), device)
         return (time.perf_counter() - started) / number

@@ -17,7 +17,7 @@ from alpha_dimt import __version__
 from alpha_dimt.core.errors import Stopped, UserError
 
 if TYPE_CHECKING:
-    from alpha_dimt.config import Device
+    from alpha_dimt.config.training import Device
 
 EXISTING = click.Path(exists=True, path_type=Path)
 FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
@@ -268,7 +268,8 @@ def decode(
     device: "Device",
 ) -> None:
     """Translate a split by greedy or beam search."""
-    from alpha_dimt.config import Decoding, load
+    from alpha_dimt.config import load
+    from alpha_dimt.config.training import Decoding
     from alpha_dimt.inference.decode import decode_split
     from alpha_dimt.machine.gpu_lease import lease
 

@@ -21,8 +21,11 @@ from torch import Tensor
 
 from alpha_dimt import cluster_limits
 from alpha_dimt.cli import cli
-from alpha_dimt.config import Decoding, Experiment, Proposal, RunConfig, load, parse
-from alpha_dimt.config import Model as ModelSizes
+from alpha_dimt.config import Experiment, RunConfig, load, parse
+from alpha_dimt.config.models import AttentionRnnConfig as ModelSizes
+from alpha_dimt.config.proposals import Proposal
+from alpha_dimt.config.schedules import Moment
+from alpha_dimt.config.training import Decoding
 from alpha_dimt.core.files import write_json, write_lines
 from alpha_dimt.core.progress import EpochBar
 from alpha_dimt.core.ragged import Ragged
@@ -48,11 +51,11 @@ from alpha_dimt.tables.table1 import write_table1
 from alpha_dimt.tables.training import write_training_table
 from alpha_dimt.training import loop
 from alpha_dimt.training import run as run_module
+from alpha_dimt.training.binding import bind
 from alpha_dimt.training.candidates import Sampler, score
 from alpha_dimt.training.candidates import gold_probability as gold_probability
 from alpha_dimt.training.checkpoints import Checkpoints
 from alpha_dimt.training.learning_rate import DevDecay
-from alpha_dimt.training.methods import method as bind
 from alpha_dimt.training.run import choose_sampler, epoch_batches, train_run
 from alpha_dimt.training.signals import StopRequest
 from alpha_dimt.training.state import State
@@ -97,16 +100,16 @@ def bound_loss(
 ) -> tuple[float, np.ndarray]:
     """Return the loss that training computes for options, and its gradient by log p."""
     candidates = scored(figures)
-    loss = bind(options).objective(epoch, decays)(candidates)
+    loss = bind(options).objective(Moment(epoch, decays))(candidates)
     (gradient,) = torch.autograd.grad(loss.value, candidates.log_p)
     return loss.value.item(), gradient.numpy()
 
 
 def sources(options: Any) -> dict[str, Any]:
     """Return where training takes the candidates of options from."""
-    method = bind(options)
+    needs = bind(options).needs
     return {
-        name: getattr(method, name)
+        name: getattr(needs, name)
         for name in ("reference", "proposal", "samples", "reward", "gold_decay", "chunk")
     }
 
@@ -166,7 +169,7 @@ def batches(
     run: RunConfig, data: Pairs, slices: list[Candidates] | None, epoch: int
 ) -> list[Batch]:
     """Return the batches of an epoch of a run."""
-    return list(epoch_batches(run, bind(run.objective), data, slices, epoch))
+    return list(epoch_batches(run, bind(run.objective).needs, data, slices, epoch))
 
 
 def opened(batch: Batch) -> list[Source]:
@@ -239,7 +242,7 @@ def scripted(script: Sequence[Sequence[int]], like: Seq2Seq) -> Scripted:
 
 def sampler(run: RunConfig, data: Pairs, words: int) -> Sampler | None:
     """Return what draws samples in a run."""
-    return choose_sampler(run, bind(run.objective), data, words)
+    return choose_sampler(run, bind(run.objective).needs, data, words)
 
 
 def scores(
@@ -294,7 +297,7 @@ def train_epoch(
 ) -> dict[str, float]:
     """Train the epoch after `done` epochs; return its metrics, updates and tokens."""
     task = loop.Task(
-        method=bind(run.objective),
+        bound=bind(run.objective),
         sampler=sampler(run, data, words),
         batches=lambda epoch: batches(run, data, slices, epoch),
         validate=lambda model: {},
@@ -334,18 +337,18 @@ class Fitted:
 
 def fit(folder: Path, made: Seq2Seq, run: RunConfig, data: Pairs, bleus: list[float]) -> Fitted:
     """Train until the stop rule, where validation says what it is told."""
-    method, moments, weights, told = bind(run.objective), [], [], iter(bleus)
+    bound, moments, weights, told = bind(run.objective), [], [], iter(bleus)
 
-    def objective(epoch: int, decays: int) -> Any:
-        moments.append((epoch, decays))
-        return method.objective(epoch, decays)
+    def objective(at: Moment) -> Any:
+        moments.append((at.epoch, at.decays))
+        return bound.objective(at)
 
     def validated(model: Seq2Seq) -> dict[str, float]:
         weights.append({name: value.clone() for name, value in model.state_dict().items()})
         return {"valid_bleu_greedy": next(told), "valid_nll_per_token": 1.0}
 
     task = loop.Task(
-        method=replace(method, objective=objective),
+        bound=replace(bound, objective=objective),
         sampler=None,
         batches=lambda epoch: batches(run, data, None, epoch),
         validate=validated,
@@ -521,7 +524,7 @@ def examples(runs: list[Path], decoding: Path, encoded: Path, out: Path) -> list
 
 def limits(experiment: Experiment) -> dict[str, tuple[int, int, int]]:
     """Return minutes, megabytes and GPUs of each kind of job of an experiment."""
-    size = cluster_limits.corpus_size(experiment.corpus)
+    size = experiment.corpus.text_size()
     runs = len(experiment.systems) * len(experiment.seeds)
     found = {
         "preparation": cluster_limits.preparation(experiment, size),

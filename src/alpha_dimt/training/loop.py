@@ -9,16 +9,17 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from alpha_dimt.config import Training
+from alpha_dimt.config.schedules import Moment
+from alpha_dimt.config.training import TrainingConfig
 from alpha_dimt.core.errors import Stopped, UserError
 from alpha_dimt.core.progress import EpochBar
 from alpha_dimt.data.batching import Batch
 from alpha_dimt.machine.device import peak_memory_mb
 from alpha_dimt.models.attention_rnn.fused import Seq2Seq
 from alpha_dimt.objectives import Loss
+from alpha_dimt.training.binding import Bound
 from alpha_dimt.training.candidates import Sampler, gold_probability, score
 from alpha_dimt.training.checkpoints import Checkpoints
-from alpha_dimt.training.methods import Method
 from alpha_dimt.training.optimisers import clipped_sgd
 from alpha_dimt.training.signals import StopRequest
 from alpha_dimt.training.state import State
@@ -34,8 +35,8 @@ class Task:
     """What one training is made of; nothing in here changes while it runs.
 
     Attributes:
-        method: the objective, and which candidates it wants.
-        sampler: draws candidates from the model, if the method wants them.
+        bound: the objective, and which candidates it needs.
+        sampler: draws candidates from the model, if the objective needs them.
         batches: the batches of an epoch (counted from 1), the same ones in every call.
         validate: metrics of the model on the validation data; `valid_bleu_greedy` and
             `valid_nll_per_token` are two of them.
@@ -43,11 +44,11 @@ class Task:
         seed: of the random streams.
     """
 
-    method: Method
+    bound: Bound
     sampler: Sampler | None
     batches: Callable[[int], Iterable[Batch]]
     validate: Callable[[Seq2Seq], Metrics]
-    recipe: Training
+    recipe: TrainingConfig
     seed: int
 
 
@@ -126,8 +127,8 @@ def train_epoch(
         Diverged: `state` and the weights are those before the update that would have been bad.
     """
     model.train()
-    epoch, done, method = state.schedule.epoch + 1, state.updates, task.method
-    objective = method.objective(epoch, state.schedule.decays)
+    epoch, done, needs = state.schedule.epoch + 1, state.updates, task.bound.needs
+    objective = task.bound.objective(Moment(epoch, state.schedule.decays))
     diverged = torch.zeros((), dtype=torch.bool, device=device)
 
     def look() -> None:
@@ -140,8 +141,8 @@ def train_epoch(
 
     for number, batch in enumerate(islice(task.batches(epoch), done, None), start=done + 1):
         seed_update(task.seed, epoch, number)
-        gold = method.gold_decay and gold_probability(method.gold_decay, state.step + number - 1)
-        parts = score(model, batch, device, sampler=task.sampler, gold=gold, chunk=method.chunk)
+        gold = needs.gold_decay and gold_probability(needs.gold_decay, state.step + number - 1)
+        parts = score(model, batch, device, sampler=task.sampler, gold=gold, chunk=needs.chunk)
         losses = [objective(part) for part in parts]
         loss = torch.stack([part.value for part in losses]).sum()
         norm, diverged = update(

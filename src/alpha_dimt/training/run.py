@@ -14,8 +14,9 @@ import numpy as np
 import torch
 
 from alpha_dimt import __version__
-from alpha_dimt.config import AugmentConfig, Decoding, Device, RunConfig
-from alpha_dimt.config import Checkpoints as CheckpointsConfig
+from alpha_dimt.config import AugmentConfig, RunConfig
+from alpha_dimt.config.objectives import Needs
+from alpha_dimt.config.training import CheckpointsConfig, Decoding, Device
 from alpha_dimt.core.errors import UserError
 from alpha_dimt.core.files import atomic_path, sha256, write_json
 from alpha_dimt.core.progress import EpochBar
@@ -38,13 +39,13 @@ from alpha_dimt.machine.device import choose_device, choose_dtype, machine, use_
 from alpha_dimt.models.attention_rnn.fused import Seq2Seq
 from alpha_dimt.models.weights import fill
 from alpha_dimt.proposals import Words, build
+from alpha_dimt.rewards import reward_named
 from alpha_dimt.runs.paths import model_files, state_name
+from alpha_dimt.training.binding import bind
 from alpha_dimt.training.candidates import Sampler, score
 from alpha_dimt.training.checkpoints import METRICS, Checkpoints
 from alpha_dimt.training.learning_rate import DevDecay
 from alpha_dimt.training.loop import Metrics, Task, fit
-from alpha_dimt.training.methods import Method
-from alpha_dimt.training.methods import method as training_method
 from alpha_dimt.training.signals import StopRequest
 from alpha_dimt.training.state import State
 
@@ -56,14 +57,14 @@ LIBRARIES = ("torch", "numpy", "pyarrow", "sacrebleu", "sacremoses", "subword-nm
 
 def epoch_batches(
     config: RunConfig,
-    method: Method,
+    needs: Needs,
     pairs: Pairs,
     augmented: AugmentedCorpus | None,
     epoch: int,
 ) -> Iterator[Batch]:
     """Yield the batches of an epoch: the same sentences in the same order for every objective.
 
-    The candidates of a source are the reference, if the method wants it, and those of the
+    The candidates of a source are the reference, if the objective needs it, and those of the
     proposal; a batch for samples alone holds none of both.
     """
     recipe, lengths = config.training, (pairs.source.lengths, pairs.target.lengths)
@@ -76,27 +77,27 @@ def epoch_batches(
     else:
         dealt = deal(*lengths, batch_size=recipe.batch_size, rng=rng)
     candidates = augmented[(epoch - 1) % len(augmented)] if augmented else None
-    best = 1.0 if method.reward in ("bleu", "gleu") else 0.0
+    best = reward_named(needs.reward).best if needs.reward else 0.0
     for rows in dealt:
         parts = []
-        if method.reference:
+        if needs.reference:
             parts.append(reference_batch(pairs, rows, reward=best))
         if candidates is not None:
             parts.append(candidate_batch(pairs, candidates, rows))
         yield side_by_side(*parts) if parts else source_batch(pairs, rows)
 
 
-def choose_sampler(config: RunConfig, method: Method, pairs: Pairs, words: int) -> Sampler | None:
-    """Return what draws candidates from the model, or None if the method wants none."""
-    if not method.samples:
+def choose_sampler(config: RunConfig, needs: Needs, pairs: Pairs, words: int) -> Sampler | None:
+    """Return what draws candidates from the model, or None if the objective needs none."""
+    if not needs.samples:
         return None
     proposal = None
     if config.proposal is not None:
         counts = np.bincount(pairs.target.values, minlength=words)
         proposal = build(config.proposal.distribution, Words(vocab_size=words, counts=counts))
-    reward = method.reward or (config.proposal.reward if config.proposal else "hamming")
+    reward = needs.reward or (config.proposal.reward if config.proposal else "hamming")
     stored = config.proposal.candidates if config.proposal else 0
-    return Sampler(method.samples, reward, pairs.target, stored, proposal)
+    return Sampler(needs.samples, reward, pairs.target, stored, proposal)
 
 
 def validate(
@@ -158,7 +159,7 @@ def train_run(
         raise UserError(f"{out}: objective {config.objective.objective} {needs} --augmented")
     if (start is None) != (config.start is None):
         raise UserError(f"{out}: --start goes with a system that starts from another, and only so")
-    method = training_method(config.objective)
+    bound = bind(config.objective)
     version = code_version()  # of the code that trains, whatever the checkout holds at the end
     use_threads(threads)
     on = choose_device(device)
@@ -189,9 +190,9 @@ def train_run(
         progress = resume_or_start(model, config, start, checkpoints, arithmetic)
         model.to(on)
         task = Task(
-            method=method,
-            sampler=choose_sampler(config, method, inputs.train, words),
-            batches=partial(epoch_batches, config, method, inputs.train, inputs.candidates),
+            bound=bound,
+            sampler=choose_sampler(config, bound.needs, inputs.train, words),
+            batches=partial(epoch_batches, config, bound.needs, inputs.train, inputs.candidates),
             validate=partial(
                 validate, pairs=inputs.valid, vocab=inputs.vocab, config=config, device=on
             ),
@@ -206,7 +207,7 @@ def train_run(
             device=on,
             checkpoints=checkpoints,
             stop=stop,
-            bar=EpochBar(updates, tokens_known=method.samples == 0),
+            bar=EpochBar(updates, tokens_known=bound.needs.samples == 0),
             after_epoch=report,
         )
         checkpoints.publish(progress, out)

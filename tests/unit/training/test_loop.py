@@ -5,15 +5,17 @@ import numpy as np
 import pytest
 import torch
 
-from alpha_dimt.config import Model, Training
+from alpha_dimt.config.models import AttentionRnnConfig
+from alpha_dimt.config.objectives import Needs
+from alpha_dimt.config.training import TrainingConfig
 from alpha_dimt.data.batching import Batch
 from alpha_dimt.kernels import vocabulary_softmax
 from alpha_dimt.models.attention_rnn.fused import Seq2Seq
 from alpha_dimt.objectives import Loss, Objective, Scored, maximum_likelihood
 from alpha_dimt.training import loop
+from alpha_dimt.training.binding import Bound
 from alpha_dimt.training.learning_rate import DevDecay
 from alpha_dimt.training.loop import Diverged, Stopwatch, Task, seed_update, train_epoch
-from alpha_dimt.training.methods import Method
 from alpha_dimt.training.state import State
 
 CPU = torch.device("cpu")
@@ -33,14 +35,16 @@ def batches(epoch: int) -> Iterator[Batch]:
 
 
 def model() -> Seq2Seq:
-    made = Seq2Seq(Model(embedding=4, hidden=6), source_words=WORDS, target_words=WORDS)
+    made = Seq2Seq(
+        AttentionRnnConfig(embedding=4, hidden=6), source_words=WORDS, target_words=WORDS
+    )
     made.initialise(0.1, torch.Generator().manual_seed(1))
     return made
 
 
 def task(objective: Objective = maximum_likelihood) -> Task:
-    method = Method(lambda epoch, decays: objective, reference=True)
-    return Task(method, None, batches, lambda model: {}, Training(learning_rate=1.0), seed=1)
+    bound = Bound(lambda at: objective, Needs(reference=True))
+    return Task(bound, None, batches, lambda model: {}, TrainingConfig(learning_rate=1.0), seed=1)
 
 
 def run_epoch(made: Seq2Seq, what: Task, state: State, **options: Any) -> tuple[Any, int, int]:
