@@ -1,4 +1,5 @@
 from collections import Counter
+from typing import get_args
 
 import numpy as np
 import pytest
@@ -7,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from alpha_dimt import rewards
+from alpha_dimt.config.base import Reward
 from alpha_dimt.core.ragged import Ragged
 from alpha_dimt.proposals import DELETED, Edits
 from alpha_dimt.proposals.edit_distance import EditDistance
@@ -80,12 +82,17 @@ def test_rewards_of_many_chunks(name: str, monkeypatch: pytest.MonkeyPatch) -> N
     assert_as_by_hand(name, pairs)
 
 
-@pytest.mark.parametrize(
-    ("name", "best"), [("hamming", 0), ("edit_distance", 0), ("bleu", 1), ("gleu", 1)]
-)
-def test_the_reference_has_the_highest_reward(name: str, best: float) -> None:
+@pytest.mark.parametrize("name", rewards.REWARDS)
+def test_the_reference_has_the_best_reward(name: str) -> None:
     rows = Ragged.from_rows([[4], [5, 6], [4, 4, 5, 6, 7]])
+    best = rewards.REWARDS[name].best
     assert reward(name, rows, rows).tolist() == pytest.approx([best] * 3)
+    others = Ragged.from_rows([[5], [5], [4, 4, 5, 6]])
+    assert (reward(name, others, rows) < best).all()
+
+
+def test_the_configuration_names_every_reward_and_no_other() -> None:
+    assert list(get_args(get_args(Reward)[0])) == list(rewards.REWARDS) == list(BY_HAND)
 
 
 @pytest.mark.parametrize("name", BY_HAND)

@@ -4,6 +4,7 @@ A configuration chooses a kind by name, or one of somebody else's by the import 
 `their_package:Clipped`. Such a class derives from the same base; its keys are checked as ours are.
 """
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Annotated, Any, ClassVar, Union, get_args
@@ -52,6 +53,15 @@ def kind_named(family: type[Kind], name: object) -> Any:
             f"{family.__name__}"
         )
     return kind
+
+
+def paths_in(values: Any) -> list[str]:
+    """Return every import path in plain values."""
+    if isinstance(values, dict):
+        values = list(values.values())
+    if isinstance(values, list):
+        return [path for value in values for path in paths_in(value)]
+    return [values] if isinstance(values, str) and re.match(IMPORT_PATH, values) else []
 
 
 def one_of(

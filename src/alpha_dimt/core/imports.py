@@ -1,6 +1,9 @@
 """Import what a configuration names by its path, `module:name`."""
 
-from importlib import import_module
+import re
+import sys
+from collections.abc import Iterable
+from importlib import import_module, metadata
 from typing import Any
 
 from alpha_dimt.core.errors import UserError
@@ -24,3 +27,20 @@ def imported(path: str) -> Any:
         problem = f"{type(error).__name__}: {error}".splitlines()[0]
         way_out = "correct the module"
     raise UserError(f"{path} cannot be imported ({problem}); {way_out}")
+
+
+def versions(paths: Iterable[str]) -> dict[str, str]:
+    """Return the versions of other people's packages that import paths lead to, by their names.
+
+    A package that is not installed is known by its `__version__`; one without any is left out.
+    """
+    packages = {re.split("[.:]", path)[0] for path in paths} - {"alpha_dimt"}
+    owners = metadata.packages_distributions() if packages else {}
+    found: dict[str, str] = {}
+    for package in sorted(packages):
+        names = owners.get(package, [])
+        found |= {name: metadata.version(name) for name in names}
+        version = getattr(sys.modules.get(package), "__version__", None)
+        if not names and version is not None:
+            found[package] = str(version)
+    return found

@@ -16,9 +16,11 @@ import torch
 from alpha_dimt import __version__
 from alpha_dimt.config import AugmentConfig, RunConfig
 from alpha_dimt.config.objectives import Needs
+from alpha_dimt.config.registry import paths_in
 from alpha_dimt.config.training import CheckpointsConfig, Decoding, Device
 from alpha_dimt.core.errors import UserError
 from alpha_dimt.core.files import atomic_path, sha256, write_json
+from alpha_dimt.core.imports import versions
 from alpha_dimt.core.progress import EpochBar
 from alpha_dimt.core.vocabulary import Vocab
 from alpha_dimt.data.batching import (
@@ -77,7 +79,8 @@ def epoch_batches(
     else:
         dealt = deal(*lengths, batch_size=recipe.batch_size, rng=rng)
     candidates = augmented[(epoch - 1) % len(augmented)] if augmented else None
-    best = reward_named(needs.reward).best if needs.reward else 0.0
+    reward = needs.reward or (config.proposal.reward if config.proposal else None)
+    best = reward_named(reward).best if reward else 0.0
     for rows in dealt:
         parts = []
         if needs.reference:
@@ -224,7 +227,8 @@ def train_run(
             "code_version": version,
             "data": data,
             "machine": machine(on),
-            "libraries": {name: importlib.metadata.version(name) for name in LIBRARIES},
+            "libraries": {name: importlib.metadata.version(name) for name in LIBRARIES}
+            | versions(paths_in(config.model_dump(mode="json"))),
             "threads": threads,
             "precision": precision,
             "parameters": sum(p.numel() for p in model.parameters()),
