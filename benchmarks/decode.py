@@ -11,7 +11,7 @@ from functools import partial
 
 import torch
 
-from alpha_dimt.config import Decoding
+from alpha_dimt.config.training import Decoding
 from alpha_dimt.core.ragged import Ragged
 from alpha_dimt.core.vocabulary import EOS
 from alpha_dimt.inference.decode import search_all

@@ -24,10 +24,10 @@ from alpha_dimt.inference.decode import load_trained
 from alpha_dimt.machine.device import choose_device, machine, use_threads
 from alpha_dimt.runs.paths import model_files
 from alpha_dimt.training.batches import epoch_batches
+from alpha_dimt.training.binding import bind
 from alpha_dimt.training.candidate_learner import CandidateLearner
 from alpha_dimt.training.learning_rate import DevDecay
 from alpha_dimt.training.loop import Task, train_epoch
-from alpha_dimt.training.methods import method
 from alpha_dimt.training.optimisers import Sgd
 from alpha_dimt.training.run import choose_rollout
 from alpha_dimt.training.state import State
@@ -52,18 +52,18 @@ def updates(experiment: Experiment, system: str, results: Path) -> Callable[[int
             words=words,
             config=experiment.augment_config(system, config.seed),
         )
-    chosen = method(config.objective)
+    bound = bind(config.objective)
     learner = CandidateLearner(
         model,
-        chosen,
-        rollout=choose_rollout(config, chosen, pairs, words),
+        bound,
+        rollout=choose_rollout(config, bound.needs, pairs, words),
         optimiser=Sgd(config.training.clip_norm),
         device=device,
     )
 
     def make(round_: int, number: int) -> float:
         batches = list(
-            itertools.islice(epoch_batches(config, chosen, pairs, candidates, round_), number)
+            itertools.islice(epoch_batches(config, bound.needs, pairs, candidates, round_), number)
         )
         task = Task(lambda _: batches, lambda _: {}, config.training, round_)
         started = time.perf_counter()

@@ -5,7 +5,10 @@ import json
 import sys
 from pathlib import Path
 
-from alpha_dimt import config as c
+from alpha_dimt.config import AugmentConfig, DataConfig
+from alpha_dimt.config.corpora import ToyCorpus
+from alpha_dimt.config.preparation import Preparation
+from alpha_dimt.config.proposals import Proposal
 from alpha_dimt.core.files import write_lines
 from alpha_dimt.core.ragged import Ragged
 from alpha_dimt.data.build_encoded import encode_corpus
@@ -45,8 +48,8 @@ def main() -> None:
         for split in ("valid", "test"):
             write_lines(folder / "text" / f"{split}.{language}", lines[:10])
     codes = learn_codes(sides["en"], sizes.operations)
-    data = c.DataConfig(corpus=c.ToyCorpus(kind="toy"), preparation=c.Preparation())
-    augmentation = c.AugmentConfig(data=data, proposal=c.Proposal(slices=sizes.slices), seed=1)
+    data = DataConfig(corpus=ToyCorpus(kind="toy"), preparation=Preparation())
+    augmentation = AugmentConfig(data=data, proposal=Proposal(slices=sizes.slices), seed=1)
 
     def encode() -> float:
         encode_corpus(data, text=folder / "text", out=folder / "encoded")

@@ -7,28 +7,22 @@ from pathlib import Path
 
 import torch
 
-from alpha_dimt.config import (
-    Alpha,
-    AugmentConfig,
-    DataConfig,
-    Ml,
-    Model,
-    Objective,
-    Preparation,
-    Proposal,
-    Raml,
-    ToyCorpus,
-    Training,
-)
+from alpha_dimt.config import AugmentConfig, DataConfig
+from alpha_dimt.config.corpora import ToyCorpus
+from alpha_dimt.config.models import AttentionRnnConfig
+from alpha_dimt.config.objectives import AlphaConfig, MlConfig, Objective, RamlConfig
+from alpha_dimt.config.preparation import Preparation
+from alpha_dimt.config.proposals import Proposal
+from alpha_dimt.config.training import TrainingConfig
 from alpha_dimt.data.batching import Batch, candidate_batch, reference_batch
 from alpha_dimt.data.draw_candidates import draw_slice, write_slices
 from alpha_dimt.data.encoded import AugmentedCorpus, Candidates, Pairs
 from alpha_dimt.machine.device import choose_device, choose_dtype, machine, use_threads
 from alpha_dimt.models.attention_rnn.fused import Seq2Seq
+from alpha_dimt.training.binding import bind
 from alpha_dimt.training.candidate_learner import CandidateLearner, score
 from alpha_dimt.training.learning_rate import DevDecay
 from alpha_dimt.training.loop import Task, train_epoch
-from alpha_dimt.training.methods import method
 from alpha_dimt.training.optimisers import Sgd
 from alpha_dimt.training.state import State
 from benchmarks.corpus import sample_of_batches, sentence_pairs
@@ -36,9 +30,9 @@ from benchmarks.serve import serve
 from benchmarks.sizes import Sizes
 
 OBJECTIVES: dict[str, Objective] = {
-    "ml": Ml(objective="ml"),
-    "raml": Raml(objective="raml"),
-    "alpha": Alpha(objective="alpha", alpha=0.5),
+    "ml": MlConfig(objective="ml"),
+    "raml": RamlConfig(objective="raml"),
+    "alpha": AlphaConfig(objective="alpha", alpha=0.5),
 }
 
 INSTRUCTIONS = {"AVX512-bf16": "avx512_bf16", "AMX-bf16": "amx_bf16"}
@@ -49,11 +43,11 @@ def build_model(sizes: Sizes) -> Seq2Seq:
     """Return a model with random weights that multiplies in the type that training chooses."""
     use_threads(sizes.threads)
     model = Seq2Seq(
-        Model(embedding=sizes.units, hidden=sizes.units),
+        AttentionRnnConfig(embedding=sizes.units, hidden=sizes.units),
         source_words=sizes.source_words,
         target_words=sizes.target_words,
     )
-    model.initialise(Model().init, torch.Generator().manual_seed(1))
+    model.initialise(AttentionRnnConfig().init, torch.Generator().manual_seed(1))
     model.compute_dtype = choose_dtype("auto", choose_device("cpu"))
     return model
 
@@ -78,10 +72,10 @@ def main() -> None:
             else:
                 yield candidate_batch(pairs, candidates, rows)
 
-    recipe = Training(batch_size=sizes.batch, threads=sizes.threads)
+    recipe = TrainingConfig(batch_size=sizes.batch, threads=sizes.threads)
     task = Task(batches, lambda model: {}, recipe, seed=1)
     learner = CandidateLearner(
-        model, method(objective), rollout=None, optimiser=Sgd(recipe.clip_norm), device=device
+        model, bind(objective), rollout=None, optimiser=Sgd(recipe.clip_norm), device=device
     )
 
     def train() -> float:

@@ -26,7 +26,8 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from alpha_dimt.config import Alpha, RunConfig, load
+from alpha_dimt.config import RunConfig, load
+from alpha_dimt.config.objectives import AlphaConfig
 from alpha_dimt.core.errors import UserError
 from alpha_dimt.core.vocabulary import Vocab
 from alpha_dimt.data.batching import (
@@ -111,7 +112,7 @@ def _explained(log_w: Floats, by: Floats) -> float:
 def terms_of(config: RunConfig, model: Seq2Seq, pairs: Pairs, words: int) -> Terms:
     """Draw a candidate for each sentence, and score BATCHES mini-batches of them."""
     objective = config.objective
-    assert isinstance(objective, Alpha)
+    assert isinstance(objective, AlphaConfig)
     assert isinstance(objective.tau, float)
     assert config.proposal is not None
     rng = np.random.default_rng(config.seed)
@@ -141,7 +142,7 @@ def rows_of(run: Path, encoded: Path) -> Iterable[str]:
     config = load(RunConfig, run / "config.json")
     objective, corpus = config.objective, config.data.corpus
     if (
-        not isinstance(objective, Alpha)
+        not isinstance(objective, AlphaConfig)
         or (objective.normalise, objective.log_q0) != ("batch", False)
         or objective.log_p == "sum"
         or not isinstance(objective.alpha, float)

@@ -13,7 +13,10 @@ from dataclasses import dataclass
 from math import ceil
 from pathlib import Path
 
-from alpha_dimt import config as c
+from alpha_dimt.config import Experiment, RunConfig
+from alpha_dimt.config.corpora import Size
+from alpha_dimt.config.preparation import BpeConfig, Preparation
+from alpha_dimt.config.training import Decoding
 from alpha_dimt.core.errors import UserError
 
 START_MINUTES = 10  # Python starts, data is read, the file system is slow
@@ -21,7 +24,6 @@ TRAIN_RATE = 3_000 / 1.5  # target tokens a second and margin; Multi30k trained 
 SEARCH_RATE = 200 / 4  # sentences a second, times the width of the beam, and margin; 127 to 245
 PREPARE_RATE = 30_000 / 4  # tokens a second and margin; Multi30k: 40,000 in tokenising
 SAMPLE_COST = 2  # drawing a candidate from the model and scoring it, in candidates that are read
-PAPER_UNITS = 256  # a larger model takes longer in proportion to its units
 
 LIBRARIES_MB = 4_000  # PyTorch and its CUDA context; 720 MB were measured without CUDA
 LOGITS = 4  # arrays of batch x steps x vocabulary in float32 that live at once
@@ -36,10 +38,6 @@ WORDS_GROW = 20  # different words in n tokens: about 20 sqrt(n) in Multi30k and
 SCRATCH = 10 * 10**6  # bytes for temporary files: Snakemake's, and a small model for MLflow
 GB = 10**9
 
-BYTES_PER_TOKEN = 5  # of a user's text
-GZIP = 4  # bytes of text in a byte of .gz
-TOKENS_PER_SENTENCE = 20  # of text of unknown kind
-
 
 @dataclass(frozen=True)
 class Request:
@@ -50,32 +48,7 @@ class Request:
     gpus: int = 0
 
 
-@dataclass(frozen=True)
-class Size:
-    """A corpus before it is there: target tokens to train on, sentences of the larger test set."""
-
-    train_tokens: int
-    test_sentences: int
-
-
-def corpus_size(corpus: c.Corpus) -> Size:
-    """Return the size of a corpus; of a user's own from the sizes of its files, which must exist.
-
-    Multi30k as counted; IWSLT'14 has 153,326 pairs (Ranzato et al., 2016).
-    """
-    match corpus:
-        case c.ToyCorpus():
-            return Size(10 * corpus.train, max(corpus.valid, corpus.test))
-        case c.Multi30kCorpus():
-            return Size(369_017, 1_014)
-        case c.Iwslt14Corpus():
-            return Size(153_326 * TOKENS_PER_SENTENCE, 6_969)
-        case c.FilesCorpus():
-            train, valid, test = map(_tokens, (corpus.train, corpus.valid, corpus.test))
-            return Size(train, ceil(max(valid, test) / TOKENS_PER_SENTENCE))
-
-
-def preparation(experiment: c.Experiment, size: Size) -> Request:
+def preparation(experiment: Experiment, size: Size) -> Request:
     """Return the limits of tokenising, of encoding, and of drawing the candidates of one seed."""
     proposals = [experiment.proposal_of(system) for system in experiment.systems]
     draws = max(proposal.candidates * proposal.slices for proposal in proposals)
@@ -84,23 +57,23 @@ def preparation(experiment: c.Experiment, size: Size) -> Request:
     return _request(tokens / PREPARE_RATE, LIBRARIES_MB + 40 * size.train_tokens * draws / 2**20)
 
 
-def training(run: c.RunConfig, size: Size) -> Request:
+def training(run: RunConfig, size: Size) -> Request:
     """Return the limits of one training; it asks for a GPU unless it is told to use the CPU."""
     sequences = _sequences(run)
     tokens = size.train_tokens * run.training.max_epochs * sequences
     rows = run.training.batch_size * sequences * STEPS
     return _request(
-        tokens * _slower(run.model) / TRAIN_RATE,
+        tokens * run.model.cost() / TRAIN_RATE,
         _model_memory(rows, run.data.preparation),
         gpus=0 if run.training.device == "cpu" else 1,
     )
 
 
-def decoding(experiment: c.Experiment, search: c.Decoding, size: Size) -> Request:
+def decoding(experiment: Experiment, search: Decoding, size: Size) -> Request:
     """Return the limits of decoding one split: on a GPU only where the CPU is forbidden."""
     sentences = size.test_sentences * search.beam
     return _request(
-        sentences * _slower(experiment.model) / SEARCH_RATE,
+        sentences * experiment.model.cost() / SEARCH_RATE,
         _model_memory(search.batch_size, experiment.preparation),
         gpus=1 if experiment.training.device == "cuda" else 0,
     )
@@ -115,39 +88,16 @@ def _request(seconds: float, mem_mb: float, *, gpus: int = 0) -> Request:
     return Request(START_MINUTES + ceil(seconds / 60), 500 * ceil(mem_mb / 500), gpus)
 
 
-def _tokens(split: c.TwoFiles | c.OneTable) -> int:
-    """Return the target tokens of a user's split, from the bytes of both languages."""
-    files = [split.tsv] if isinstance(split, c.OneTable) else [split.source, split.target]
-    text = sum(file.stat().st_size * (GZIP if file.suffix == ".gz" else 1) for file in files)
-    return ceil(text / 2 / BYTES_PER_TOKEN)
-
-
-def _sequences(run: c.RunConfig) -> int:
+def _sequences(run: RunConfig) -> int:
     """Return how many target sentences each source is trained on, samples by what they cost."""
+    needs = run.objective.needs()
     stored = run.proposal.candidates if run.proposal else 0
-    reference = 1 if isinstance(run.objective, c.Interpolated) else 0
-    return max(1, reference + stored + SAMPLE_COST * _samples(run.objective))
+    return max(1, needs.reference + stored + SAMPLE_COST * needs.samples)
 
 
-def _samples(objective: c.Objective) -> int:
-    match objective:
-        case c.Interpolated():
-            return _samples(objective.other)
-        case c.Ml() | c.ScheduledSampling():
-            return 0
-        case c.Custom():
-            return objective.samples if objective.candidates == "model" else 0
-        case _:
-            return objective.samples
-
-
-def _slower(model: c.Model) -> float:
-    return max(1.0, max(model.hidden, model.embedding) / PAPER_UNITS)
-
-
-def _model_memory(rows: int, prepared: c.Preparation) -> float:
+def _model_memory(rows: int, prepared: Preparation) -> float:
     vocabulary = prepared.vocabulary
-    if isinstance(vocabulary, c.Bpe):
+    if isinstance(vocabulary, BpeConfig):
         words = 2 * vocabulary.operations
     else:
         words = vocabulary.target_size or UNKNOWN_WORDS
@@ -162,34 +112,25 @@ class Room:
     likely: int
 
 
-def room(experiment: c.Experiment, size: Size, runs: int) -> Room:
+def room(experiment: Experiment, size: Size, runs: int) -> Room:
     """Return what the weights of so many runs take, those that a run keeps until all are done.
 
     That is the published file, a checkpoint beside it, and what goes to MLflow.
     """
     vocabulary = experiment.preparation.vocabulary
-    if isinstance(vocabulary, c.Bpe):
+    if isinstance(vocabulary, BpeConfig):
         source = target = 2 * vocabulary.operations
     else:
         words = min(UNKNOWN_WORDS, ceil(WORDS_GROW * size.train_tokens**0.5))
         source = min(words, vocabulary.source_size or words)
         target = min(words, vocabulary.target_size or words)
     return Room(
-        runs * BYTES_PER_WEIGHT * parameters(experiment.model, 0, 0),
-        runs * KEPT * BYTES_PER_WEIGHT * parameters(experiment.model, source, target),
+        runs * BYTES_PER_WEIGHT * experiment.model.parameters(0, 0),
+        runs * KEPT * BYTES_PER_WEIGHT * experiment.model.parameters(source, target),
     )
 
 
-def parameters(model: c.Model, source_words: int, target_words: int) -> int:
-    """Return how many weights a model has."""
-    embedding, units = model.embedding, model.hidden
-    encoder = 4 * units * embedding + 2 * units**2 + 8 * units
-    decoder = 4 * units * (embedding + 2 * units) + 8 * units + 3 * units**2
-    words = embedding * (source_words + target_words) + (units + 1) * target_words
-    return encoder + decoder + words
-
-
-def check_room(experiment: c.Experiment, size: Size, runs: int, folder: Path) -> None:
+def check_room(experiment: Experiment, size: Size, runs: int, folder: Path) -> None:
     """Foresee a full disk: print a warning where it is probable.
 
     Args:

@@ -4,16 +4,17 @@ All compare N rows of ids with N rows of ids, without <s> and </s>. Two <unk> co
 """
 
 from collections.abc import Callable, Iterator
-from typing import Literal
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
+from alpha_dimt.core.errors import UserError
+from alpha_dimt.core.imports import imported
 from alpha_dimt.core.ragged import Ints, Ragged
 from alpha_dimt.proposals import DELETED, Edits, unframe
 
 Floats = npt.NDArray[np.float64]
-Name = Literal["hamming", "edit_distance", "bleu", "gleu"]
 
 MAX_N = 4
 """Longest n-grams of BLEU and GLEU."""
@@ -22,12 +23,39 @@ CHUNK = 30_000
 """Tokens that are compared at once: they stay in the cache, and their ids fit into 15 bits."""
 
 
-def reward(name: Name, candidates: Ragged, references: Ragged) -> Floats:
+@dataclass(frozen=True)
+class Reward:
+    """A reward of candidates.
+
+    Attributes:
+        function: [N] rewards of N candidates, given with their N references.
+        best: the reward of the reference itself, which no candidate exceeds.
+    """
+
+    function: Callable[[Ragged, Ragged], Floats]
+    best: float
+
+
+def reward_named(name: str) -> Reward:
+    """Return a reward by its name, or somebody else's by the import path of a `Reward`.
+
+    Raises:
+        UserError: the import path leads nowhere, or to something else.
+    """
+    if ":" not in name:
+        return REWARDS[name]
+    found = imported(name)
+    if not isinstance(found, Reward):
+        raise UserError(f"{name} is not a reward; make it an alpha_dimt.rewards:Reward")
+    return found
+
+
+def reward(name: str, candidates: Ragged, references: Ragged) -> Floats:
     """Return [N] rewards of any candidates."""
-    return REWARDS[name](candidates, references)
+    return reward_named(name).function(candidates, references)
 
 
-def reward_of_edits(name: Name, edits: Edits, references: Ragged) -> Floats:
+def reward_of_edits(name: str, edits: Edits, references: Ragged) -> Floats:
     """Return [N] rewards of candidates that are given as edits of their references.
 
     Where the authors' code edits <s> and </s>, these edits count for the Hamming distance alone;
@@ -95,11 +123,11 @@ def gleu(candidates: Ragged, references: Ragged) -> Floats:
     return score
 
 
-REWARDS: dict[Name, Callable[[Ragged, Ragged], Floats]] = {
-    "hamming": negative_hamming,
-    "edit_distance": negative_edit_distance,
-    "bleu": sentence_bleu,
-    "gleu": gleu,
+REWARDS = {
+    "hamming": Reward(negative_hamming, best=0.0),
+    "edit_distance": Reward(negative_edit_distance, best=0.0),
+    "bleu": Reward(sentence_bleu, best=1.0),
+    "gleu": Reward(gleu, best=1.0),
 }
 
 

@@ -5,7 +5,7 @@ import pytest
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
-from alpha_dimt.config import Model
+from alpha_dimt.config.models import AttentionRnnConfig
 from alpha_dimt.core.ragged import Ragged
 from alpha_dimt.data.batching import reference_batch
 from alpha_dimt.data.encoded import Pairs
@@ -20,7 +20,7 @@ from benchmarks.sizes import QUICK, Sizes
 
 def both_models(sizes: Sizes) -> tuple[Seq2Seq, Plain]:
     words = {"source_words": sizes.source_words, "target_words": sizes.target_words}
-    fast = Seq2Seq(Model(embedding=sizes.units, hidden=sizes.units), **words)
+    fast = Seq2Seq(AttentionRnnConfig(embedding=sizes.units, hidden=sizes.units), **words)
     fast.initialise(0.3, torch.Generator().manual_seed(3))
     plain = Plain(units=sizes.units, **words)
     plain.load_state_dict(fast.state_dict())

@@ -3,7 +3,8 @@ from pathlib import Path
 
 import torch
 
-from alpha_dimt.config import Experiment, Model, RunConfig, load, parse
+from alpha_dimt.config import Experiment, RunConfig, load, parse
+from alpha_dimt.config.models import AttentionRnnConfig
 from alpha_dimt.core.files import write_json, write_text
 from alpha_dimt.models.attention_rnn.fused import Seq2Seq
 from benchmarks.same_answers import Plain, plainly, table
@@ -12,7 +13,9 @@ from benchmarks.same_answers import Plain, plainly, table
 def test_the_plain_model_computes_the_same() -> None:
     results = []
     for kind in (Seq2Seq, Plain):
-        model = kind(Model(embedding=6, hidden=8), source_words=11, target_words=13).double()
+        model = kind(
+            AttentionRnnConfig(embedding=6, hidden=8), source_words=11, target_words=13
+        ).double()
         model.initialise(0.5, torch.Generator().manual_seed(3))
         model.eval()
         encoded = model.encode(torch.tensor([[4, 5, 6], [9, 0, 0]]), torch.tensor([3, 1]))

@@ -5,7 +5,8 @@ import pytest
 import torch
 
 from alpha_dimt import objectives
-from alpha_dimt.config import Experiment, Model, RunConfig, parse
+from alpha_dimt.config import Experiment, RunConfig, parse
+from alpha_dimt.config.models import AttentionRnnConfig
 from alpha_dimt.core.errors import UserError
 from alpha_dimt.core.files import write_json
 from alpha_dimt.core.ragged import Ragged
@@ -47,7 +48,9 @@ def test_the_terms_make_the_weights_of_training(monkeypatch: pytest.MonkeyPatch)
     rng = np.random.default_rng(0)
     rows = [rng.integers(4, WORDS, rng.integers(1, 9)).tolist() for _ in range(30)]
     pairs = Pairs(Ragged.from_rows(rows), Ragged.from_rows(rows[::-1]), [], [])
-    model = Seq2Seq(Model(embedding=4, hidden=6), source_words=WORDS, target_words=WORDS)
+    model = Seq2Seq(
+        AttentionRnnConfig(embedding=4, hidden=6), source_words=WORDS, target_words=WORDS
+    )
     model.initialise(1.0, torch.Generator().manual_seed(0))
     model.eval()
     seen: list[Scored] = []

@@ -12,12 +12,13 @@ import yaml
 from fenced import block
 
 from alpha_dimt import config
-from alpha_dimt.config import FilesCorpus, TwoFiles
+from alpha_dimt.config.corpora import FilesCorpus, TwoFiles
+from alpha_dimt.config.schedules import Moment
 from alpha_dimt.core.errors import UserError
 from alpha_dimt.core.files import read_lines, write_lines
 from alpha_dimt.data.corpora import write_raw
 from alpha_dimt.objectives import Scored
-from alpha_dimt.training.methods import method
+from alpha_dimt.training.binding import bind
 
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
@@ -41,15 +42,15 @@ def test_the_objective_trains_every_sentence_alike(example) -> None:
     experiment = config.parse(
         config.Experiment, yaml.safe_load(block(PAGE, "yaml title=mine.yaml")), "mine.yaml"
     )
-    chosen = method(experiment.run_config("per_word", seed=1).objective)
-    assert chosen.reference
-    assert not chosen.proposal
+    chosen = bind(experiment.run_config("per_word", seed=1).objective)
+    assert chosen.needs.reference
+    assert not chosen.needs.proposal
 
     log_p = torch.tensor([[-2.0], [-12.0]], requires_grad=True)
     nothing = torch.zeros(2, 1)
     flags = torch.ones(2, 1, dtype=torch.bool)
     lengths = torch.tensor([[2], [6]])
-    loss = chosen.objective(1, 0)(Scored(log_p, lengths, nothing, nothing, flags, flags))
+    loss = chosen.objective(Moment(1, 0))(Scored(log_p, lengths, nothing, nothing, flags, flags))
     loss.value.backward()
     assert loss.value.item() == pytest.approx((2 / 2 + 12 / 6) / 2)
     assert log_p.grad is not None

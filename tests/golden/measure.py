@@ -34,7 +34,7 @@ def configured() -> dict[str, Any]:
     found = {}
     for path in sorted(REPOSITORY.glob("config/*.yaml")):
         experiment = load(Experiment, path)
-        size = cluster_limits.corpus_size(experiment.corpus)
+        size = experiment.corpus.text_size()
         seed = experiment.seeds[0]
         runs = {name: experiment.run_config(name, seed) for name in experiment.systems}
         requests = {

@@ -8,7 +8,8 @@ import numpy as np
 import pyarrow as pa
 from prepared import note_encoded
 
-from alpha_dimt.config import Checkpoints, Experiment, parse
+from alpha_dimt.config import Experiment, parse
+from alpha_dimt.config.training import CheckpointsConfig
 from alpha_dimt.core.files import read_lines, write_json
 from alpha_dimt.core.vocabulary import Vocab
 from alpha_dimt.training.run import train_run
@@ -72,7 +73,7 @@ def train(
     config: Experiment,
     system: str,
     *,
-    checkpoint_seconds: float = Checkpoints().seconds,
+    checkpoint_seconds: float = CheckpointsConfig().seconds,
 ) -> Path:
     """Train a system with seed 1; return the folder of the run."""
     run = config.run_config(system, 1)

@@ -12,7 +12,8 @@ import torch
 from exact import REFERENCES, TAU, VOCAB, Exact, every_sequence, log_partition, normalised_weights
 from torch import Tensor
 
-from alpha_dimt import config
+from alpha_dimt.config import parse
+from alpha_dimt.config.proposals import Proposal
 from alpha_dimt.core.ragged import Ragged
 from alpha_dimt.objectives import Scored, alpha_divergence, on_policy_alpha
 from alpha_dimt.proposals import Distribution, Words, build, frame, unframe
@@ -102,7 +103,7 @@ def every_q0(exact: Exact) -> dict[str, Q0]:
 def proposal(section: dict[str, Any]) -> Q0:
     """Return a configured proposal for the source's reference."""
     values = {"distribution": section}
-    parsed = config.parse(config.Proposal, values, "proposal").distribution
+    parsed = parse(Proposal, values, "proposal").distribution
     words = Words(VOCAB, counts=np.array([0, 0, 0, 0, 5, 2, 1]))
     distribution = build(parsed, words)
     candidates = frame(Ragged.from_rows([list(y) for y in every_sequence()]))

@@ -15,7 +15,7 @@ from functools import cached_property
 import torch
 from torch import Tensor
 
-from alpha_dimt.config import Model
+from alpha_dimt.config.models import AttentionRnnConfig
 from alpha_dimt.core.vocabulary import BOS, EOS, PAD, SPECIALS
 from alpha_dimt.models.attention_rnn.fused import Seq2Seq
 
@@ -57,7 +57,7 @@ class Exact:
 
     def __init__(self, seed: int = 1) -> None:
         """Make the model; the seed fixes its parameters."""
-        sizes = Model(embedding=4, hidden=6, dropout=0.0)
+        sizes = AttentionRnnConfig(embedding=4, hidden=6, dropout=0.0)
         self.model = Seq2Seq(sizes, source_words=VOCAB, target_words=VOCAB).double()
         self.model.initialise(2.0, torch.Generator().manual_seed(seed))
         self.sequences = every_sequence()

@@ -5,7 +5,8 @@ from pathlib import Path
 import torch
 from prepared import note_trained
 
-from alpha_dimt.config import Bpe, Experiment, parse
+from alpha_dimt.config import Experiment, parse
+from alpha_dimt.config.preparation import BpeConfig
 from alpha_dimt.core.files import write_json, write_lines
 from alpha_dimt.core.vocabulary import Vocab
 from alpha_dimt.data.subword import learn_codes, segment
@@ -22,7 +23,7 @@ def make_run(root: Path, *, bpe: bool = False, tokenised: bool = False) -> Path:
     table = {"tsv": "own.tsv"}
     own = {"kind": "files", "name": "toy", "train": table, "valid": table, "test": table}
     if bpe:
-        preparation["vocabulary"] = Bpe(kind="bpe", operations=5).model_dump()
+        preparation["vocabulary"] = BpeConfig(kind="bpe", operations=5).model_dump()
     experiment = parse(
         Experiment,
         {

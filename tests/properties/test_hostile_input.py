@@ -17,14 +17,14 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from tracked_runs import make_run
 
-from alpha_dimt.config import DataConfig, Experiment, FilesCorpus, RunConfig, load, load_all
+from alpha_dimt.config import DataConfig, Experiment, RunConfig, load, load_all
+from alpha_dimt.config.corpora import FilesCorpus
 from alpha_dimt.core.errors import UserError
 from alpha_dimt.core.files import read_json, read_lines
 from alpha_dimt.core.vocabulary import SPECIALS, Vocab
-from alpha_dimt.data import iwslt14
 from alpha_dimt.data.aligned import read_pairs as read_texts
 from alpha_dimt.data.archive import read_members
-from alpha_dimt.data.corpora import write_raw
+from alpha_dimt.data.corpora import iwslt14, write_raw
 from alpha_dimt.data.detokenise import detokenise
 from alpha_dimt.data.encoded import AugmentedCorpus, read_pairs
 from alpha_dimt.evaluation.score_files import print_scores

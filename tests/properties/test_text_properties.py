@@ -8,12 +8,14 @@ import pyarrow as pa
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from alpha_dimt.config import DataConfig, Preparation, ToyCorpus, Words
+from alpha_dimt.config import DataConfig
+from alpha_dimt.config.corpora import ToyCorpus
+from alpha_dimt.config.preparation import Preparation, WordsConfig
 from alpha_dimt.core.files import read_lines, write_lines
 from alpha_dimt.core.vocabulary import SPECIALS, Vocab
-from alpha_dimt.data import iwslt14
 from alpha_dimt.data.build_encoded import encode_corpus
 from alpha_dimt.data.clean import judge
+from alpha_dimt.data.corpora import iwslt14
 from alpha_dimt.data.prepare import Pair, cut_validation
 from alpha_dimt.data.subword import learn_codes, segment
 from alpha_dimt.data.tokenise import tokenise
@@ -111,7 +113,7 @@ def test_vocabulary_round_trip(lines: list[str], min_frequency: int) -> None:
 @settings(max_examples=20, deadline=None)
 @given(st.lists(st.tuples(TOKENS, TOKENS), min_size=1, max_size=10))
 def test_encoded_corpus_gives_the_text_back(pairs: list[tuple[str, str]]) -> None:
-    preparation = Preparation(vocabulary=Words(kind="words"))
+    preparation = Preparation(vocabulary=WordsConfig(kind="words"))
     config = DataConfig(corpus=ToyCorpus(kind="toy"), preparation=preparation)
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)

@@ -11,7 +11,7 @@ from click.testing import CliRunner
 from alpha_dimt import __version__
 from alpha_dimt.cli import cli
 from alpha_dimt.cli.group import TOUR
-from alpha_dimt.config import Checkpoints
+from alpha_dimt.config.training import CheckpointsConfig
 from alpha_dimt.core.errors import Stopped, UserError
 
 
@@ -69,7 +69,7 @@ def test_every_command_and_option_has_help():
 def test_the_interval_of_checkpoints_is_that_of_the_configuration():
     [option] = [o for o in cli.commands["train"].params if o.name == "checkpoint_seconds"]
 
-    assert option.default == Checkpoints().seconds
+    assert option.default == CheckpointsConfig().seconds
 
 
 def test_stopped_work_ends_with_75(monkeypatch: pytest.MonkeyPatch):

@@ -11,14 +11,13 @@ from alpha_dimt.cluster_limits import (
     check_room,
     check_scratch,
     collection,
-    corpus_size,
     decoding,
-    parameters,
     preparation,
     room,
     training,
 )
-from alpha_dimt.config import Experiment, Model, load, parse
+from alpha_dimt.config import Experiment, load, parse
+from alpha_dimt.config.models import AttentionRnnConfig
 from alpha_dimt.core.errors import UserError
 
 ML = {"objective": "ml"}
@@ -31,7 +30,7 @@ def experiment(**changes) -> Experiment:
 
 def train(**changes):
     whole = experiment(**changes)
-    return training(whole.run_config("a", 1), corpus_size(whole.corpus))
+    return training(whole.run_config("a", 1), whole.corpus.text_size())
 
 
 @pytest.fixture
@@ -40,7 +39,7 @@ def configured(repository: Path):
 
     def limits(name: str, system: str = "alpha0.5"):
         whole = load(Experiment, repository / f"config/{name}.yaml")
-        return training(whole.run_config(system, 1), corpus_size(whole.corpus))
+        return training(whole.run_config(system, 1), whole.corpus.text_size())
 
     return limits
 
@@ -76,7 +75,8 @@ def test_thirty_epochs_take_three_times_as_long_as_ten():
         ({"objective": "scheduled_sampling"}, 1),
         ({"objective": "raml"}, 4),
         ({"objective": "alpha", "alpha": 0.5, "samples": 3}, 4 + 2 * 3),
-        ({"objective": "mrt", "samples": 5}, 2 * 5),
+        ({"objective": "mrt", "samples": 5}, 1 + 2 * 5),
+        ({"objective": "gnmt_mixture", "samples": 5}, 1 + 2 * 5),
         (
             {"objective": "interpolated", "ml_weight": 0.5, "other": {"objective": "raml"}},
             1 + 4,
@@ -107,7 +107,7 @@ def test_larger_models_and_batches_ask_for_more():
 ])  # fmt: skip
 def test_one_gpu_a_run_unless_the_cpu_is_wanted(device: str, train_gpus: int, search_gpus: int):
     whole = experiment(training={"device": device})
-    size = corpus_size(whole.corpus)
+    size = whole.corpus.text_size()
 
     assert training(whole.run_config("a", 1), size).gpus == train_gpus
     assert decoding(whole, whole.decoding, size).gpus == search_gpus
@@ -116,7 +116,7 @@ def test_one_gpu_a_run_unless_the_cpu_is_wanted(device: str, train_gpus: int, se
 
 def test_a_wider_beam_takes_longer():
     whole = experiment(corpus={"kind": "toy", "test": 50_000})
-    size = corpus_size(whole.corpus)
+    size = whole.corpus.text_size()
 
     beam = decoding(whole, whole.search_config("beam"), size)
     assert beam.minutes > 5 * decoding(whole, whole.search_config("greedy"), size).minutes
@@ -124,7 +124,7 @@ def test_a_wider_beam_takes_longer():
 
 def test_more_draws_take_longer():
     few, many = (
-        preparation(whole, corpus_size(whole.corpus))
+        preparation(whole, whole.corpus.text_size())
         for whole in (
             experiment(corpus={"kind": "toy", "train": 100_000}, proposal={"slices": slices})
             for slices in (1, 100)
@@ -145,7 +145,7 @@ def test_a_users_corpus_by_the_size_of_its_files(tmp_path: Path):
         "valid": {"tsv": str(tmp_path / "b.tsv")},
         "test": {"tsv": str(packed)},
     }
-    size = corpus_size(experiment(corpus={"kind": "files", "name": "mine", **splits}).corpus)
+    size = experiment(corpus={"kind": "files", "name": "mine", **splits}).corpus.text_size()
 
     assert size.train_tokens == 12_000
     assert size.test_sentences == pytest.approx(4 * 6_000 / 20, rel=0.01)
@@ -159,16 +159,16 @@ def test_collecting_more_runs_takes_longer():
 def test_weights_are_counted_as_the_model_has_them(embedding: int, hidden: int):
     from alpha_dimt.models.attention_rnn.fused import Seq2Seq
 
-    sizes = Model(embedding=embedding, hidden=hidden)
+    sizes = AttentionRnnConfig(embedding=embedding, hidden=hidden)
     model = Seq2Seq(sizes, source_words=120, target_words=90)
 
-    assert parameters(sizes, 120, 90) == sum(weight.numel() for weight in model.parameters())
+    assert sizes.parameters(120, 90) == sum(weight.numel() for weight in model.parameters())
 
 
 def test_the_papers_weights_take_85_mb_three_times():
     words = {"kind": "words", "source_size": 32_009, "target_size": 22_822}
     whole = experiment(corpus={"kind": "iwslt14"}, preparation={"vocabulary": words})
-    needed = room(whole, corpus_size(whole.corpus), runs=10)
+    needed = room(whole, whole.corpus.text_size(), runs=10)
 
     assert needed.likely == pytest.approx(10 * 3 * 85e6, rel=0.02)
     assert 0 < needed.least < needed.likely / 3
@@ -176,7 +176,7 @@ def test_the_papers_weights_take_85_mb_three_times():
 
 def test_a_full_disk_is_foreseen(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys):
     whole = experiment()
-    size = corpus_size(whole.corpus)
+    size = whole.corpus.text_size()
     needed = room(whole, size, runs=5)
     results = tmp_path / "results"  # need not be there
 

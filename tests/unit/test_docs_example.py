@@ -12,8 +12,9 @@ import yaml
 from fenced import block
 
 from alpha_dimt import config
+from alpha_dimt.config.schedules import Moment
 from alpha_dimt.objectives import Scored, alpha_divergence
-from alpha_dimt.training.methods import method
+from alpha_dimt.training.binding import bind
 
 ROOT = Path(__file__).parents[2]
 DOC = (ROOT / "docs" / "objectives.md").read_text(encoding="utf-8")
@@ -36,9 +37,9 @@ def test_the_custom_objective_trains(tmp_path: Path, monkeypatch: pytest.MonkeyP
     run = experiment.run_config("clipped", seed=1)
     assert run.proposal is not None
     assert run.proposal.candidates == 8
-    chosen = method(run.objective)
-    assert chosen.proposal
-    assert not chosen.samples
+    chosen = bind(run.objective)
+    assert chosen.needs.proposal
+    assert not chosen.needs.samples
 
     log_p = torch.tensor([[-2.0, -9.0, -4.0]], dtype=torch.float64, requires_grad=True)
     flags = torch.ones(1, 3, dtype=torch.bool)
@@ -50,7 +51,7 @@ def test_the_custom_objective_trains(tmp_path: Path, monkeypatch: pytest.MonkeyP
         reference=flags,
         distinct=flags,
     )
-    loss = chosen.objective(1, 0)(scored)
+    loss = chosen.objective(Moment(1, 0))(scored)
     loss.value.backward()
     assert log_p.grad is not None
     weights = -log_p.grad[0]

@@ -1,4 +1,5 @@
 from collections import Counter
+from typing import get_args
 
 import numpy as np
 import pytest
@@ -7,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from alpha_dimt import rewards
+from alpha_dimt.config.base import Reward
 from alpha_dimt.core.ragged import Ragged
 from alpha_dimt.proposals import DELETED, Edits
 from alpha_dimt.proposals.edit_distance import EditDistance
@@ -53,7 +55,7 @@ def gleu(a: list[int], b: list[int]) -> float:
 BY_HAND = {"hamming": hamming, "edit_distance": edit_distance, "bleu": bleu, "gleu": gleu}
 
 
-def assert_as_by_hand(name: rewards.Name, pairs: list[tuple[list[int], list[int]]]) -> None:
+def assert_as_by_hand(name: str, pairs: list[tuple[list[int], list[int]]]) -> None:
     candidates, references = (Ragged.from_rows(list(side)) for side in zip(*pairs, strict=True))
     expected = [BY_HAND[name](a, b) for a, b in pairs]
     assert reward(name, candidates, references).tolist() == pytest.approx(expected, abs=1e-9)
@@ -63,13 +65,13 @@ def assert_as_by_hand(name: rewards.Name, pairs: list[tuple[list[int], list[int]
 @settings(max_examples=60, deadline=None)
 @given(PAIRS)
 def test_rewards_are_those_of_plain_loops(
-    name: rewards.Name, pairs: list[tuple[list[int], list[int]]]
+    name: str, pairs: list[tuple[list[int], list[int]]]
 ) -> None:
     assert_as_by_hand(name, pairs)
 
 
 @pytest.mark.parametrize("name", BY_HAND)
-def test_rewards_of_many_chunks(name: rewards.Name, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_rewards_of_many_chunks(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     rng = np.random.default_rng(0)
     pairs = []
     for _ in range(300):
@@ -80,12 +82,17 @@ def test_rewards_of_many_chunks(name: rewards.Name, monkeypatch: pytest.MonkeyPa
     assert_as_by_hand(name, pairs)
 
 
-@pytest.mark.parametrize(
-    ("name", "best"), [("hamming", 0), ("edit_distance", 0), ("bleu", 1), ("gleu", 1)]
-)
-def test_the_reference_has_the_highest_reward(name: rewards.Name, best: float) -> None:
+@pytest.mark.parametrize("name", rewards.REWARDS)
+def test_the_reference_has_the_best_reward(name: str) -> None:
     rows = Ragged.from_rows([[4], [5, 6], [4, 4, 5, 6, 7]])
+    best = rewards.REWARDS[name].best
     assert reward(name, rows, rows).tolist() == pytest.approx([best] * 3)
+    others = Ragged.from_rows([[5], [5], [4, 4, 5, 6]])
+    assert (reward(name, others, rows) < best).all()
+
+
+def test_the_configuration_names_every_reward_and_no_other() -> None:
+    assert list(get_args(get_args(Reward)[0])) == list(rewards.REWARDS) == list(BY_HAND)
 
 
 @pytest.mark.parametrize("name", BY_HAND)
@@ -94,7 +101,7 @@ def test_the_reference_has_the_highest_reward(name: rewards.Name, best: float) -
     [UniformEdit(Uniform(9), 0.5, False), EditDistance(Uniform(9), 0.1, 0.2, 0.2)],
 )
 def test_rewards_of_edits_are_those_of_their_sentences(
-    name: rewards.Name, distribution: UniformEdit | EditDistance
+    name: str, distribution: UniformEdit | EditDistance
 ) -> None:
     references = Ragged.from_rows([[4, 5, 6, 7, 8, 9][: n % 7] for n in range(200)])
     edits = distribution.draw(references, np.random.default_rng(0))

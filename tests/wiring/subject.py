@@ -21,8 +21,11 @@ from torch import Tensor
 
 from alpha_dimt import cluster_limits
 from alpha_dimt.cli import cli
-from alpha_dimt.config import Decoding, Experiment, Proposal, RunConfig, load, parse
-from alpha_dimt.config import Model as ModelSizes
+from alpha_dimt.config import Experiment, RunConfig, load, parse
+from alpha_dimt.config.models import AttentionRnnConfig as ModelSizes
+from alpha_dimt.config.proposals import Proposal
+from alpha_dimt.config.schedules import Moment
+from alpha_dimt.config.training import Decoding
 from alpha_dimt.core.files import write_json, write_lines
 from alpha_dimt.core.progress import EpochBar
 from alpha_dimt.core.ragged import Ragged
@@ -48,10 +51,10 @@ from alpha_dimt.tables.table1 import write_table1
 from alpha_dimt.tables.training import write_training_table
 from alpha_dimt.training import loop, validation
 from alpha_dimt.training.batches import epoch_batches
+from alpha_dimt.training.binding import bind
 from alpha_dimt.training.candidate_learner import CandidateLearner, score
 from alpha_dimt.training.checkpoints import Checkpoints
 from alpha_dimt.training.learning_rate import DevDecay
-from alpha_dimt.training.methods import method as bind
 from alpha_dimt.training.optimisers import Sgd
 from alpha_dimt.training.rollout import Rollout
 from alpha_dimt.training.rollout import gold_probability as gold_probability
@@ -99,16 +102,16 @@ def bound_loss(
 ) -> tuple[float, np.ndarray]:
     """Return the loss that training computes for options, and its gradient by log p."""
     candidates = scored(figures)
-    loss = bind(options).objective(epoch, decays)(candidates)
+    loss = bind(options).objective(Moment(epoch, decays))(candidates)
     (gradient,) = torch.autograd.grad(loss.value, candidates.log_p)
     return loss.value.item(), gradient.numpy()
 
 
 def sources(options: Any) -> dict[str, Any]:
     """Return where training takes the candidates of options from."""
-    method = bind(options)
+    needs = bind(options).needs
     return {
-        name: getattr(method, name)
+        name: getattr(needs, name)
         for name in ("reference", "proposal", "samples", "reward", "gold_decay", "chunk")
     }
 
@@ -168,7 +171,7 @@ def batches(
     run: RunConfig, data: Pairs, slices: list[Candidates] | None, epoch: int
 ) -> list[Batch]:
     """Return the batches of an epoch of a run."""
-    return list(epoch_batches(run, bind(run.objective), data, slices, epoch))
+    return list(epoch_batches(run, bind(run.objective).needs, data, slices, epoch))
 
 
 def opened(batch: Batch) -> list[Source]:
@@ -241,7 +244,7 @@ def scripted(script: Sequence[Sequence[int]], like: Seq2Seq) -> Scripted:
 
 def sampler(run: RunConfig, data: Pairs, words: int) -> Rollout | None:
     """Return what draws samples in a run."""
-    return choose_rollout(run, bind(run.objective), data, words)
+    return choose_rollout(run, bind(run.objective).needs, data, words)
 
 
 def scores(
@@ -341,12 +344,12 @@ class Fitted:
 
 def fit(folder: Path, made: Seq2Seq, run: RunConfig, data: Pairs, bleus: list[float]) -> Fitted:
     """Train until the stop rule, where validation says what it is told."""
-    method, moments, weights, told = bind(run.objective), [], [], iter(bleus)
+    bound, moments, weights, told = bind(run.objective), [], [], iter(bleus)
 
-    def objective(epoch: int, decays: int) -> Any:
-        if (epoch, decays) not in moments:
-            moments.append((epoch, decays))
-        return method.objective(epoch, decays)
+    def objective(at: Moment) -> Any:
+        if (at.epoch, at.decays) not in moments:
+            moments.append((at.epoch, at.decays))
+        return bound.objective(at)
 
     def validated(model: Seq2Seq) -> dict[str, float]:
         weights.append({name: value.clone() for name, value in model.state_dict().items()})
@@ -354,7 +357,7 @@ def fit(folder: Path, made: Seq2Seq, run: RunConfig, data: Pairs, bleus: list[fl
 
     learner = CandidateLearner(
         made,
-        replace(method, objective=objective),
+        replace(bound, objective=objective),
         rollout=None,
         optimiser=Sgd(run.training.clip_norm),
         device=CPU,
@@ -534,7 +537,7 @@ def examples(runs: list[Path], decoding: Path, encoded: Path, out: Path) -> list
 
 def limits(experiment: Experiment) -> dict[str, tuple[int, int, int]]:
     """Return minutes, megabytes and GPUs of each kind of job of an experiment."""
-    size = cluster_limits.corpus_size(experiment.corpus)
+    size = experiment.corpus.text_size()
     runs = len(experiment.systems) * len(experiment.seeds)
     found = {
         "preparation": cluster_limits.preparation(experiment, size),

@@ -126,9 +126,7 @@ def test_what_a_cluster_is_asked_for(file: str) -> None:
         sequences = 2 * sources["samples"]
         if sources["proposal"]:
             sequences += proposal_of(values, system)["candidates"]
-        if own["objective"] == "interpolated":
-            sequences += 1
-        sequences = max(1, sequences)
+        sequences = max(1, sequences + sources["reference"])
         seconds = tokens * recipe["max_epochs"] * sequences * slower / 2_000
         assert found[f"train {system}"] == (
             10 + ceil(seconds / 60),

@@ -55,23 +55,18 @@ try:
     WORD_LISTS = checked(
         experiment.preparation.vocabulary.lists, "preparation.vocabulary"
     )
-    CORPUS_SIZE = limits.corpus_size(experiment.corpus)
+    CORPUS_SIZE = experiment.corpus.text_size()
 except UserError as error:
     sys.exit(str(error))
 
 CORPUS = experiment.corpus.name
 SOURCE, TARGET = experiment.corpus.source, experiment.corpus.target
-# The archive of IWSLT'14 has no validation set of its own; `tokenise` cuts it off.
-RAW_SPLITS = (
-    ["train", "test"]
-    if experiment.corpus.kind == "iwslt14"
-    else ["train", "valid", "test"]
-)
+RAW_SPLITS = list(experiment.corpus.raw_splits)
 # Each proposal by its fingerprint, and a system that has it.
 PROPOSALS = {
     experiment.proposal_of(system).fingerprint(): system
     for system, objective in experiment.systems.items()
-    if typed.from_proposal(objective)
+    if objective.needs().proposal
 }
 # Where Table 1 takes its numbers from.
 SCORED = ["valid.greedy", "test.greedy", "test.beam"]
@@ -118,11 +113,11 @@ def for_languages(pattern):
 
 
 VOCABULARY = for_languages("results/{corpus}/data/encoded/vocab.{language}.txt")
-if isinstance(experiment.preparation.vocabulary, typed.Bpe):
+if experiment.preparation.vocabulary.kind == "bpe":
     VOCABULARY += for_languages("results/{corpus}/data/encoded/codes.{language}.txt")
 # What a run keeps of them, so that it translates whatever becomes of the corpus.
 OWN_VOCABULARY = for_languages("vocab.{language}.txt")
-if isinstance(experiment.preparation.vocabulary, typed.Bpe):
+if experiment.preparation.vocabulary.kind == "bpe":
     OWN_VOCABULARY.append(f"codes.{SOURCE}.txt")
 
 

@@ -10,7 +10,7 @@ from alpha_dimt.cli.group import cli
 from alpha_dimt.cli.options import DEVICE, FILE, FOLDER, NEW, RUN
 
 if TYPE_CHECKING:
-    from alpha_dimt.config import Device
+    from alpha_dimt.config.training import Device
 
 
 @cli.command()

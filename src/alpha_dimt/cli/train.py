@@ -10,7 +10,7 @@ from alpha_dimt.cli.group import cli
 from alpha_dimt.cli.options import DEVICE, FILE, FOLDER, NEW, RUN
 
 if TYPE_CHECKING:
-    from alpha_dimt.config import Device
+    from alpha_dimt.config.training import Device
 
 
 @cli.command()
@@ -80,7 +80,8 @@ def decode(
     device: "Device",
 ) -> None:
     """Translate a split by greedy or beam search."""
-    from alpha_dimt.config import Decoding, load
+    from alpha_dimt.config import load
+    from alpha_dimt.config.training import Decoding
     from alpha_dimt.inference.decode import decode_split
     from alpha_dimt.machine.gpu_lease import lease
 

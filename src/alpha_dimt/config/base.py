@@ -2,18 +2,31 @@
 
 import hashlib
 import json
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from types import UnionType
 from typing import Annotated, Any, Literal, TypeVar, Union, get_args, get_origin
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    SerializerFunctionWrapHandler,
+    model_serializer,
+    model_validator,
+)
 from pydantic_core import PydanticCustomError
+
+from alpha_dimt.core.imports import IMPORT_PATH
 
 Fraction = Annotated[float, Field(ge=0, le=1)]
 # Names are in those of files, which file systems bound at 255 bytes.
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", max_length=100)]
-Reward = Literal["hamming", "edit_distance", "bleu", "gleu"]
+Reward = (
+    Literal["hamming", "edit_distance", "bleu", "gleu"]
+    | Annotated[str, Field(pattern=IMPORT_PATH, description="somebody else's `Reward`")]
+)
 Seed = Annotated[int, Field(ge=0, lt=2**31)]
 
 
@@ -52,6 +65,19 @@ def _is_container(kind: Any) -> bool:
     )
 
 
+@dataclass(frozen=True)
+class Since:
+    """Marks a key that came later: while it holds its default, it is not part of any fingerprint.
+
+    So fingerprints of before stay as they are. The default must never change again.
+
+    Attributes:
+        version: of the package, in which the key appeared.
+    """
+
+    version: str
+
+
 class Section(BaseModel):
     """A part of the configuration: frozen, finite, and unknown keys are errors."""
 
@@ -67,6 +93,16 @@ class Section(BaseModel):
             key: _given(cls, key, value) if key in cls.model_fields else value
             for key, value in values.items()
         }
+
+    @model_serializer(mode="wrap")
+    def _dumped(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Leave out what is marked `Since` and holds its default."""
+        values: dict[str, Any] = handler(self)
+        for name, field in type(self).model_fields.items():
+            later = any(isinstance(mark, Since) for mark in field.metadata)
+            if later and getattr(self, name) == field.default:
+                values.pop(name, None)
+        return values
 
     def canonical_json(self) -> str:
         """Return JSON with every default written out, keys sorted."""

@@ -5,12 +5,14 @@ from typing import Any, Literal, Self
 from pydantic import Field, ValidationError, model_validator
 
 from alpha_dimt.config.base import AnySection, Name, Section, Seed, wrong
-from alpha_dimt.config.data import Corpus, DownloadedCorpus, FilesCorpus, Preparation
-from alpha_dimt.config.objectives import Objective, from_proposal, mixes_samples
+from alpha_dimt.config.corpora import Corpus, DownloadedCorpus, FilesCorpus
+from alpha_dimt.config.models import AttentionRnnConfig, Model
+from alpha_dimt.config.objectives import Objective
+from alpha_dimt.config.preparation import Preparation
 from alpha_dimt.config.presets import with_preset
-from alpha_dimt.config.proposals import Proposal, needs_blocks
+from alpha_dimt.config.proposals import Proposal
 from alpha_dimt.config.reading import explain
-from alpha_dimt.config.training import Checkpoints, Decoding, Model, Tracking, Training
+from alpha_dimt.config.training import CheckpointsConfig, Decoding, Tracking, TrainingConfig
 
 
 class DataConfig(Section):
@@ -34,7 +36,7 @@ class RunConfig(Section):
     data: DataConfig
     proposal: Proposal | None = Field(description="null for objectives without candidates")
     model: Model
-    training: Training
+    training: TrainingConfig
     system: Name
     objective: Objective
     start: "RunConfig | None" = Field(description="the run whose best weights this one starts from")
@@ -67,9 +69,9 @@ class Experiment(Section):
     corpus: Corpus
     preparation: Preparation = Preparation()
     proposal: Proposal = Proposal()
-    model: Model = Model()
-    training: Training = Training()
-    checkpoints: Checkpoints = Checkpoints()
+    model: Model = AttentionRnnConfig()
+    training: TrainingConfig = TrainingConfig()
+    checkpoints: CheckpointsConfig = CheckpointsConfig()
     decoding: Decoding = Decoding()
     systems: dict[Name, Objective] = Field(min_length=1, description="objective of each system")
     seeds: tuple[Seed, ...] = Field((1,), min_length=1)
@@ -102,14 +104,16 @@ class Experiment(Section):
         if len(set(self.seeds)) != len(self.seeds):
             raise wrong("each seed may be given once", "seeds")
         for system, objective in self.systems.items():
-            if objective.proposal and not from_proposal(objective):
+            needs = objective.needs()
+            if objective.proposal and not needs.proposal:
                 raise wrong(
                     f"the objective {objective.objective} takes no candidates of a proposal; "
                     "remove the key",
                     *("systems", system, "proposal"),
                 )
             proposal = self.proposal_of(system)
-            if mixes_samples(objective) and needs_blocks(proposal.distribution):
+            mixed = needs.proposal and needs.samples > 0
+            if mixed and proposal.distribution.needs_blocks():
                 raise wrong(
                     "samples cannot be mixed with substitutes from a block; "
                     "choose proposal.distribution.substitutes uniform or unigram",
@@ -135,7 +139,7 @@ class Experiment(Section):
                 )
             seen.append(start)
 
-    def training_of(self, system: str) -> Training:
+    def training_of(self, system: str) -> TrainingConfig:
         """Return the recipe with what a system changes in it."""
         changes = self.systems[system].training
         return _changed(self.training, changes, "systems", system, "training")
@@ -161,7 +165,7 @@ class Experiment(Section):
         objective = self.systems[system]
         return RunConfig(
             data=self.data_config(),
-            proposal=self.proposal_of(system) if from_proposal(objective) else None,
+            proposal=self.proposal_of(system) if objective.needs().proposal else None,
             model=self.model,
             training=self.training_of(system),
             system=system,

@@ -6,6 +6,7 @@ from typing import Any, get_args, get_origin
 
 from alpha_dimt.config.base import Section, alternatives
 from alpha_dimt.config.document import Keys, dotted
+from alpha_dimt.config.registry import Kind, kind_named
 
 TAGS = ("kind", "objective")
 
@@ -75,12 +76,20 @@ def _named(candidates: list[type[Section]], values: Any) -> list[type[Section]]:
     if not isinstance(values, dict):
         return candidates
     named = [kind for kind in candidates if any(_is_tag(kind, tag, values) for tag in TAGS)]
-    return named or candidates
+    return named or _by_path(candidates, values) or candidates
 
 
 def _is_tag(kind: type[Section], tag: str, values: dict[str, Any]) -> bool:
     field = kind.model_fields.get(tag)
     return field is not None and values.get(tag) in get_args(field.annotation)
+
+
+def _by_path(candidates: list[type[Section]], values: dict[str, Any]) -> list[type[Section]]:
+    """Return somebody else's class of options, if the values name one by import path."""
+    for kind in candidates:
+        if issubclass(kind, Kind) and ":" in str(values.get(kind.tag)):
+            return [kind_named(Kind, values[kind.tag])]
+    return []
 
 
 def _item(values: Any, key: int | str) -> Any:

@@ -1,6 +1,11 @@
-"""The systems of an experiment: one objective each."""
+"""The systems of an experiment: one objective each.
 
-from typing import Annotated, Any, ClassVar, Literal, Self
+A class is the only place that knows its objective: it names the loss, and says which arguments and
+which candidates the loss takes. Its docstring is what the report says of a system.
+"""
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import (
     Field,
@@ -13,63 +18,151 @@ from pydantic import (
 
 from alpha_dimt.config.base import Fraction, Name, Reward, Section
 from alpha_dimt.config.names import OptionName
-from alpha_dimt.config.schedules import FractionSchedule, PositiveSchedule, Schedule
+from alpha_dimt.config.proposals import DistributionConfig
+from alpha_dimt.config.registry import Kind, one_of
+from alpha_dimt.config.schedules import (
+    FractionSchedule,
+    Moment,
+    PositiveSchedule,
+    Schedule,
+    value_at,
+)
+from alpha_dimt.core.imports import IMPORT_PATH
+
+
+@dataclass(frozen=True)
+class Needs:
+    """Which candidates a loss takes, and how they are scored.
+
+    The candidates of a source are, in this order: the reference, those of the proposal, samples.
+
+    Attributes:
+        reference: whether the reference is the first candidate.
+        proposal: whether the proposal's candidates are among them.
+        samples: candidates drawn from the model.
+        reward: of these samples; None where the proposal's candidates decide it.
+        gold_decay: k of scheduled sampling's inverse sigmoid decay; None: gold inputs only.
+        chunk: steps after which weights are computed again; None: one weight a sentence.
+    """
+
+    reference: bool = False
+    proposal: bool = False
+    samples: int = 0
+    reward: Reward | None = None
+    gold_decay: float | None = None
+    chunk: int | None = None
 
 
 class System(Section):
     """What every system may set beside its objective."""
 
-    from_proposal: ClassVar[bool] = False
-    """Whether candidates of the proposal are trained on."""
-
     start: Name | None = Field(
         default=None, description="start from the best weights of this system (same seed)"
     )
     training: dict[str, Any] = Field(
-        default_factory=dict, description="keys of `training` that differ for this system"
+        default_factory=dict, description="keys of `training` with other values for this system"
     )
     proposal: dict[str, Any] = Field(
-        default_factory=dict, description="keys of `proposal` that differ for this system"
+        default_factory=dict, description="keys of `proposal` with other values for this system"
     )
 
 
-class Ml(System):
+class ObjectiveConfig(System, Kind):
+    """An objective: the loss, its options, and the candidates that it takes."""
+
+    tag: ClassVar[str] = "objective"
+    kinds: ClassVar[dict[str, Any]] = {}
+    loss: ClassVar[str] = ""
+    """Import path of the loss, a pure function of scored candidates."""
+    takes: ClassVar[tuple[str, ...]] = ()
+    """The options that are arguments of the loss, by the same names."""
+    mixable: ClassVar[bool] = True
+    """Whether `interpolated` may combine it with maximum likelihood."""
+
+    objective: str
+
+    @property
+    def implementation(self) -> str:
+        """The import path of the loss that these options choose."""
+        return self.loss
+
+    def arguments(self, at: Moment) -> dict[str, Any]:
+        """Return the keyword arguments of the loss; options of an objective stand for its loss."""
+        return {name: value_at(getattr(self, name), at) for name in self.takes}
+
+    def needs(self) -> Needs:
+        """Return which candidates the loss takes."""
+        raise NotImplementedError
+
+    def hyperparameters(self, distribution: DistributionConfig | None) -> dict[str, Any]:
+        """Return alpha and tau for tables, constants or schedules; without those it has not.
+
+        Args:
+            distribution: of the proposal; None for objectives without one.
+        """
+        return {name: getattr(self, name) for name in ("alpha", "tau") if hasattr(self, name)}
+
+
+class MlConfig(ObjectiveConfig):
     """Maximum likelihood on the references (Eq. 1)."""
+
+    loss: ClassVar[str] = "alpha_dimt.objectives.losses:maximum_likelihood"
+    mixable: ClassVar[bool] = False
 
     objective: Literal["ml"]
 
+    def needs(self) -> Needs:
+        """See `ObjectiveConfig`."""
+        return Needs(reference=True)
 
-class ScheduledSampling(System):
+
+class ScheduledSamplingConfig(ObjectiveConfig):
     """Maximum likelihood with the model's own words as inputs (Bengio et al., 2015)."""
+
+    loss: ClassVar[str] = "alpha_dimt.objectives.losses:maximum_likelihood"
+    mixable: ClassVar[bool] = False
 
     objective: Literal["scheduled_sampling"]
     k: PositiveFloat = Field(
-        default=500.0, description="after i updates a gold input has probability k/(k + exp(i/k))"
+        default=500.0,
+        description="after i updates a gold input has probability k / (k + exp(i / k))",
     )
 
+    def needs(self) -> Needs:
+        """See `ObjectiveConfig`."""
+        return Needs(reference=True, gold_decay=self.k)
 
-class Weighted(System):
+
+class OffPolicyConfig(ObjectiveConfig):
     """What the off-policy objectives share; the defaults are those of Table 1 here."""
 
-    from_proposal: ClassVar[bool] = True
+    loss: ClassVar[str] = "alpha_dimt.objectives.losses:alpha_divergence"
+    takes: ClassVar[tuple[str, ...]] = ("tau",)
 
     tau: PositiveFloat | PositiveSchedule = Field(
-        default=3.0, description="temperature of q, proportional to exp(r / tau)"
+        default=3.0,
+        description="temperature of q(y), proportional to exp(r / tau); above 0, or a schedule",
     )
     normalise: Literal["source", "batch"] = Field(
-        default="batch", description="Z over the candidates of one source (Eq. 15) or the batch"
+        default="batch",
+        description="the group: all candidates of a `source` (Eq. 15) or of the mini-`batch` (the "
+        "authors' code)",
     )
     log_p: Literal["sum", "mean", "padded_mean"] = Field(
         default="mean",
-        description="log p in the weight: summed over the sentence (Eq. 14), divided by its "
-        "length, or by the longest in the batch (the authors' code)",
+        description="log p in the weight: the `sum` over the sentence (Eq. 14), divided by its "
+        "length (`mean`), or by the longest of the mini-batch (`padded_mean`, the authors' code)",
     )
-    log_q0: bool = Field(default=False, description="divide the weight by q0 (Eq. 15)")
+    log_q0: bool = Field(default=False, description="whether log q0 is subtracted (Eq. 15)")
     chunk: PositiveInt | None = Field(
-        default=None, description="weights anew for each chunk of so many steps (the authors': 32)"
+        default=None,
+        description="compute weights again for each chunk of so many steps; the authors' code: 32. "
+        "Not together with `samples`",
     )
     samples: NonNegativeInt = Field(
-        default=0, description="candidates drawn from the model beside those of the proposal"
+        default=0,
+        description="candidates of the model beside those of the proposal; log q0 is then that of "
+        "the mixture. Not with `substitutes: block`",
     )
 
     @model_validator(mode="after")
@@ -78,14 +171,29 @@ class Weighted(System):
             raise ValueError("chunk and samples cannot be used together")
         return self
 
+    def arguments(self, at: Moment) -> dict[str, Any]:
+        """See `ObjectiveConfig`."""
+        return {
+            **super().arguments(at),
+            "normaliser": self.normalise,
+            "log_p": self.log_p,
+            "log_q0": self.log_q0,
+        }
 
-class Raml(Weighted):
+    def needs(self) -> Needs:
+        """See `ObjectiveConfig`."""
+        return Needs(proposal=True, samples=self.samples, chunk=self.chunk)
+
+
+class RamlConfig(OffPolicyConfig):
     """RAML (Eq. 4): alpha = 0."""
 
     objective: Literal["raml"]
     weights: Literal["importance", "uniform"] = Field(
         default="importance",
-        description="uniform: the candidates come from q itself (proposal hamming_payoff)",
+        description="`uniform`: the candidates come from q itself, as "
+        "`proposal: {distribution: {kind: hamming_payoff}}` draws them, whose `tau` is then the "
+        "temperature. Neither `chunk` nor `samples`",
     )
 
     @model_validator(mode="after")
@@ -94,84 +202,160 @@ class Raml(Weighted):
             raise ValueError("weights: uniform takes neither chunk nor samples")
         return self
 
+    @property
+    def implementation(self) -> str:
+        """See `ObjectiveConfig`."""
+        return MlConfig.loss if self.weights == "uniform" else self.loss
 
-class Alpha(Weighted):
+    def arguments(self, at: Moment) -> dict[str, Any]:
+        """See `ObjectiveConfig`."""
+        if self.weights == "uniform":
+            return {}
+        return {"alpha": 0.0, **super().arguments(at)}
+
+    def hyperparameters(self, distribution: DistributionConfig | None) -> dict[str, Any]:
+        """See `ObjectiveConfig`; on samples of q itself, tau is that of the distribution."""
+        if self.weights == "uniform":
+            return {"alpha": 0, **(distribution.hyperparameters() if distribution else {})}
+        return {"alpha": 0, "tau": self.tau}
+
+
+class AlphaConfig(OffPolicyConfig):
     """alpha-DiMT (Eq. 13 to 15)."""
 
+    takes: ClassVar[tuple[str, ...]] = ("alpha", "tau")
+
     objective: Literal["alpha"]
-    alpha: Fraction | FractionSchedule
+    alpha: Fraction | FractionSchedule = Field(description="0 to 1, or a schedule")
 
 
-class OnPolicy(System):
+class OnPolicyConfig(ObjectiveConfig):
     """What the objectives on the model's own samples share."""
 
-    samples: PositiveInt = Field(default=8, description="K, candidates drawn from the model")
-    reward: Reward = Field(default="bleu", description="as proposal.reward")
+    samples: PositiveInt = Field(default=8, description="K, candidates a source")
+    reward: Reward = Field(default="bleu", description="as `proposal.reward`")
+
+    def needs(self) -> Needs:
+        """See `ObjectiveConfig`."""
+        return Needs(samples=self.samples, reward=self.reward)
 
 
-class AlphaOnPolicy(OnPolicy):
+class AlphaOnPolicyConfig(OnPolicyConfig):
     """alpha-DiMT on the model's own samples; alpha = 1 is the policy gradient with entropy."""
+
+    loss: ClassVar[str] = "alpha_dimt.objectives.losses:on_policy_alpha"
+    takes: ClassVar[tuple[str, ...]] = ("alpha", "tau")
 
     objective: Literal["alpha_on_policy"]
     samples: Annotated[int, Field(ge=2)] = Field(
-        default=8, description="K, candidates drawn from the model"
+        default=8, description="K, candidates a source; at least 2"
     )
-    alpha: Fraction | FractionSchedule
-    tau: PositiveFloat | PositiveSchedule = 0.1
+    alpha: Fraction | FractionSchedule = Field(description="0 to 1, or a schedule")
+    tau: PositiveFloat | PositiveSchedule = Field(
+        default=0.1, description="temperature; above 0, or a schedule"
+    )
 
 
-class PolicyGradient(OnPolicy):
+class PolicyGradientConfig(OnPolicyConfig):
     """REINFORCE with a leave-one-out baseline (Eq. 2), with entropy where tau > 0 (Eq. 3)."""
 
+    loss: ClassVar[str] = "alpha_dimt.objectives.losses:policy_gradient"
+    takes: ClassVar[tuple[str, ...]] = ("tau",)
+
     objective: Literal["policy_gradient"]
-    tau: NonNegativeFloat | Schedule = Field(default=0.0, description="weight of the entropy")
+    tau: NonNegativeFloat | Schedule = Field(
+        default=0.0, description="weight of the entropy, or a schedule"
+    )
 
 
-class MinimumRisk(OnPolicy):
+class MinimumRiskConfig(OnPolicyConfig):
     """Minimum risk training (Shen et al., 2016); the reference is one of the candidates."""
+
+    loss: ClassVar[str] = "alpha_dimt.objectives.losses:minimum_risk"
+    takes: ClassVar[tuple[str, ...]] = ("sharpness",)
 
     objective: Literal["mrt"]
     sharpness: PositiveFloat = Field(default=0.005, description="exponent of p in Q")
 
+    def needs(self) -> Needs:
+        """See `ObjectiveConfig`."""
+        return replace(super().needs(), reference=True)
 
-class GnmtMixture(OnPolicy):
+
+class GnmtMixtureConfig(OnPolicyConfig):
     """ml_weight times maximum likelihood plus the policy gradient (Wu et al., 2016)."""
 
+    loss: ClassVar[str] = "alpha_dimt.objectives.losses:with_likelihood"
+    mixable: ClassVar[bool] = False
+
     objective: Literal["gnmt_mixture"]
-    ml_weight: NonNegativeFloat = 0.017
-    samples: PositiveInt = Field(default=15, description="K, candidates drawn from the model")
-    reward: Reward = Field(default="gleu", description="as proposal.reward")
+    ml_weight: NonNegativeFloat = Field(
+        default=0.017, description="weight of maximum likelihood beside 1"
+    )
+    samples: PositiveInt = Field(default=15, description="K, candidates a source")
+    reward: Reward = Field(default="gleu", description="as `proposal.reward`")
+
+    def arguments(self, at: Moment) -> dict[str, Any]:
+        """See `ObjectiveConfig`."""
+        other = PolicyGradientConfig(objective="policy_gradient")
+        return {"other": other, "ml_weight": self.ml_weight, "other_weight": 1.0}
+
+    def needs(self) -> Needs:
+        """See `ObjectiveConfig`."""
+        return replace(super().needs(), reference=True)
 
 
-class Custom(System):
+class CustomConfig(ObjectiveConfig):
     """A function of one's own: `Scored` and options in, `Loss` out."""
 
     objective: Literal["custom"]
     function: str = Field(
-        pattern=r"^[\w.]+:\w+$", description="importable module and function, module:function"
+        pattern=IMPORT_PATH, description="import path of the function, `module:function`"
     )
     options: dict[OptionName, float | str | bool] = Field(
-        default_factory=dict, description="keyword arguments of the function"
+        default_factory=dict,
+        description="keyword arguments of the function; each key a name that Python takes",
     )
     candidates: Literal["reference", "proposal", "model"] = Field(
-        default="proposal", description="where the candidates come from"
+        default="proposal",
+        description="where candidates come from: `reference`, `proposal` or `model`",
     )
     samples: PositiveInt = Field(default=8, description="candidates, where they are the model's")
     reward: Reward = Field(default="bleu", description="of the model's samples")
 
+    @property
+    def implementation(self) -> str:
+        """See `ObjectiveConfig`."""
+        return self.function
 
-Mixable = Annotated[
-    Raml | Alpha | AlphaOnPolicy | PolicyGradient | MinimumRisk | Custom,
-    Field(discriminator="objective"),
-]
+    def arguments(self, at: Moment) -> dict[str, Any]:
+        """See `ObjectiveConfig`."""
+        return dict(self.options)
+
+    def needs(self) -> Needs:
+        """See `ObjectiveConfig`."""
+        if self.candidates == "model":
+            return Needs(samples=self.samples, reward=self.reward)
+        return Needs(
+            reference=self.candidates == "reference", proposal=self.candidates == "proposal"
+        )
 
 
-class Interpolated(System):
+if TYPE_CHECKING:
+    Mixable = ObjectiveConfig
+else:
+    Mixable = one_of(ObjectiveConfig, among=lambda kind: kind.mixable)
+
+
+class InterpolatedConfig(ObjectiveConfig):
     """ml_weight times maximum likelihood plus (1 - ml_weight) times another objective."""
 
+    loss: ClassVar[str] = "alpha_dimt.objectives.losses:with_likelihood"
+    mixable: ClassVar[bool] = False
+
     objective: Literal["interpolated"]
-    ml_weight: Fraction
-    other: Mixable
+    ml_weight: Fraction = Field(description="0 to 1; the other objective has the rest")
+    other: Mixable = Field(description="the other objective, with its keys")
 
     @model_validator(mode="after")
     def _one_system(self) -> Self:
@@ -180,32 +364,25 @@ class Interpolated(System):
                 raise ValueError(f"{name} belongs to the system, not to other")
         return self
 
+    def arguments(self, at: Moment) -> dict[str, Any]:
+        """See `ObjectiveConfig`."""
+        return {
+            "other": self.other,
+            "ml_weight": self.ml_weight,
+            "other_weight": 1 - self.ml_weight,
+            "shared": self.other.needs().reference,
+        }
 
-Objective = Annotated[
-    Ml
-    | ScheduledSampling
-    | Raml
-    | Alpha
-    | AlphaOnPolicy
-    | PolicyGradient
-    | MinimumRisk
-    | GnmtMixture
-    | Custom
-    | Interpolated,
-    Field(discriminator="objective"),
-]
+    def needs(self) -> Needs:
+        """See `ObjectiveConfig`."""
+        return replace(self.other.needs(), reference=True)
 
-
-def mixes_samples(objective: Objective) -> bool:
-    """Return whether samples of the model are weighted together with candidates of the proposal."""
-    weighted = objective.other if isinstance(objective, Interpolated) else objective
-    return isinstance(weighted, Weighted) and weighted.samples > 0
+    def hyperparameters(self, distribution: DistributionConfig | None) -> dict[str, Any]:
+        """See `ObjectiveConfig`."""
+        return self.other.hyperparameters(distribution)
 
 
-def from_proposal(objective: Objective) -> bool:
-    """Return whether an objective trains on candidates of the proposal."""
-    if isinstance(objective, Interpolated):
-        return from_proposal(objective.other)
-    if isinstance(objective, Custom):
-        return objective.candidates == "proposal"
-    return objective.from_proposal
+if TYPE_CHECKING:
+    Objective = ObjectiveConfig
+else:
+    Objective = one_of(ObjectiveConfig)

@@ -2,22 +2,22 @@
 
 from typing import Any
 
-from alpha_dimt.config.objectives import System
-
-OFF_POLICY = ("raml", "alpha")
+from alpha_dimt.config.objectives import ObjectiveConfig, OffPolicyConfig, System
+from alpha_dimt.config.registry import kind_named
+from alpha_dimt.core.errors import UserError
 
 PRESETS: dict[str, dict[str, dict[str, Any]]] = {
     # The equations as printed. Candidates of one source share a normaliser, so there are several.
     "paper": {
         "proposal": {"candidates": 8},
         "decoding": {},
-        "weighted": {"normalise": "source", "log_p": "sum", "log_q0": True},
+        "off_policy": {"normalise": "source", "log_p": "sum", "log_q0": True},
     },
     # What the authors' code did (docs/deviations.md); each key is one of its departures.
     "reference": {
         "proposal": {"distribution": {"kind": "uniform_edit", "reference_quirks": True}},
         "decoding": {"ended": "extended"},
-        "weighted": {
+        "off_policy": {
             "normalise": "batch",
             "log_p": "padded_mean",
             "log_q0": False,
@@ -43,19 +43,19 @@ def with_preset(values: dict[str, Any]) -> dict[str, Any]:
     }
     if isinstance(systems, dict):
         filled["systems"] = {
-            system: _weighted(preset["weighted"], entry) for system, entry in systems.items()
+            system: _off_policy(preset["off_policy"], entry) for system, entry in systems.items()
         }
     return filled
 
 
-def _weighted(defaults: dict[str, Any], system: Any) -> Any:
+def _off_policy(defaults: dict[str, Any], system: Any) -> Any:
     """Return a system with the defaults of off-policy objectives, if it is or holds one."""
     if not isinstance(system, dict):
         return system
-    if system.get("objective") in OFF_POLICY:
+    if _is_off_policy(system):
         return _under(_fitting(defaults, system), system)
     other = system.get("other")
-    if not isinstance(other, dict) or other.get("objective") not in OFF_POLICY:
+    if not isinstance(other, dict) or not _is_off_policy(other):
         return system
     # What is of the system and not of its objective stands one level higher.
     inner = {
@@ -65,6 +65,14 @@ def _weighted(defaults: dict[str, Any], system: Any) -> Any:
     }
     outer = {key: value for key, value in defaults.items() if key in System.model_fields}
     return {**_under(outer, system), "other": _under(inner, other)}
+
+
+def _is_off_policy(values: dict[str, Any]) -> bool:
+    try:
+        kind = kind_named(ObjectiveConfig, values.get("objective"))
+    except UserError:
+        return False
+    return kind is not None and issubclass(kind, OffPolicyConfig)
 
 
 def _fitting(defaults: dict[str, Any], objective: dict[str, Any]) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Model, recipe and search; the defaults are the paper's."""
+"""Recipe, search and tracking; the defaults are the paper's."""
 
 from typing import Annotated, Literal, Self
 
@@ -17,18 +17,7 @@ from alpha_dimt.config.names import TrackingUri
 Device = Literal["auto", "cpu", "cuda"]
 
 
-class Model(Section):
-    """Sizes of the encoder-decoder; the defaults are the paper's."""
-
-    embedding: PositiveInt = 256
-    hidden: Annotated[int, Field(gt=0, multiple_of=2)] = Field(
-        256, description="decoder units; each encoder direction has half of them"
-    )
-    dropout: Annotated[float, Field(ge=0, lt=1)] = Field(0.3, description="attentional output only")
-    init: PositiveFloat = Field(0.1, description="parameters start uniform in [-init, init]")
-
-
-class Training(Section):
+class TrainingConfig(Section):
     """The paper's recipe: SGD with dev-decay."""
 
     batch_size: PositiveInt = Field(128, description="source sentences")
@@ -66,7 +55,7 @@ class Training(Section):
         return self
 
 
-class Checkpoints(Section):
+class CheckpointsConfig(Section):
     """How often a training is kept; no part of its identity."""
 
     seconds: PositiveInt = Field(

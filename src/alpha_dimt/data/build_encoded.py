@@ -7,7 +7,8 @@ from typing import Any
 
 import pyarrow as pa
 
-from alpha_dimt.config import Bpe, DataConfig, Words
+from alpha_dimt.config import DataConfig
+from alpha_dimt.config.preparation import BpeConfig, WordsConfig
 from alpha_dimt.core.errors import UserError
 from alpha_dimt.core.files import atomic_path, sha256, write_json, write_lines
 from alpha_dimt.core.vocabulary import SPECIALS, UNK, Vocab
@@ -55,7 +56,7 @@ def encode_corpus(config: DataConfig, *, text: Path, out: Path) -> None:
         texts[split] = dict(zip(languages, both, strict=True))
 
     vocabulary = config.preparation.vocabulary
-    codes = _codes(texts["train"], vocabulary) if isinstance(vocabulary, Bpe) else {}
+    codes = _codes(texts["train"], vocabulary) if isinstance(vocabulary, BpeConfig) else {}
     if codes:
         texts = {
             split: {language: segment(lines, codes[language]) for language, lines in sides.items()}
@@ -101,7 +102,7 @@ def encode_corpus(config: DataConfig, *, text: Path, out: Path) -> None:
 def _read_lists(config: DataConfig) -> dict[str, WordList]:
     """Return the user's lists by language; before anything that takes long."""
     vocabulary = config.preparation.vocabulary
-    if not isinstance(vocabulary, Words):
+    if not isinstance(vocabulary, WordsConfig):
         return {}
     return {
         language: read_word_list(path, config.preparation)
@@ -142,15 +143,15 @@ def _check_lengths(path: Path, lines: Sequence[str]) -> None:
             )
 
 
-def _codes(train: Mapping[str, list[str]], config: Bpe) -> dict[str, list[str]]:
+def _codes(train: Mapping[str, list[str]], config: BpeConfig) -> dict[str, list[str]]:
     if config.joint:
         both = learn_codes([line for lines in train.values() for line in lines], config.operations)
         return dict.fromkeys(train, both)
     return {language: learn_codes(lines, config.operations) for language, lines in train.items()}
 
 
-def _vocab(counts: Counter[str], config: Words | Bpe, *, source: bool) -> Vocab:
-    if isinstance(config, Bpe):
+def _vocab(counts: Counter[str], config: WordsConfig | BpeConfig, *, source: bool) -> Vocab:
+    if isinstance(config, BpeConfig):
         return Vocab.from_counts(counts)
     size = config.source_size if source else config.target_size
     return Vocab.from_counts(counts, size=size, min_frequency=config.min_frequency)

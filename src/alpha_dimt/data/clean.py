@@ -2,7 +2,7 @@
 
 from typing import Literal
 
-from alpha_dimt.config import Preparation
+from alpha_dimt.config.preparation import Preparation
 from alpha_dimt.data.unspaced import separate
 
 Verdict = Literal["kept", "blank", "too short", "too long", "ratio"]

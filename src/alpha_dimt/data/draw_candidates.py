@@ -7,7 +7,8 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 
-from alpha_dimt.config import AugmentConfig, Proposal, needs_blocks
+from alpha_dimt.config import AugmentConfig
+from alpha_dimt.config.proposals import Proposal
 from alpha_dimt.core.errors import UserError
 from alpha_dimt.core.files import atomic_path, sha256
 from alpha_dimt.core.progress import bar
@@ -44,7 +45,7 @@ def draw_slice(
     words = Words(
         vocab_size=vocab_size,
         counts=np.bincount(targets.values, minlength=vocab_size),
-        block=Block.deal(targets, rng) if needs_blocks(section) else None,
+        block=Block.deal(targets, rng) if section.needs_blocks() else None,
     )
     rows = np.repeat(np.arange(len(targets)), proposal.candidates)
     repeated = targets if proposal.candidates == 1 else targets.take(rows)

@@ -9,7 +9,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from alpha_dimt.config import DataConfig, Section
+from alpha_dimt.config import DataConfig
+from alpha_dimt.config.base import Section
 from alpha_dimt.core.errors import UserError
 from alpha_dimt.core.files import read_json, sha256
 

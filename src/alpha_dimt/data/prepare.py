@@ -8,13 +8,13 @@ from operator import ne
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from alpha_dimt.config import DataConfig, Iwslt14Corpus
+from alpha_dimt.config import DataConfig
 from alpha_dimt.core.errors import UserError
 from alpha_dimt.core.files import sha256, write_json, write_lines
+from alpha_dimt.core.imports import imported
 from alpha_dimt.data.aligned import read_pairs
 from alpha_dimt.data.clean import LONGEST_WORD, LOOSENED_BY, has_long_word, judge
 from alpha_dimt.data.detokenise import detokenise
-from alpha_dimt.data.iwslt14 import differences
 from alpha_dimt.data.manifest import check_stage
 from alpha_dimt.data.tokenise import tokenise
 from alpha_dimt.data.unicode import compose
@@ -45,7 +45,7 @@ def tokenise_corpus(config: DataConfig, *, raw: Path, out: Path) -> None:
             absurdly long, or cleaning leaves no pair.
     """
     corpus = config.corpus
-    given = ("train", "test") if isinstance(corpus, Iwslt14Corpus) else ("train", "valid", "test")
+    given = corpus.raw_splits
     languages = corpus.source, corpus.target
     names = [f"{split}.{language}" for split in given for language in languages]
     made_from = {name: sha256(raw / name) for name in names if (raw / name).is_file()}
@@ -59,8 +59,8 @@ def tokenise_corpus(config: DataConfig, *, raw: Path, out: Path) -> None:
     splits["train"], dropped = _clean(splits["train"], config)
     if long_words := read["train"] - len(texts["train"]):
         dropped["long word"] = long_words
-    if isinstance(corpus, Iwslt14Corpus):
-        splits["train"], splits["valid"] = cut_validation(splits["train"], corpus.valid_every)
+    if every := corpus.validation_every():
+        splits["train"], splits["valid"] = cut_validation(splits["train"], every)
     for split in ("valid", "test"):
         _check_sentences(splits[split], raw, split, config)
     for split, pairs in splits.items():
@@ -87,8 +87,8 @@ def tokenise_corpus(config: DataConfig, *, raw: Path, out: Path) -> None:
         for path in sorted(out.glob(f"{split}.*"))
         if path.suffix.removeprefix(".") in languages
     }
-    if isinstance(corpus, Iwslt14Corpus):
-        report["differences"] = differences(report["splits"], out)
+    if corpus.check:
+        report["differences"] = imported(corpus.check)(report["splits"], out)
         for difference in report["differences"]:
             print(f"warning: {difference}", file=sys.stderr)
     if sum(dropped.values()) > read["train"] / 2:

@@ -5,7 +5,7 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
-from alpha_dimt.config import OneTable
+from alpha_dimt.config.corpora import OneTable
 from alpha_dimt.core.errors import UserError
 from alpha_dimt.data.aligned import check_aligned, own_lines
 

@@ -8,7 +8,7 @@ from functools import cache
 
 from sacremoses import MosesPunctNormalizer, MosesTokenizer
 
-from alpha_dimt.config import Preparation
+from alpha_dimt.config.preparation import Preparation
 from alpha_dimt.data.unicode import compose
 from alpha_dimt.data.unspaced import is_unspaced, moses_language, separate
 

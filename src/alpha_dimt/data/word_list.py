@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from alpha_dimt.config import Preparation
+from alpha_dimt.config.preparation import Preparation
 from alpha_dimt.core.errors import UserError
 from alpha_dimt.core.vocabulary import SPECIALS
 from alpha_dimt.data.aligned import own_lines

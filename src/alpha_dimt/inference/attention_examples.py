@@ -7,7 +7,8 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from alpha_dimt.config import Decoding, Device, RunConfig, load
+from alpha_dimt.config import RunConfig, load
+from alpha_dimt.config.training import Decoding, Device
 from alpha_dimt.core.files import write_json
 from alpha_dimt.core.vocabulary import BOS
 from alpha_dimt.data.encoded import Pairs, read_pairs

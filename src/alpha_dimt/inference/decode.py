@@ -7,7 +7,9 @@ from pathlib import Path
 
 import torch
 
-from alpha_dimt.config import Bpe, Decoding, Device, Preparation, RunConfig, load
+from alpha_dimt.config import RunConfig, load
+from alpha_dimt.config.preparation import BpeConfig, Preparation
+from alpha_dimt.config.training import Decoding, Device
 from alpha_dimt.core.errors import UserError
 from alpha_dimt.core.files import read_json, sha256, write_json, write_lines
 from alpha_dimt.core.progress import bar
@@ -90,7 +92,7 @@ def check_parts(files: ModelFiles) -> dict[str, str]:
 
 def join_subwords(text: str, preparation: Preparation) -> str:
     """Undo the segmentation of BPE ("@@ " marks); word-level text stays as it is."""
-    if isinstance(preparation.vocabulary, Bpe):
+    if isinstance(preparation.vocabulary, BpeConfig):
         return re.sub(r"@@( |$)", "", text)
     return text
 

@@ -6,7 +6,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
-from alpha_dimt.config import Decoding, RunConfig, load
+from alpha_dimt.config import RunConfig, load
+from alpha_dimt.config.training import Decoding
 from alpha_dimt.core.errors import UserError
 from alpha_dimt.core.files import finite_json, read_lines
 from alpha_dimt.core.ragged import Ragged

@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 import torch
 
-from alpha_dimt.config import Device
+from alpha_dimt.config.training import Device
 from alpha_dimt.core.errors import UserError
 from alpha_dimt.machine.processor import cores, peak_rss_mb, processor
 

@@ -16,7 +16,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
 
-from alpha_dimt.config import Device
+from alpha_dimt.config.training import Device
 
 VISIBLE = "CUDA_VISIBLE_DEVICES"
 WAIT_SECONDS = 1.0

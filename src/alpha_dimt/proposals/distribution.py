@@ -6,9 +6,10 @@ from typing import Protocol, Self
 import numpy as np
 import numpy.typing as npt
 
+from alpha_dimt.config.proposals import SubstitutingConfig
 from alpha_dimt.core.ragged import Ints, Ragged
 from alpha_dimt.proposals.edits import Edits
-from alpha_dimt.proposals.substitutes import Substitutes
+from alpha_dimt.proposals.substitutes import Substitutes, Words, choose_substitutes
 
 
 class Distribution(Protocol):
@@ -35,6 +36,12 @@ class Substituting:
     """What distributions share that put new words into the reference."""
 
     substitutes: Substitutes
+
+    @classmethod
+    def build(cls, options: SubstitutingConfig, words: Words) -> Self:
+        """Return the distribution that options describe; see `alpha_dimt.proposals.build`."""
+        arguments = options.arguments()
+        return cls(**arguments | {"substitutes": choose_substitutes(options.substitutes, words)})
 
     def for_rows(self, rows: Ints) -> Self:
         """See `Distribution`."""

@@ -6,9 +6,12 @@ from typing import Self
 import numpy as np
 import numpy.typing as npt
 
+from alpha_dimt.config.proposals import MixtureConfig
 from alpha_dimt.core.ragged import Ints, Ragged
+from alpha_dimt.proposals.build import build
 from alpha_dimt.proposals.distribution import Distribution
 from alpha_dimt.proposals.edits import Edits
+from alpha_dimt.proposals.substitutes import Words
 
 
 @dataclass(frozen=True)
@@ -22,6 +25,13 @@ class Mixture:
 
     parts: tuple[Distribution, ...]
     weights: npt.NDArray[np.float64]
+
+    @classmethod
+    def build(cls, options: MixtureConfig, words: Words) -> Self:
+        """Return the distribution that options describe; see `alpha_dimt.proposals.build`."""
+        weights = np.array([part.weight for part in options.parts])
+        parts = tuple(build(part.distribution, words) for part in options.parts)
+        return cls(parts, weights / weights.sum())
 
     def draw(self, targets: Ragged, rng: np.random.Generator) -> Edits:
         """See `Distribution`."""

@@ -7,7 +7,7 @@ and inserted words leave nothing out. Special tokens are never drawn.
 """
 
 from dataclasses import dataclass, field, replace
-from typing import Protocol, Self
+from typing import Literal, Protocol, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -214,3 +214,38 @@ class Block:
     def for_rows(self, rows: Ints) -> Self:
         """See `Substitutes`."""
         return replace(self, of_row=self.of_row[rows])
+
+
+@dataclass(frozen=True)
+class Words:
+    """What distributions may know of the words.
+
+    Attributes:
+        vocab_size: V, specials included.
+        counts: [V] occurrences in the training text; for substitutes by frequency.
+        block: the words near each reference; for substitutes from a block. Like the blocks
+            themselves, a distribution is then one of these N references alone.
+    """
+
+    vocab_size: int
+    counts: Ints | None = None
+    block: Block | None = None
+
+
+def choose_substitutes(kind: Literal["uniform", "unigram", "block"], words: Words) -> Substitutes:
+    """Return where new words come from.
+
+    Raises:
+        ValueError: `words` lacks what is needed, or holds fewer than 2 ordinary words.
+    """
+    match kind:
+        case "uniform":
+            return Uniform(words.vocab_size - len(SPECIALS))
+        case "unigram":
+            if words.counts is None:
+                raise ValueError("substitutes by frequency need counts")
+            return Unigram(words.counts)
+        case "block":
+            if words.block is None:
+                raise ValueError("substitutes from a block need blocks")
+            return words.block

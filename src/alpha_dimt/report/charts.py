@@ -10,7 +10,9 @@ from typing import Any
 
 import altair as alt
 
-from alpha_dimt.config import RunConfig, fingerprint
+from alpha_dimt.config import RunConfig
+from alpha_dimt.config.base import fingerprint
+from alpha_dimt.config.objectives import OffPolicyConfig
 from alpha_dimt.evaluation.across_seeds import interval
 from alpha_dimt.report.study import Study, published_curves
 from alpha_dimt.runs.read import TESTED, Training, settings
@@ -281,12 +283,13 @@ def bleu_against_alpha(study: Study) -> Chart | None:
     """
     points: Values = []
     for system, trainings in study.systems.items():
-        values = settings(trainings[0].config)
-        if not _number(values["alpha"]) or values["objective"] not in ("raml", "alpha"):
+        config = trainings[0].config
+        alpha = settings(config)["alpha"]
+        if not isinstance(config.objective, OffPolicyConfig) or not _number(alpha):
             continue
         points += [
-            point | {"family": _but_alpha(trainings[0].config)}
-            for point in _intervals(system, trainings, float(values["alpha"]))
+            point | {"family": _but_alpha(config)}
+            for point in _intervals(system, trainings, float(alpha))
         ]
     if not points:
         return None

@@ -2,18 +2,14 @@
 
 from typing import Any
 
-from alpha_dimt.config import Bpe, Decoding, RunConfig, Words
+from alpha_dimt.config import RunConfig
 from alpha_dimt.config.base import Section
+from alpha_dimt.config.preparation import BpeConfig, WordsConfig
+from alpha_dimt.config.training import Decoding
 from alpha_dimt.data.unspaced import is_unspaced
 from alpha_dimt.evaluation.within_seed import RESAMPLES, TRIALS
 from alpha_dimt.report.study import Study
 
-CORPORA = {
-    "toy": "The corpus {name} is drawn from a seeded grammar, in an invented language like {pair}",
-    "multi30k": "The corpus is Multi30k task 1 ({pair}), the test set test_2016_flickr",
-    "iwslt14": "The corpus is IWSLT'14 {pair}, prepared as Ranzato et al. (2016) do",
-    "files": "The corpus {name} is the user's own text ({pair})",
-}
 CASES = {
     "before": "lower-cased and then tokenised",
     "after": "tokenised and then lower-cased",
@@ -28,7 +24,7 @@ def methods(study: Study) -> list[str]:
     first = study.trainings[0]
     return [
         data_text(first.config, first.run.sizes),
-        model_text(first.config, first.about["parameters"]),
+        f"{first.config.model.sentence()}: {first.about['parameters']:,} parameters.",
         *(system_text(trainings[0].config) for trainings in study.systems.values()),
         training_text(first.config),
         decoding_text(study.search, first.config),
@@ -46,9 +42,8 @@ def methods(study: Study) -> list[str]:
 def data_text(config: RunConfig, sizes: tuple[int, int]) -> str:
     """Return what the text is, and how it was prepared; `sizes` are those of dev and test."""
     corpus, preparation = config.data.corpus, config.data.preparation
-    what = CORPORA[corpus.kind].format(name=corpus.name, pair=f"{corpus.source}-{corpus.target}")
     vocabulary = preparation.vocabulary
-    if isinstance(vocabulary, Bpe):
+    if isinstance(vocabulary, BpeConfig):
         kind = "joint" if vocabulary.joint else "separate"
         words = (
             f"Words are cut by {kind} byte-pair encoding of {vocabulary.operations:,} operations"
@@ -56,7 +51,7 @@ def data_text(config: RunConfig, sizes: tuple[int, int]) -> str:
     else:
         words = words_text(vocabulary)
     return (
-        f"{what}; dev has {sizes[0]:,} sentences, test {sizes[1]:,}. Texts are "
+        f"{corpus.sentence()}; dev has {sizes[0]:,} sentences, test {sizes[1]:,}. Texts are "
         f"{tokens_text(config)}. Training pairs have "
         f"{preparation.min_length} to {preparation.max_length} tokens a side and a ratio of "
         f"lengths of at most {preparation.max_ratio:g}. {words}."
@@ -76,7 +71,7 @@ def tokens_text(config: RunConfig) -> str:
     return f"{composed}{normalised}{CASES[preparation.lowercase]} (Moses' rules{characters})"
 
 
-def words_text(vocabulary: Words) -> str:
+def words_text(vocabulary: WordsConfig) -> str:
     """Return what the word vocabularies are, as a sentence without its stop."""
     if len(vocabulary.lists) == 2:
         return "Vocabularies are lists of words"
@@ -89,17 +84,6 @@ def words_text(vocabulary: Words) -> str:
         if path is not None:
             text += f"; for the {side}, a list of words"
     return text
-
-
-def model_text(config: RunConfig, parameters: int) -> str:
-    """Return what the model is."""
-    model = config.model
-    return (
-        f"The model is a bidirectional LSTM encoder of {model.hidden // 2} units a direction and "
-        f"an LSTM decoder of {model.hidden} units with attention and input feeding, embeddings of "
-        f"{model.embedding}, dropout {model.dropout:g} on the attentional output, parameters "
-        f"uniform in ±{model.init:g} at the start: {parameters:,} parameters."
-    )
 
 
 def system_text(config: RunConfig) -> str:

@@ -8,7 +8,8 @@ from importlib import resources
 from pathlib import Path
 from statistics import mean
 
-from alpha_dimt.config import Decoding, load
+from alpha_dimt.config import load
+from alpha_dimt.config.training import Decoding
 from alpha_dimt.runs.paths import beam_config_of
 from alpha_dimt.runs.read import Training, group, read_run, read_training
 

@@ -6,7 +6,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from alpha_dimt.config import Bpe, RunConfig, fingerprint
+from alpha_dimt.config import RunConfig
+from alpha_dimt.config.base import fingerprint
+from alpha_dimt.config.preparation import BpeConfig
 from alpha_dimt.core.files import read_json
 
 # The columns of scores, and where a run keeps them.
@@ -104,7 +106,7 @@ class ModelFiles:
 def model_files(config: RunConfig, run: Path) -> ModelFiles:
     """Return the files of a run that translates, whether they are there or not."""
     source, target = config.data.corpus.source, config.data.corpus.target
-    bpe = isinstance(config.data.preparation.vocabulary, Bpe)
+    bpe = isinstance(config.data.preparation.vocabulary, BpeConfig)
     return ModelFiles(
         config=run / "config.json",
         about=run / "run.json",

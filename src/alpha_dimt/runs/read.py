@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from alpha_dimt.config import Interpolated, Raml, RunConfig, parse
+from alpha_dimt.config import RunConfig, parse
+from alpha_dimt.config.schedules import Moving
 from alpha_dimt.core.errors import UserError
 from alpha_dimt.core.files import read_json, read_json_lines, sha256
 from alpha_dimt.runs.paths import COLUMNS, beam_config_of, identity_of
@@ -248,23 +249,18 @@ def beam_width(run: Path) -> int | None:
 
 
 def settings(config: RunConfig) -> dict[str, str]:
-    """Return objective, alpha and tau in words, empty where there are none; alpha of RAML is 0.
-
-    RAML on samples of q itself has the tau of that distribution.
-    """
-    objective = config.objective
-    weighted = objective.other if isinstance(objective, Interpolated) else objective
-    alpha = 0 if weighted.objective == "raml" else getattr(weighted, "alpha", "")
-    holder: Any = weighted
-    if isinstance(weighted, Raml) and weighted.weights == "uniform":
-        holder = config.proposal and config.proposal.distribution
-    tau = getattr(holder, "tau", "")
-    return {"objective": objective.objective, "alpha": _moving(alpha), "tau": _moving(tau)}
+    """Return objective, alpha and tau in words, empty where there are none."""
+    distribution = config.proposal.distribution if config.proposal else None
+    found = config.objective.hyperparameters(distribution)
+    return {
+        "objective": config.objective.objective,
+        **{name: _moving(found.get(name, "")) for name in ("alpha", "tau")},
+    }
 
 
 def _moving(value: Any) -> str:
     """Return a constant as it is, and a schedule by its two ends."""
-    return f"{value.start:g} to {value.end:g}" if hasattr(value, "start") else str(value)
+    return f"{value.start:g} to {value.end:g}" if isinstance(value, Moving) else str(value)
 
 
 # ------------------------------------------------------------------------------------ group

@@ -14,7 +14,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
 
-from alpha_dimt.config import Experiment, from_proposal
+from alpha_dimt.config import Experiment
 from alpha_dimt.data.manifest import is_unchanged
 from alpha_dimt.runs.paths import COLUMNS, identity_of, record_of
 
@@ -60,7 +60,7 @@ class Results:
 
     def _candidates(self) -> Iterator[Path]:
         for system, objective in self.experiment.systems.items():
-            if from_proposal(objective):
+            if objective.needs().proposal:
                 for seed in self.experiment.seeds:
                     config = self.experiment.augment_config(system, seed)
                     name = f"{config.proposal.fingerprint()}/seed{seed}.json"

@@ -8,7 +8,8 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from alpha_dimt.config import RunConfig, fingerprint, parse
+from alpha_dimt.config import RunConfig, parse
+from alpha_dimt.config.base import fingerprint
 from alpha_dimt.core.errors import UserError
 from alpha_dimt.core.files import finite_json, read_json, read_lines, sha256
 from alpha_dimt.data.detokenise import detokenise

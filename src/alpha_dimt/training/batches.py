@@ -5,6 +5,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from alpha_dimt.config import RunConfig
+from alpha_dimt.config.objectives import Needs
 from alpha_dimt.data.batching import (
     Batch,
     bucketed_batches,
@@ -15,19 +16,19 @@ from alpha_dimt.data.batching import (
     source_batch,
 )
 from alpha_dimt.data.encoded import AugmentedCorpus, Pairs
-from alpha_dimt.training.methods import Method
+from alpha_dimt.rewards import reward_named
 
 
 def epoch_batches(
     config: RunConfig,
-    method: Method,
+    needs: Needs,
     pairs: Pairs,
     augmented: AugmentedCorpus | None,
     epoch: int,
 ) -> Iterator[Batch]:
     """Yield the batches of an epoch (counted from 1).
 
-    The candidates of a source are the reference, if the method wants it, and those of the
+    The candidates of a source are the reference, if the objective needs it, and those of the
     proposal; a batch for samples alone holds neither.
     """
     recipe, lengths = config.training, (pairs.source.lengths, pairs.target.lengths)
@@ -40,10 +41,11 @@ def epoch_batches(
     else:
         dealt = bucketed_batches(*lengths, batch_size=recipe.batch_size, rng=rng)
     candidates = augmented[(epoch - 1) % len(augmented)] if augmented else None
-    best = 1.0 if method.reward in ("bleu", "gleu") else 0.0
+    reward = needs.reward or (config.proposal.reward if config.proposal else None)
+    best = reward_named(reward).best if reward else 0.0
     for rows in dealt:
         parts = []
-        if method.reference:
+        if needs.reference:
             parts.append(reference_batch(pairs, rows, reward=best))
         if candidates is not None:
             parts.append(candidate_batch(pairs, candidates, rows))

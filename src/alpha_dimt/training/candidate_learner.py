@@ -7,11 +7,12 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
+from alpha_dimt.config.schedules import Moment
 from alpha_dimt.data.batching import Batch
 from alpha_dimt.models.attention_rnn.fused import Seq2Seq
 from alpha_dimt.objectives import Loss, Scored
-from alpha_dimt.training.learner import Moment, Update
-from alpha_dimt.training.methods import Method
+from alpha_dimt.training.binding import Bound
+from alpha_dimt.training.learner import Update
 from alpha_dimt.training.optimisers import Optimiser
 from alpha_dimt.training.rollout import Rollout, gold_probability, mixed_inputs
 
@@ -22,14 +23,14 @@ class CandidateLearner:
 
     Attributes:
         model: the network.
-        method: the objective, and which candidates it wants.
-        rollout: draws candidates from the model, if the method wants them.
+        bound: the objective, and which candidates it needs.
+        rollout: draws candidates from the model, if the objective needs them.
         optimiser: moves the model.
         device: where the model is.
     """
 
     model: Seq2Seq
-    method: Method
+    bound: Bound
     rollout: Rollout | None
     optimiser: Optimiser
     device: torch.device
@@ -44,13 +45,14 @@ class CandidateLearner:
         """The one optimiser; see `Learner`."""
         return {"model": self.optimiser}
 
-    def update(self, batch: Batch, at: Moment, *, learning_rate: float, diverged: Tensor) -> Update:
+    def update(
+        self, batch: Batch, at: Moment, *, step: int, learning_rate: float, diverged: Tensor
+    ) -> Update:
         """Make one update; see `Learner`."""
-        method = self.method
-        objective = method.objective(at.epoch, at.decays)
-        gold = method.gold_decay and gold_probability(method.gold_decay, at.step)
+        needs, objective = self.bound.needs, self.bound.objective(at)
+        gold = needs.gold_decay and gold_probability(needs.gold_decay, step)
         parts = score(
-            self.model, batch, self.device, rollout=self.rollout, gold=gold, chunk=method.chunk
+            self.model, batch, self.device, rollout=self.rollout, gold=gold, chunk=needs.chunk
         )
         losses = [objective(part) for part in parts]
         loss = torch.stack([part.value for part in losses]).sum()

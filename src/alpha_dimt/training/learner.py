@@ -10,23 +10,9 @@ from typing import Protocol
 
 from torch import Tensor, nn
 
+from alpha_dimt.config.schedules import Moment
 from alpha_dimt.data.batching import Batch
 from alpha_dimt.training.optimisers import Optimiser
-
-
-@dataclass(frozen=True)
-class Moment:
-    """Where a training stands.
-
-    Attributes:
-        epoch: the running one, counted from 1.
-        decays: epochs without a new best before it.
-        step: updates made so far, in all epochs.
-    """
-
-    epoch: int
-    decays: int
-    step: int
 
 
 @dataclass(frozen=True)
@@ -55,12 +41,15 @@ class Learner(Protocol):
     def optimisers(self) -> Mapping[str, Optimiser]:
         """The optimisers by name."""
 
-    def update(self, batch: Batch, at: Moment, *, learning_rate: float, diverged: Tensor) -> Update:
+    def update(
+        self, batch: Batch, at: Moment, *, step: int, learning_rate: float, diverged: Tensor
+    ) -> Update:
         """Make one update, unless this one or an earlier one is not finite.
 
         Args:
             batch: sources and candidates.
-            at: where the training stands before it.
+            at: the epoch, for alpha and tau.
+            step: updates before this one, in all epochs.
             learning_rate: of this epoch.
             diverged: whether an earlier update of the epoch was not finite.
         """

@@ -1,9 +1,9 @@
-"""How learning rate, alpha and tau move over the epochs, and when to stop."""
+"""How the learning rate moves over the epochs, and when to stop."""
 
 import math
 from dataclasses import dataclass, replace
 
-from alpha_dimt.config import Increase, Linear, OnDecay, Training
+from alpha_dimt.config.training import TrainingConfig
 
 
 @dataclass(frozen=True)
@@ -29,7 +29,7 @@ class DevDecay:
     epoch: int = 0
     decays: int = 0
 
-    def after(self, bleu: float, nll: float, recipe: Training) -> "DevDecay":
+    def after(self, bleu: float, nll: float, recipe: TrainingConfig) -> "DevDecay":
         """Return the state after one more epoch.
 
         Args:
@@ -51,26 +51,8 @@ class DevDecay:
         """Whether no epoch has had a BLEU above 0, so that the likelihood chooses the best."""
         return self.best == 0
 
-    def stopped(self, recipe: Training) -> str | None:
+    def stopped(self, recipe: TrainingConfig) -> str | None:
         """Return why training is over, or None."""
         if self.epoch > recipe.min_epochs and self.epoch - self.best_epoch >= recipe.patience:
             return "patience"
         return "max_epochs" if self.epoch >= recipe.max_epochs else None
-
-
-def value_at(schedule: float | Linear | OnDecay | Increase, *, epoch: int, decays: int) -> float:
-    """Return alpha or tau in an epoch.
-
-    Args:
-        schedule: a constant, or how the value moves.
-        epoch: counted from 1.
-        decays: epochs without a new best validation BLEU before this one.
-    """
-    if isinstance(schedule, float | int):
-        return float(schedule)
-    if isinstance(schedule, Linear):
-        done = min((epoch - 1) / (schedule.epochs - 1), 1.0)
-        return schedule.start + done * (schedule.end - schedule.start)
-    steps = decays if isinstance(schedule, OnDecay) else epoch - 1
-    value = schedule.start + steps * schedule.step
-    return min(value, schedule.end) if schedule.step > 0 else max(value, schedule.end)

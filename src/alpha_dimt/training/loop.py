@@ -9,13 +9,14 @@ from typing import Any
 import numpy as np
 import torch
 
-from alpha_dimt.config import Training
+from alpha_dimt.config.schedules import Moment
+from alpha_dimt.config.training import TrainingConfig
 from alpha_dimt.core.errors import Stopped, UserError
 from alpha_dimt.core.progress import EpochBar
 from alpha_dimt.data.batching import Batch
 from alpha_dimt.machine.device import peak_memory_mb
 from alpha_dimt.training.checkpoints import Checkpoints
-from alpha_dimt.training.learner import Learner, Moment
+from alpha_dimt.training.learner import Learner
 from alpha_dimt.training.signals import StopSignal
 from alpha_dimt.training.state import State
 
@@ -39,7 +40,7 @@ class Task:
 
     batches: Callable[[int], Iterable[Batch]]
     validate: Callable[[Any], Metrics]
-    recipe: Training
+    recipe: TrainingConfig
     seed: int
 
 
@@ -86,6 +87,7 @@ def train_epoch(
     for network in learner.networks.values():
         network.train()
     epoch, done, rate = state.schedule.epoch + 1, state.updates, state.schedule.learning_rate
+    at = Moment(epoch, state.schedule.decays)
     diverged = torch.zeros((), dtype=torch.bool, device=device)
 
     def check_divergence() -> None:
@@ -98,8 +100,9 @@ def train_epoch(
 
     for number, batch in enumerate(islice(task.batches(epoch), done, None), start=done + 1):
         seed_update(task.seed, epoch, number)
-        at = Moment(epoch, state.schedule.decays, state.step + number - 1)
-        update = learner.update(batch, at, learning_rate=rate, diverged=diverged)
+        update = learner.update(
+            batch, at, step=state.step + number - 1, learning_rate=rate, diverged=diverged
+        )
         diverged = update.diverged
         state.sums.add(update.metrics | {"updates": torch.ones((), device=device)}, unless=diverged)
         if number % CHECK_EVERY[device.type] == 0:

@@ -11,10 +11,13 @@ from typing import Any
 import numpy as np
 import torch
 
-from alpha_dimt.config import AugmentConfig, Device, RunConfig
-from alpha_dimt.config import Checkpoints as CheckpointsConfig
+from alpha_dimt.config import AugmentConfig, RunConfig
+from alpha_dimt.config.objectives import Needs
+from alpha_dimt.config.registry import paths_in
+from alpha_dimt.config.training import CheckpointsConfig, Device
 from alpha_dimt.core.errors import UserError
 from alpha_dimt.core.files import atomic_path, sha256, write_json
+from alpha_dimt.core.imports import versions
 from alpha_dimt.core.progress import EpochBar
 from alpha_dimt.core.vocabulary import Vocab
 from alpha_dimt.data.encoded import AugmentedCorpus, Pairs, read_pairs
@@ -25,14 +28,13 @@ from alpha_dimt.models.weights import fill
 from alpha_dimt.proposals import Words, build
 from alpha_dimt.runs.paths import model_files, state_name
 from alpha_dimt.training.batches import epoch_batches
+from alpha_dimt.training.binding import bind
 from alpha_dimt.training.candidate_learner import CandidateLearner
 from alpha_dimt.training.checkpoints import METRICS, Checkpoints
 from alpha_dimt.training.code_version import code_version
 from alpha_dimt.training.learning_rate import DevDecay
 from alpha_dimt.training.loop import Task, fit
 from alpha_dimt.training.messages import print_epoch
-from alpha_dimt.training.methods import Method
-from alpha_dimt.training.methods import method as training_method
 from alpha_dimt.training.optimisers import Sgd
 from alpha_dimt.training.rollout import Rollout
 from alpha_dimt.training.signals import StopSignal
@@ -42,17 +44,17 @@ from alpha_dimt.training.validation import validate
 LIBRARIES = ("torch", "numpy", "pyarrow", "sacrebleu", "sacremoses", "subword-nmt")
 
 
-def choose_rollout(config: RunConfig, method: Method, pairs: Pairs, words: int) -> Rollout | None:
-    """Return what draws candidates from the model, or None if the method wants none."""
-    if not method.samples:
+def choose_rollout(config: RunConfig, needs: Needs, pairs: Pairs, words: int) -> Rollout | None:
+    """Return what draws candidates from the model, or None if the objective needs none."""
+    if not needs.samples:
         return None
     proposal = None
     if config.proposal is not None:
         counts = np.bincount(pairs.target.values, minlength=words)
         proposal = build(config.proposal.distribution, Words(vocab_size=words, counts=counts))
-    reward = method.reward or (config.proposal.reward if config.proposal else "hamming")
+    reward = needs.reward or (config.proposal.reward if config.proposal else "hamming")
     stored = config.proposal.candidates if config.proposal else 0
-    return Rollout(method.samples, reward, pairs.target, stored, proposal)
+    return Rollout(needs.samples, reward, pairs.target, stored, proposal)
 
 
 def train_run(
@@ -91,7 +93,7 @@ def train_run(
         raise UserError(f"{out}: objective {config.objective.objective} {needs} --augmented")
     if (start is None) != (config.start is None):
         raise UserError(f"{out}: --start goes with a system that starts from another, and only so")
-    method = training_method(config.objective)
+    bound = bind(config.objective)
     version = code_version()  # of the code that trains, whatever the checkout holds at the end
     use_threads(threads)
     on = choose_device(device)
@@ -120,8 +122,8 @@ def train_run(
     )
     learner = CandidateLearner(
         model,
-        method=method,
-        rollout=choose_rollout(config, method, inputs.train, words),
+        bound=bound,
+        rollout=choose_rollout(config, bound.needs, inputs.train, words),
         optimiser=Sgd(config.training.clip_norm),
         device=on,
     )
@@ -129,7 +131,7 @@ def train_run(
         progress = resume_or_start(learner, config, start, checkpoints, arithmetic)
         model.to(on)
         task = Task(
-            batches=partial(epoch_batches, config, method, inputs.train, inputs.candidates),
+            batches=partial(epoch_batches, config, bound.needs, inputs.train, inputs.candidates),
             validate=partial(
                 validate, pairs=inputs.valid, vocab=inputs.vocab, config=config, device=on
             ),
@@ -144,7 +146,7 @@ def train_run(
             device=on,
             checkpoints=checkpoints,
             stop=stop,
-            bar=EpochBar(updates, tokens_known=method.samples == 0),
+            bar=EpochBar(updates, tokens_known=bound.needs.samples == 0),
             after_epoch=print_epoch,
         )
         checkpoints.publish(progress, out)
@@ -161,7 +163,8 @@ def train_run(
             "code_version": version,
             "data": data,
             "machine": machine(on),
-            "libraries": {name: importlib.metadata.version(name) for name in LIBRARIES},
+            "libraries": {name: importlib.metadata.version(name) for name in LIBRARIES}
+            | versions(paths_in(config.model_dump(mode="json"))),
             "threads": threads,
             "precision": precision,
             "parameters": sum(p.numel() for p in model.parameters()),

@@ -12,7 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from alpha_dimt.config import Training
+from alpha_dimt.config.training import TrainingConfig
 from alpha_dimt.training.learning_rate import DevDecay
 
 
@@ -81,7 +81,11 @@ class State:
         return int(self.sums.read().get("updates", 0))
 
     def end_epoch(
-        self, metrics: dict[str, float], updates: int, timing: dict[str, float], recipe: Training
+        self,
+        metrics: dict[str, float],
+        updates: int,
+        timing: dict[str, float],
+        recipe: TrainingConfig,
     ) -> None:
         """Close the running epoch: one more record, and the schedule moves on."""
         self.step += updates

@@ -2,7 +2,8 @@
 
 import torch
 
-from alpha_dimt.config import Decoding, RunConfig
+from alpha_dimt.config import RunConfig
+from alpha_dimt.config.training import Decoding
 from alpha_dimt.core.vocabulary import Vocab
 from alpha_dimt.data.batching import reference_batch, source_batches
 from alpha_dimt.data.encoded import Pairs

@@ -2,7 +2,8 @@ from typing import Any
 
 import pytest
 
-from alpha_dimt.config import Experiment, Words, parse
+from alpha_dimt.config import Experiment, parse
+from alpha_dimt.config.preparation import WordsConfig
 from alpha_dimt.core.errors import UserError
 
 TABLE = {"tsv": "own.tsv"}
@@ -36,9 +37,9 @@ def test_keys_that_do_not_go_together(
 
 def test_a_list_for_one_side_and_a_size_for_the_other() -> None:
     words = experiment(OWN, vocabulary={**WORDS, "target_size": 9}).preparation.vocabulary
-    assert isinstance(words, Words)
+    assert isinstance(words, WordsConfig)
     assert [str(path) for path in words.lists] == ["words.de"]
-    assert experiment({"kind": "toy"}).preparation.vocabulary == Words(kind="words")
+    assert experiment({"kind": "toy"}).preparation.vocabulary == WordsConfig(kind="words")
 
 
 def test_tokenised_text_of_your_own() -> None:

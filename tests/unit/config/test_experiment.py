@@ -6,15 +6,8 @@ import pytest
 import yaml
 from pydantic import BaseModel
 
-from alpha_dimt.config import (
-    AugmentConfig,
-    DataConfig,
-    Decoding,
-    Experiment,
-    RunConfig,
-    load,
-    parse,
-)
+from alpha_dimt.config import AugmentConfig, DataConfig, Experiment, RunConfig, load, parse
+from alpha_dimt.config.training import Decoding
 from alpha_dimt.core.errors import UserError
 
 MINIMAL = {

@@ -2,7 +2,8 @@ from typing import Any
 
 import pytest
 
-from alpha_dimt.config import Experiment, Interpolated, parse
+from alpha_dimt.config import Experiment, parse
+from alpha_dimt.config.objectives import InterpolatedConfig
 from alpha_dimt.core.errors import UserError
 
 ALPHA = {"objective": "alpha", "alpha": 0.5}
@@ -57,7 +58,7 @@ def test_the_objective_inside_an_interpolated_one_has_the_preset_too():
     config = experiment(preset="reference", systems={"a": system})
 
     mixed = config.systems["a"]
-    assert isinstance(mixed, Interpolated)
+    assert isinstance(mixed, InterpolatedConfig)
     assert mixed.other.log_p == "padded_mean"
     assert mixed.training == {"batches": "fixed"}
 
@@ -69,7 +70,7 @@ def test_a_preset_asks_for_no_chunks_of_whole_sentences(whole: dict[str, Any]):
     config = experiment(preset="reference", systems={"a": raml, "b": mixed})
 
     a, b = config.systems.values()
-    assert isinstance(b, Interpolated)
+    assert isinstance(b, InterpolatedConfig)
     assert (a.chunk, a.log_p, b.other.chunk, b.other.log_p) == (
         *(None, "padded_mean"),
         *(None, "padded_mean"),

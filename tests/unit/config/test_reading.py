@@ -3,7 +3,9 @@ from typing import Any
 
 import pytest
 
-from alpha_dimt.config import Custom, Experiment, FilesCorpus, load, load_all
+from alpha_dimt.config import Experiment, load, load_all
+from alpha_dimt.config.corpora import FilesCorpus
+from alpha_dimt.config.objectives import CustomConfig
 from alpha_dimt.core.errors import UserError
 
 SYSTEMS = "systems: {ml: {objective: ml}}\n"
@@ -255,7 +257,7 @@ def test_settings_have_the_types_of_a_file(path: Path):
     config = load_all(Experiment, [path], [f"systems={{mine: {system}}}"])
 
     mine = config.systems["mine"]
-    assert isinstance(mine, Custom)
+    assert isinstance(mine, CustomConfig)
     assert mine.options == {"x": 0.5, "y": "yes", "z": True}
 
 

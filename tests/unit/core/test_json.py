@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from alpha_dimt.config import canonical_json
+from alpha_dimt.config.base import canonical_json
 from alpha_dimt.core.files import finite_json, write_json
 from alpha_dimt.evaluation.across_seeds import Sensitivity
 from alpha_dimt.tables.compare import Found, json_text

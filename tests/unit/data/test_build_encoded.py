@@ -7,7 +7,9 @@ import pyarrow as pa
 import pytest
 from small_disk import SmallDisk
 
-from alpha_dimt.config import Bpe, DataConfig, Preparation, ToyCorpus, Words
+from alpha_dimt.config import DataConfig
+from alpha_dimt.config.corpora import ToyCorpus
+from alpha_dimt.config.preparation import BpeConfig, Preparation, WordsConfig
 from alpha_dimt.core.errors import UserError
 from alpha_dimt.core.files import read_lines, sha256, write_lines
 from alpha_dimt.core.vocabulary import SPECIALS, UNK, Vocab
@@ -30,7 +32,7 @@ def text(tmp_path: Path) -> Path:
     return folder
 
 
-def encode(text: Path, vocabulary: Words | Bpe) -> Path:
+def encode(text: Path, vocabulary: WordsConfig | BpeConfig) -> Path:
     preparation = Preparation(vocabulary=vocabulary)
     out = text.parent / "encoded"
     encode_corpus(
@@ -44,7 +46,7 @@ def read(path: Path) -> pa.Table:
 
 
 def test_words(text: Path) -> None:
-    out = encode(text, Words(kind="words", source_size=3, min_frequency=2))
+    out = encode(text, WordsConfig(kind="words", source_size=3, min_frequency=2))
     assert read_lines(out / "vocab.de.txt") == [*SPECIALS, ".", "ein", "haus"]
     assert read_lines(out / "vocab.en.txt") == [*SPECIALS, ".", "house", "a"]
     table = read(out / "test.arrow")
@@ -60,7 +62,7 @@ def test_words(text: Path) -> None:
 
 
 def test_one_uncompressed_batch(text: Path) -> None:
-    out = encode(text, Words(kind="words"))
+    out = encode(text, WordsConfig(kind="words"))
     reader = pa.ipc.open_file(pa.memory_map(str(out / "train.arrow")))
     assert reader.num_record_batches == 1
     before = pa.total_allocated_bytes()
@@ -70,7 +72,7 @@ def test_one_uncompressed_batch(text: Path) -> None:
 
 @pytest.mark.parametrize("joint", [True, False])
 def test_bpe(text: Path, joint: bool) -> None:
-    out = encode(text, Bpe(kind="bpe", operations=6, joint=joint))
+    out = encode(text, BpeConfig(kind="bpe", operations=6, joint=joint))
     same = read_lines(out / "codes.de.txt") == read_lines(out / "codes.en.txt")
     assert same == joint
     vocabs = {language: Vocab.load(out / f"vocab.{language}.txt") for language in ("de", "en")}
@@ -85,7 +87,7 @@ def test_bpe(text: Path, joint: bool) -> None:
 
 
 def test_same_input_same_bytes(text: Path) -> None:
-    config = Bpe(kind="bpe", operations=6)
+    config = BpeConfig(kind="bpe", operations=6)
     first = {path.name: sha256(path) for path in encode(text, config).iterdir()}
     assert {path.name: sha256(path) for path in encode(text, config).iterdir()} == first
 
@@ -95,19 +97,19 @@ def test_lines_that_are_no_tokens(text: Path, line: str) -> None:
     write_lines(text / "valid.de", ["gut .", line])
     write_lines(text / "valid.en", ["good .", "good ."])
     with pytest.raises(UserError, match=r"valid\.de:2: a line has one token or more"):
-        encode(text, Words(kind="words"))
+        encode(text, WordsConfig(kind="words"))
     assert not (text.parent / "encoded").exists()
 
 
 def test_a_sentence_that_positions_cannot_count(text: Path) -> None:
     write_lines(text / "train.de", ["a " * 32_765 + "a", *TRAIN["de"][1:]])
     with pytest.raises(UserError, match=r"train\.de:1: this sentence has 32,766 tokens"):
-        encode(text, Words(kind="words"))
+        encode(text, WordsConfig(kind="words"))
 
 
 def test_a_full_disk(text: Path, small_disk: SmallDisk) -> None:
     shutil.copytree(text, small_disk.folder / "text")
-    preparation = Preparation(vocabulary=Words(kind="words"))
+    preparation = Preparation(vocabulary=WordsConfig(kind="words"))
     config = DataConfig(corpus=ToyCorpus(kind="toy"), preparation=preparation)
     out = small_disk.folder / "encoded"
     small_disk.fill(leave=12_000)
@@ -119,7 +121,7 @@ def test_a_full_disk(text: Path, small_disk: SmallDisk) -> None:
     assert not any(name.endswith(".tmp") for name in whole)
     small_disk.empty()
     encode_corpus(config, text=small_disk.folder / "text", out=out)
-    same = encode(text, Words(kind="words"))
+    same = encode(text, WordsConfig(kind="words"))
     assert {path.name: sha256(path) for path in out.iterdir()} == {
         path.name: sha256(path) for path in same.iterdir()
     }
@@ -130,18 +132,18 @@ def test_a_vocabulary_without_a_word(text: Path, language: str) -> None:
     # As many words are frequent on the other side.
     write_lines(text / f"train.{language}", ["a b", "c d", "e f", "g h"])
     with pytest.raises(UserError, match=rf"train\.{language}: no word .*min_frequency") as caught:
-        encode(text, Words(kind="words", min_frequency=2))
+        encode(text, WordsConfig(kind="words", min_frequency=2))
     assert "occurs 1 times" in str(caught.value)
     assert not (text.parent / "encoded").exists()
     write_lines(text / f"train.{language}", ["<unk>", "<s> </s>", "<pad>", "<unk>"])
     with pytest.raises(UserError, match=rf"train\.{language}: no word .*min_frequency"):
-        encode(text, Words(kind="words"))
+        encode(text, WordsConfig(kind="words"))
 
 
 def test_word_lists_of_the_user(text: Path, capsys: pytest.CaptureFixture[str]) -> None:
     source = text.parent / "words.de"
     source.write_bytes("\ufeffein\r\nNie\r\nhaus\r\n.\r\n".encode())
-    out = encode(text, Words(kind="words", source_list=source, target_size=2))
+    out = encode(text, WordsConfig(kind="words", source_list=source, target_size=2))
     assert read_lines(out / "vocab.de.txt") == [*SPECIALS, "ein", "Nie", "haus", "."]
     assert read_lines(out / "vocab.en.txt") == [*SPECIALS, ".", "house"]
     assert read(out / "test.arrow")["source"].to_pylist() == [[4, UNK, 7]]
@@ -160,7 +162,7 @@ def test_a_list_of_other_words(text: Path) -> None:
     words = text.parent / "words.en"
     write_lines(words, ["maison", "chien"])
     with pytest.raises(UserError, match=r"train\.en: no word of this text .*another list"):
-        encode(text, Words(kind="words", target_list=words))
+        encode(text, WordsConfig(kind="words", target_list=words))
     assert not (text.parent / "encoded").exists()
 
 
@@ -177,7 +179,7 @@ def test_lists_of_a_published_vocabulary(tmp_path: Path) -> None:
             lines = read_lines(Path(folder) / f"iwslt14-{name}.{language}.gz")
             write_lines(text / f"{split}.{language}", lines)
         write_lines(text / f"test.{language}", lines[:10])
-    vocabulary = Words(kind="words", source_list=lists["de"], target_list=lists["en"])
+    vocabulary = WordsConfig(kind="words", source_list=lists["de"], target_list=lists["en"])
     report = json.loads((encode(text, vocabulary) / "report.json").read_text())
     sizes = {name: about["size"] for name, about in report["vocabularies"].items()}
     assert sizes == {"de": 32_007 + 4, "en": 22_820 + 4}
@@ -187,5 +189,5 @@ def test_lists_of_a_published_vocabulary(tmp_path: Path) -> None:
 def test_missing_text(text: Path) -> None:
     (text / "valid.en").unlink()
     with pytest.raises(UserError, match=r"valid\.en: there is no such file"):
-        encode(text, Words(kind="words"))
+        encode(text, WordsConfig(kind="words"))
     assert not (text.parent / "encoded").exists()

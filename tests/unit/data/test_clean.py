@@ -1,6 +1,6 @@
 import pytest
 
-from alpha_dimt.config import Preparation
+from alpha_dimt.config.preparation import Preparation
 from alpha_dimt.data.clean import judge
 
 LIMITS = Preparation(min_length=2, max_length=9, max_ratio=1.5)

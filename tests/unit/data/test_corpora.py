@@ -13,21 +13,13 @@ from typing import Any
 
 import pytest
 
-from alpha_dimt.config import (
-    DataConfig,
-    Experiment,
-    FilesCorpus,
-    Iwslt14Corpus,
-    Multi30kCorpus,
-    Preparation,
-    ToyCorpus,
-    load,
-)
+from alpha_dimt.config import DataConfig, Experiment, load
+from alpha_dimt.config.corpora import FilesCorpus, Iwslt14Corpus, Multi30kCorpus, ToyCorpus
+from alpha_dimt.config.preparation import Preparation
 from alpha_dimt.core.errors import UserError
 from alpha_dimt.core.files import read_lines
-from alpha_dimt.data import iwslt14
 from alpha_dimt.data.build_encoded import encode_corpus
-from alpha_dimt.data.corpora import write_raw
+from alpha_dimt.data.corpora import iwslt14, write_raw
 from alpha_dimt.data.prepare import tokenise_corpus
 
 LANGUAGES = ("de", "en")

@@ -1,6 +1,6 @@
 import pytest
 
-from alpha_dimt.config import Preparation
+from alpha_dimt.config.preparation import Preparation
 from alpha_dimt.data.detokenise import detokenise
 from alpha_dimt.data.tokenise import tokenise
 

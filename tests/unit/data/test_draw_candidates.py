@@ -7,7 +7,7 @@ import pytest
 from copy_task import experiment, write_corpus
 from pydantic import ValidationError
 
-from alpha_dimt.config import Proposal
+from alpha_dimt.config.proposals import Proposal
 from alpha_dimt.core.errors import UserError
 from alpha_dimt.core.ragged import Ragged
 from alpha_dimt.core.vocabulary import UNK, Vocab

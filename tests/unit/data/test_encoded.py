@@ -7,7 +7,8 @@ import pyarrow as pa
 import pytest
 from copy_task import LETTERS, experiment, write_corpus
 
-from alpha_dimt.config import AugmentConfig, Proposal
+from alpha_dimt.config import AugmentConfig
+from alpha_dimt.config.proposals import Proposal
 from alpha_dimt.core.errors import UserError
 from alpha_dimt.core.vocabulary import Vocab
 from alpha_dimt.data.draw_candidates import augment_corpus, write_slices

@@ -6,7 +6,9 @@ from typing import Any
 
 import pytest
 
-from alpha_dimt.config import DataConfig, FilesCorpus, Preparation
+from alpha_dimt.config import DataConfig
+from alpha_dimt.config.corpora import FilesCorpus
+from alpha_dimt.config.preparation import Preparation
 from alpha_dimt.core.errors import UserError
 from alpha_dimt.core.files import read_json, sha256, write_lines
 from alpha_dimt.data.build_encoded import encode_corpus

@@ -4,10 +4,12 @@ from pathlib import Path
 
 import pytest
 
-from alpha_dimt.config import DataConfig, Preparation, ToyCorpus
+from alpha_dimt.config import DataConfig
+from alpha_dimt.config.corpora import ToyCorpus
+from alpha_dimt.config.preparation import Preparation
 from alpha_dimt.core.errors import UserError
 from alpha_dimt.core.files import read_lines, sha256, write_lines
-from alpha_dimt.data import iwslt14
+from alpha_dimt.data.corpora import iwslt14
 from alpha_dimt.data.prepare import Pair, cut_validation, tokenise_corpus
 
 CONFIG = DataConfig(corpus=ToyCorpus(kind="toy"), preparation=Preparation())

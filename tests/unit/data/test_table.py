@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from alpha_dimt.config import OneTable
+from alpha_dimt.config.corpora import OneTable
 from alpha_dimt.core.errors import UserError
 from alpha_dimt.data.table import read_table
 

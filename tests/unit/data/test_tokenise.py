@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from alpha_dimt.config import Preparation
-from alpha_dimt.data import iwslt14
+from alpha_dimt.config.preparation import Preparation
+from alpha_dimt.data.corpora import iwslt14
 from alpha_dimt.data.tokenise import tokenise
 from alpha_dimt.data.unicode import compose
 

@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from alpha_dimt.config import Preparation
+from alpha_dimt.config.preparation import Preparation
 from alpha_dimt.core.errors import UserError
 from alpha_dimt.data.word_list import read_word_list
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from alpha_dimt.config import Preparation
+from alpha_dimt.config.preparation import Preparation
 from alpha_dimt.data.tokenise import tokenise
 from alpha_dimt.evaluation.metrics import detokenised_scores, multi_bleu
 

@@ -7,7 +7,8 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from alpha_dimt.config import Decoding, Model
+from alpha_dimt.config.models import AttentionRnnConfig
+from alpha_dimt.config.training import Decoding
 from alpha_dimt.core.ragged import Ragged
 from alpha_dimt.inference.attention_examples import attention, spread_rows
 from alpha_dimt.inference.decode import search_all
@@ -27,7 +28,7 @@ def test_rows_are_evenly_spread(count: int, wanted: int) -> None:
 
 @pytest.mark.parametrize("beam", [1, 4])
 def test_attention_of_a_translation_is_what_the_search_saw(beam: int) -> None:
-    config = Model(embedding=12, hidden=16, dropout=0.0, init=1.0)
+    config = AttentionRnnConfig(embedding=12, hidden=16, dropout=0.0, init=1.0)
     model = Seq2Seq(config, source_words=20, target_words=20)
     model.initialise(1.0, torch.Generator().manual_seed(3))
     model.eval()

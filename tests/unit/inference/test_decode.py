@@ -2,7 +2,9 @@ import numpy as np
 import pytest
 import torch
 
-from alpha_dimt.config import Bpe, Decoding, Model, Preparation
+from alpha_dimt.config.models import AttentionRnnConfig
+from alpha_dimt.config.preparation import BpeConfig, Preparation
+from alpha_dimt.config.training import Decoding
 from alpha_dimt.core.ragged import Ragged
 from alpha_dimt.core.vocabulary import UNK, Vocab
 from alpha_dimt.inference.decode import hypothesis_text, join_subwords, search_all
@@ -11,11 +13,13 @@ from alpha_dimt.models.attention_rnn.fused import Seq2Seq
 
 CPU = torch.device("cpu")
 
+SIZES = AttentionRnnConfig(embedding=8, hidden=12)
+
 
 @pytest.mark.parametrize("beam", [1, 4])
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
 def test_a_model_decodes_alike_batched_and_alone(beam: int, dtype: torch.dtype) -> None:
-    model = Seq2Seq(Model(embedding=8, hidden=12), source_words=20, target_words=15).to(dtype)
+    model = Seq2Seq(SIZES, source_words=20, target_words=15).to(dtype)
     model.initialise(1.0, torch.Generator().manual_seed(2))
     rng = np.random.default_rng(0)
     source = Ragged.from_rows([rng.integers(4, 20, n).tolist() for n in rng.integers(1, 9, 40)])
@@ -31,7 +35,7 @@ def test_a_model_decodes_alike_batched_and_alone(beam: int, dtype: torch.dtype) 
 
 
 def test_beam_of_one_is_greedy_search_for_a_model() -> None:
-    model = Seq2Seq(Model(embedding=8, hidden=12), source_words=20, target_words=15).double()
+    model = Seq2Seq(SIZES, source_words=20, target_words=15).double()
     model.initialise(1.0, torch.Generator().manual_seed(3))
     state = model.start(model.encode(torch.arange(4, 14).view(5, 2), torch.full((5,), 2)))
     with torch.inference_mode():
@@ -54,6 +58,6 @@ def test_unknown_words_become_the_source_word_that_was_attended(
 
 
 def test_subwords_are_joined_for_bpe_alone() -> None:
-    bpe = Preparation(vocabulary=Bpe(kind="bpe"))
+    bpe = Preparation(vocabulary=BpeConfig(kind="bpe"))
     assert join_subwords("a@@ b c@@ d@@", bpe) == "ab cd"
     assert join_subwords("a@@ b", Preparation()) == "a@@ b"

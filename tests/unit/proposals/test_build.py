@@ -2,11 +2,11 @@ import numpy as np
 import pytest
 from pydantic import TypeAdapter
 
-from alpha_dimt import config
+from alpha_dimt.config.proposals import Distribution, EditDistanceConfig, HammingPayoffConfig
 from alpha_dimt.core.ragged import Ragged
 from alpha_dimt.proposals import Block, Words, build
 
-SECTION: TypeAdapter[config.Distribution] = TypeAdapter(config.Distribution)
+SECTION: TypeAdapter[Distribution] = TypeAdapter(Distribution)
 KINDS = ["uniform_edit", "hamming_payoff", "edit_distance", "ngram"]
 TARGETS = Ragged.from_rows([[4, 5, 6, 7, 4], [5, 5, 7]])
 WORDS = Words(
@@ -30,7 +30,7 @@ def test_every_kind_draws_and_knows_its_probability(kind: str, substitutes: str)
         }
     )
     for chosen in (section, mixture):
-        assert config.needs_blocks(chosen) == (substitutes == "block")
+        assert chosen.needs_blocks() == (substitutes == "block")
         distribution = build(chosen, WORDS)
         edits = distribution.draw(TARGETS, np.random.default_rng(1))
         found = distribution.log_prob(TARGETS, edits.apply(TARGETS))
@@ -39,10 +39,10 @@ def test_every_kind_draws_and_knows_its_probability(kind: str, substitutes: str)
 
 
 def test_values_of_the_section_arrive() -> None:
-    hamming = build(config.HammingPayoff(kind="hamming_payoff", tau=0.5, rescale=False), WORDS)
+    hamming = build(HammingPayoffConfig(kind="hamming_payoff", tau=0.5, rescale=False), WORDS)
     assert (hamming.tau, hamming.rescale) == (0.5, False)  # type: ignore[attr-defined]
     edit = build(
-        config.EditDistance(kind="edit_distance", insert=0.1, delete=0.2, substitute=0.3), WORDS
+        EditDistanceConfig(kind="edit_distance", insert=0.1, delete=0.2, substitute=0.3), WORDS
     )
     assert (edit.insert, edit.delete, edit.substitute) == (0.1, 0.2, 0.3)  # type: ignore[attr-defined]
 

@@ -3,7 +3,8 @@ from typing import Any
 
 import pytest
 
-from alpha_dimt.config import Experiment, Words, parse
+from alpha_dimt.config import Experiment, parse
+from alpha_dimt.config.preparation import WordsConfig
 from alpha_dimt.report.methods_section import tokens_text, words_text
 
 
@@ -32,9 +33,9 @@ def test_what_became_of_a_sentence(target: str, preparation: dict[str, Any], tex
 
 def test_lists_of_words() -> None:
     a, b = Path("a"), Path("b")
-    both = Words(kind="words", source_list=a, target_list=b)
+    both = WordsConfig(kind="words", source_list=a, target_list=b)
     assert words_text(both) == "Vocabularies are lists of words"
-    one = Words(kind="words", source_size=5, target_list=b)
+    one = WordsConfig(kind="words", source_size=5, target_list=b)
     assert words_text(one).endswith(
         "at most 5 source and all target words; for the target, a list of words"
     )

@@ -1,6 +1,7 @@
 import pytest
 
-from alpha_dimt.config import Decoding, Experiment, RunConfig, parse
+from alpha_dimt.config import Experiment, RunConfig, parse
+from alpha_dimt.config.training import Decoding
 from alpha_dimt.report.methods_section import decoding_text, training_text
 
 

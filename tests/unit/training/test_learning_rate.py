@@ -2,13 +2,15 @@ import math
 
 import pytest
 
-from alpha_dimt.config import Increase, Linear, OnDecay, Training
-from alpha_dimt.training.learning_rate import DevDecay, value_at
+from alpha_dimt.config.training import TrainingConfig
+from alpha_dimt.training.learning_rate import DevDecay
 
-RECIPE = Training()
+RECIPE = TrainingConfig()
 
 
-def run(bleus: list[float], recipe: Training = RECIPE) -> tuple[list[float], list[str | None]]:
+def run(
+    bleus: list[float], recipe: TrainingConfig = RECIPE
+) -> tuple[list[float], list[str | None]]:
     state, rates, stops = DevDecay(recipe.learning_rate), [], []
     for bleu in bleus:
         rates.append(state.learning_rate)
@@ -39,22 +41,8 @@ def test_never_stops_early_up_to_min_epochs() -> None:
 
 @pytest.mark.parametrize("epochs", [1, 3])
 def test_max_epochs(epochs: int) -> None:
-    stops = run([float(i) for i in range(epochs)], Training(max_epochs=epochs))[1]
+    stops = run([float(i) for i in range(epochs)], TrainingConfig(max_epochs=epochs))[1]
     assert stops == [None] * (epochs - 1) + ["max_epochs"]
-
-
-def test_values_that_move() -> None:
-    linear = Linear(kind="linear", start=0.0, end=0.8, epochs=5)
-    on_decay = OnDecay(kind="on_decay", start=0.1, step=0.2, end=0.6)
-    falling = Increase(kind="increase", start=1.0, step=-0.25, end=0.5)
-
-    def at(schedule: float | Linear | OnDecay | Increase, decays: int = 0) -> list[float]:
-        return [round(value_at(schedule, epoch=e, decays=decays), 9) for e in range(1, 8)]
-
-    assert at(0.5) == [0.5] * 7
-    assert at(linear) == [0, 0.2, 0.4, 0.6, 0.8, 0.8, 0.8]
-    assert at(falling) == [1.0, 0.75, 0.5, 0.5, 0.5, 0.5, 0.5]
-    assert [at(on_decay, decays)[0] for decays in range(4)] == [0.1, 0.3, 0.5, 0.6]
 
 
 def test_decays_are_counted() -> None:

@@ -5,16 +5,18 @@ import numpy as np
 import pytest
 import torch
 
-from alpha_dimt.config import Model, Training
+from alpha_dimt.config.models import AttentionRnnConfig
+from alpha_dimt.config.objectives import Needs
+from alpha_dimt.config.training import TrainingConfig
 from alpha_dimt.data.batching import Batch
 from alpha_dimt.kernels import vocabulary_softmax
 from alpha_dimt.models.attention_rnn.fused import Seq2Seq
 from alpha_dimt.objectives import Loss, Objective, Scored, maximum_likelihood
 from alpha_dimt.training import loop
+from alpha_dimt.training.binding import Bound
 from alpha_dimt.training.candidate_learner import CandidateLearner
 from alpha_dimt.training.learning_rate import DevDecay
 from alpha_dimt.training.loop import Diverged, Stopwatch, Task, seed_update, train_epoch
-from alpha_dimt.training.methods import Method
 from alpha_dimt.training.optimisers import Optimiser, Sgd
 from alpha_dimt.training.state import State
 
@@ -35,12 +37,14 @@ def batches(epoch: int) -> Iterator[Batch]:
 
 
 def model() -> Seq2Seq:
-    made = Seq2Seq(Model(embedding=4, hidden=6), source_words=WORDS, target_words=WORDS)
+    made = Seq2Seq(
+        AttentionRnnConfig(embedding=4, hidden=6), source_words=WORDS, target_words=WORDS
+    )
     made.initialise(0.1, torch.Generator().manual_seed(1))
     return made
 
 
-TASK = Task(batches, lambda model: {}, Training(learning_rate=1.0), seed=1)
+TASK = Task(batches, lambda model: {}, TrainingConfig(learning_rate=1.0), seed=1)
 
 
 def run_epoch(
@@ -51,8 +55,8 @@ def run_epoch(
     optimiser: Optimiser = Sgd(clip_norm=5.0),  # noqa: B008
     **options: Any,
 ) -> tuple[Any, int, int]:
-    method = Method(lambda epoch, decays: objective, reference=True)
-    learner = CandidateLearner(made, method, None, optimiser, CPU)
+    bound = Bound(lambda at: objective, Needs(reference=True))
+    learner = CandidateLearner(made, bound, None, optimiser, CPU)
     return train_epoch(learner, TASK, state, CPU, **options)
 
 

@@ -4,7 +4,7 @@ import math
 import torch
 from torch import Tensor
 
-from alpha_dimt.config import Training
+from alpha_dimt.config.training import TrainingConfig
 from alpha_dimt.training.learning_rate import DevDecay
 from alpha_dimt.training.state import MetricSums, State
 
@@ -74,7 +74,7 @@ def test_the_end_of_an_epoch() -> None:
     state = State(DevDecay(1.0), 0, step=5, seconds=2.0, sums=MetricSums({"updates": 3.0}))
     timing = {"epoch_seconds": 1.5}
     metrics = {"valid_bleu_greedy": 7.0, "valid_nll_per_token": math.nan, "ess": math.inf}
-    state.end_epoch(metrics, 3, timing, Training())
+    state.end_epoch(metrics, 3, timing, TrainingConfig())
     assert (state.step, state.seconds, state.updates, state.epoch_seconds) == (8, 3.5, 0, 0.0)
     assert (state.schedule.epoch, state.schedule.best) == (1, 7.0)
     [record] = state.records

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
-from alpha_dimt.config import Model
+from alpha_dimt.config.models import AttentionRnnConfig
 from alpha_dimt.kernels import (
     Spare,
     cell_order,
@@ -95,7 +95,7 @@ class DecoderState:
 class Seq2Seq(nn.Module):
     """Parameters as in the authors' model; 21,285,418 at the paper's sizes."""
 
-    def __init__(self, sizes: Model, *, source_words: int, target_words: int) -> None:
+    def __init__(self, sizes: AttentionRnnConfig, *, source_words: int, target_words: int) -> None:
         """Make the parameters; `initialise` fills them."""
         super().__init__()
         units = sizes.hidden

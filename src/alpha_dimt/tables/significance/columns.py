@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from alpha_dimt.config import Alpha, Raml
+from alpha_dimt.config.objectives import OffPolicyConfig
 from alpha_dimt.core.errors import UserError
 from alpha_dimt.core.files import sha256
 from alpha_dimt.evaluation.across_seeds import (
@@ -221,10 +221,8 @@ def alphas(systems: Sequence[Sequence[Run]]) -> dict[str, float]:
     for runs in systems:
         config = runs[0].config
         objective = config.objective
-        if not isinstance(objective, Raml | Alpha):
-            continue
-        alpha = 0.0 if isinstance(objective, Raml) else objective.alpha
-        if not isinstance(alpha, float | int):
+        alpha = objective.hyperparameters(None).get("alpha")
+        if not isinstance(objective, OffPolicyConfig) or not isinstance(alpha, float | int):
             continue
         found[config.system] = float(alpha)
         rest = config.model_dump(mode="json", exclude={"system", "seed"})

@@ -2,7 +2,7 @@ import pytest
 import torch
 from plain_model import plain_log_probs
 
-from alpha_dimt.config import Model
+from alpha_dimt.config.models import AttentionRnnConfig
 from alpha_dimt.kernels import Spare, vocabulary_softmax
 from alpha_dimt.models.attention_rnn import fused
 from alpha_dimt.models.attention_rnn.fused import Seq2Seq, dropout_factors, packed_steps
@@ -11,7 +11,7 @@ K = 2
 
 
 def build(dtype: torch.dtype, dropout: float = 0.0) -> Seq2Seq:
-    sizes = Model(embedding=6, hidden=8, dropout=dropout)
+    sizes = AttentionRnnConfig(embedding=6, hidden=8, dropout=dropout)
     model = Seq2Seq(sizes, source_words=11, target_words=13).to(dtype)
     model.initialise(0.5, torch.Generator().manual_seed(3))
     return model
@@ -89,7 +89,7 @@ def test_bf16_gradients_stay_near_float32(batch: dict[str, torch.Tensor]) -> Non
 
 def test_what_memory_held_before_changes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     """With AMX, products read beyond rows that are neither contiguous nor of a multiple of 32."""
-    sizes = Model(embedding=50, hidden=50, dropout=0.0)
+    sizes = AttentionRnnConfig(embedding=50, hidden=50, dropout=0.0)
     model = Seq2Seq(sizes, source_words=100, target_words=100)
     model.initialise(0.5, torch.Generator().manual_seed(3))
     model.compute_dtype = torch.bfloat16
@@ -252,5 +252,5 @@ def test_steps_follow_the_same_distribution(batch: dict[str, torch.Tensor]) -> N
 
 def test_the_papers_sizes_have_the_authors_number_of_parameters() -> None:
     with torch.device("meta"):
-        model = Seq2Seq(Model(), source_words=32_013, target_words=22_826)
+        model = Seq2Seq(AttentionRnnConfig(), source_words=32_013, target_words=22_826)
     assert sum(p.numel() for p in model.parameters()) == 21_285_418

@@ -3,9 +3,9 @@
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
-from alpha_dimt.data.toy import words
-from alpha_dimt.data.toy.draw import Draw
-from alpha_dimt.data.toy.words import Adjective, Adverb, Noun, Place, Verb
+from alpha_dimt.data.corpora.toy import words
+from alpha_dimt.data.corpora.toy.draw import Draw
+from alpha_dimt.data.corpora.toy.words import Adjective, Adverb, Noun, Place, Verb
 
 Tense = Literal["present", "perfect", "preterite", "future", "modal"]
 Question = Literal["question", "why", "when"]

@@ -5,11 +5,11 @@ from itertools import chain
 
 import pytest
 
-from alpha_dimt.config import ToyCorpus
-from alpha_dimt.data.toy import english, german, words
-from alpha_dimt.data.toy.corpus import draw_corpus
-from alpha_dimt.data.toy.draw import Draw
-from alpha_dimt.data.toy.meaning import (
+from alpha_dimt.config.corpora import ToyCorpus
+from alpha_dimt.data.corpora.toy import english, german, words
+from alpha_dimt.data.corpora.toy.corpus import draw_corpus
+from alpha_dimt.data.corpora.toy.draw import Draw
+from alpha_dimt.data.corpora.toy.meaning import (
     Clause,
     Embedded,
     Name,

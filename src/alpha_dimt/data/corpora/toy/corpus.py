@@ -2,10 +2,10 @@
 
 import re
 
-from alpha_dimt.config import ToyCorpus
-from alpha_dimt.data.toy import english, german
-from alpha_dimt.data.toy.draw import Draw
-from alpha_dimt.data.toy.meaning import draw_sentence
+from alpha_dimt.config.corpora import ToyCorpus
+from alpha_dimt.data.corpora.toy import english, german
+from alpha_dimt.data.corpora.toy.draw import Draw
+from alpha_dimt.data.corpora.toy.meaning import draw_sentence
 
 SHORTEST, LONGEST = 3, 25
 _TOKEN = re.compile(r"\w+|[^\w\s]")

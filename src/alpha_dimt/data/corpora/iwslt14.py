@@ -11,8 +11,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from alpha_dimt.config.corpora import Iwslt14Corpus
 from alpha_dimt.core.errors import UserError
-from alpha_dimt.core.files import read_lines
+from alpha_dimt.core.files import decode_lines, read_lines
+from alpha_dimt.data.aligned import check_aligned
+from alpha_dimt.data.archive import read_members
+from alpha_dimt.data.corpora import Sides
+from alpha_dimt.data.download import Checks, fetch
 
 # In MIXER's order.
 TEST_SETS = ("TED.dev2010", "TEDX.dev2012", "TED.tst2010", "TED.tst2011", "TED.tst2012")
@@ -25,7 +30,32 @@ _SEGMENT_TAG = re.compile(r"</?seg\b", re.IGNORECASE)
 
 # The pairs that the release of 2014-01 gives for training.
 TRAINING_PAIRS = 153_326
-_PREPARED = Path(__file__).parent.parent / "published" / "iwslt14_prepared.csv"
+_PREPARED = Path(__file__).parents[2] / "published" / "iwslt14_prepared.csv"
+
+
+def read(corpus: Iwslt14Corpus, *, mirrors: Sequence[str], cache: Path) -> dict[str, Sides]:
+    """Fetch the archive; return the two sides of the training and of the test text.
+
+    Raises:
+        UserError: the archive cannot be fetched or read, or its files are not aligned.
+    """
+    checks = Checks(size=corpus.size, md5=corpus.md5)
+    path = fetch(corpus.archive, mirrors=mirrors, cache=cache, checks=checks)
+    pair = corpus.source, corpus.target
+    train_names = [training_member(*pair, language) for language in pair]
+    test_names = [test_members(*pair, language) for language in pair]
+    contents = read_members(path, [*train_names, *test_names[0], *test_names[1]])
+    texts = {name: decode_lines(content, f"{path}/{name}") for name, content in contents.items()}
+
+    train = [training_segments(texts[name]) for name in train_names]
+    check_aligned(train[0], train[1], *(f"{path}/{name}" for name in train_names))
+    test: tuple[list[str], list[str]] = ([], [])
+    for names in zip(*test_names, strict=True):
+        segments = [test_segments(texts[name], f"{path}/{name}") for name in names]
+        check_aligned(segments[0], segments[1], *(f"{path}/{name}" for name in names))
+        for lines, more in zip(test, segments, strict=True):
+            lines.extend(more)
+    return {"train": (train[0], train[1]), "test": test}
 
 
 def training_member(source: str, target: str, language: str) -> str:

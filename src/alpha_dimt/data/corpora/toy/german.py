@@ -2,8 +2,8 @@
 
 from dataclasses import replace
 
-from alpha_dimt.data.toy import words
-from alpha_dimt.data.toy.meaning import (
+from alpha_dimt.data.corpora.toy import words
+from alpha_dimt.data.corpora.toy.meaning import (
     Clause,
     Embedded,
     Name,
@@ -15,7 +15,7 @@ from alpha_dimt.data.toy.meaning import (
     Sentence,
     Where,
 )
-from alpha_dimt.data.toy.words import Verb
+from alpha_dimt.data.corpora.toy.words import Verb
 
 
 # Endings by case, for masculine, feminine, neuter and plural.

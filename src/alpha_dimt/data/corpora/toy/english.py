@@ -1,7 +1,7 @@
 """Saying a meaning in English, with the freedom that translators take."""
 
-from alpha_dimt.data.toy.draw import Draw
-from alpha_dimt.data.toy.meaning import (
+from alpha_dimt.data.corpora.toy.draw import Draw
+from alpha_dimt.data.corpora.toy.meaning import (
     Clause,
     Embedded,
     Name,
@@ -12,7 +12,7 @@ from alpha_dimt.data.toy.meaning import (
     Relative,
     Sentence,
 )
-from alpha_dimt.data.toy.words import PERSONS, Noun
+from alpha_dimt.data.corpora.toy.words import PERSONS, Noun
 
 # Subject form and object form.
 _PRONOUNS = {

@@ -7,7 +7,7 @@ import pytest
 
 from alpha_dimt.core.errors import UserError
 from alpha_dimt.core.files import sha256, write_lines
-from alpha_dimt.data import iwslt14
+from alpha_dimt.data.corpora import iwslt14
 
 
 def test_training_segments() -> None:
