@@ -3,86 +3,50 @@
     python -m benchmarks.same_answers train --encoded ENCODED --epochs 8 --out OUT RUN [RUN ...]
     python -m benchmarks.same_answers table --fast RUN [RUN ...] --plain OUT/seed1 [OUT/seed2 ...]
 
-`train` takes finished runs of maximum likelihood and trains each anew with the same configuration,
-seed and threads, but in fp32 and with the same model in plain PyTorch: `nn.LSTM` on packed
-sequences, a loop over `nn.LSTMCell` and `F.cross_entropy`, differentiated by autograd. Batches,
-initial weights, learning rates and validation are those of `alpha-dimt train`. `table` prints both
-as Markdown.
+`train` takes finished runs of maximum likelihood and trains each again with the same configuration,
+seed and threads, but in fp32 and with `training.implementation: plain`, the model's definition in
+plain PyTorch differentiated by autograd. Batches, initial weights, learning rates and validation
+are those of `alpha-dimt train`. `table` prints both as Markdown.
 """
 
 import argparse
 from collections.abc import Sequence
 from pathlib import Path
-from unittest import mock
-
-import torch
-from torch import Tensor
-from torch.nn import functional as F
 
 from alpha_dimt.config import RunConfig, load
 from alpha_dimt.core.files import read_json_lines, write_json
 from alpha_dimt.evaluation.across_seeds import compare_pairs
-from alpha_dimt.models.attention_rnn.fused import Encoded, Seq2Seq
 from alpha_dimt.tables.table1 import formatted, formatted_interval
-from alpha_dimt.training import run as training
+from alpha_dimt.training.run import train_run
 
 METRICS = {"valid_bleu_greedy": "dev BLEU", "valid_nll_per_token": "dev NLL a token"}
 
 
-class Plain(Seq2Seq):
-    """The same parameters and the same function, in modules that anybody knows."""
-
-    def _encode_scan(self, source: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        return self._encode_packed(source, lengths)
-
-    def log_probs(
-        self, encoded: Encoded, target: Tensor, lengths: Tensor, *, inputs: Tensor | None = None
-    ) -> Tensor:
-        hidden, cell = encoded.hidden, encoded.cell
-        feed = torch.zeros_like(hidden)
-        embedded = self.target_embedding(target[:, :-1])
-        outputs = []
-        for t in range(embedded.shape[1]):
-            hidden, cell = self.decoder(torch.cat((embedded[:, t], feed), dim=1), (hidden, cell))
-            scores = torch.baddbmm(
-                encoded.mask, self.attention(hidden)[:, None], encoded.values.transpose(1, 2)
-            )
-            context = torch.bmm(scores.softmax(dim=-1), encoded.values)[:, 0]
-            feed = torch.tanh(self.combine(torch.cat((context, hidden), dim=1)))
-            feed = F.dropout(feed, self.dropout, self.training)
-            outputs.append(feed)
-        logits = self.output(torch.stack(outputs, dim=1))
-        words = target[:, 1:].masked_fill(torch.arange(len(outputs)) >= lengths[:, None], -100)
-        nll = F.cross_entropy(logits.transpose(1, 2), words, reduction="none", ignore_index=-100)
-        return -nll.sum(dim=1)
-
-
 def plainly(config: RunConfig, epochs: int) -> RunConfig:
     """Return the configuration of the plain run beside a fast one."""
-    changes = {"precision": "fp32", "max_epochs": epochs}
+    changes = {"implementation": "plain", "precision": "fp32", "max_epochs": epochs}
     recipe = config.training.model_copy(update=changes)
     return config.model_copy(update={"system": "plain", "training": recipe})
 
 
 def train(run: Path, *, encoded: Path, epochs: int, out: Path) -> None:
-    """Train the plain run beside a fast one; it goes on where it was interrupted.
+    """Train the plain run beside a fast one; an interrupted one is resumed.
 
     Raises:
-        UserError: the folder is no run, or its data is not here.
+        UserError: the folder is not a run folder, or its data is not here.
     """
     config = plainly(load(RunConfig, run / "config.json"), epochs)
     folder = out / f"seed{config.seed}"
     write_json(folder / "config.json", config.model_dump(mode="json"))
-    with mock.patch.object(training, "Seq2Seq", Plain):
-        training.train_run(
-            config,
-            encoded=encoded,
-            augmented=None,
-            start=None,
-            state=out / "state",
-            out=folder,
-            threads=config.training.threads,
-        )
+    train_run(
+        config,
+        encoded=encoded,
+        augmented=None,
+        start=None,
+        state=out / "state",
+        out=folder,
+        threads=config.training.threads,
+    )
 
 
 def table(fast: Sequence[Path], plain: Sequence[Path]) -> str:

@@ -18,7 +18,7 @@ from alpha_dimt.data.batching import Batch, candidate_batch, reference_batch
 from alpha_dimt.data.draw_candidates import draw_slice, write_slices
 from alpha_dimt.data.encoded import AugmentedCorpus, Candidates, Pairs
 from alpha_dimt.machine.device import choose_device, choose_dtype, machine, use_threads
-from alpha_dimt.models.attention_rnn.fused import Seq2Seq
+from alpha_dimt.models.attention_rnn.fused import FusedAttentionRnn
 from alpha_dimt.training.binding import bind
 from alpha_dimt.training.candidate_learner import CandidateLearner, score
 from alpha_dimt.training.learning_rate import DevDecay
@@ -39,15 +39,15 @@ INSTRUCTIONS = {"AVX512-bf16": "avx512_bf16", "AMX-bf16": "amx_bf16"}
 """What makes bf16 fast, as PyTorch names it."""
 
 
-def build_model(sizes: Sizes) -> Seq2Seq:
+def build_model(sizes: Sizes) -> FusedAttentionRnn:
     """Return a model with random weights that multiplies in the type that training chooses."""
     use_threads(sizes.threads)
-    model = Seq2Seq(
+    model = FusedAttentionRnn(
         AttentionRnnConfig(embedding=sizes.units, hidden=sizes.units),
-        source_words=sizes.source_words,
-        target_words=sizes.target_words,
+        source_vocab_size=sizes.source_words,
+        target_vocab_size=sizes.target_words,
     )
-    model.initialise(AttentionRnnConfig().init, torch.Generator().manual_seed(1))
+    model.initialise(torch.Generator().manual_seed(1))
     model.compute_dtype = choose_dtype("auto", choose_device("cpu"))
     return model
 

@@ -9,22 +9,28 @@ from alpha_dimt.config.models import AttentionRnnConfig
 from alpha_dimt.core.ragged import Ragged
 from alpha_dimt.data.batching import reference_batch
 from alpha_dimt.data.encoded import Pairs
-from alpha_dimt.models.attention_rnn.fused import Seq2Seq
+from alpha_dimt.models.attention_rnn.fused import FusedAttentionRnn
+from alpha_dimt.models.attention_rnn.model import AttentionRnn
+from alpha_dimt.models.base import fill_uniformly
 from alpha_dimt.objectives import maximum_likelihood
 from alpha_dimt.training.candidate_learner import score
 from benchmarks.corpus import fitted_lengths, real_lengths, sample_of_batches, sentence_pairs
 from benchmarks.flops import training_flop
-from benchmarks.plain import Plain
+from benchmarks.plain import loss_of
 from benchmarks.sizes import QUICK, Sizes
 
 
-def both_models(sizes: Sizes) -> tuple[Seq2Seq, Plain]:
-    words = {"source_words": sizes.source_words, "target_words": sizes.target_words}
-    fast = Seq2Seq(AttentionRnnConfig(embedding=sizes.units, hidden=sizes.units), **words)
-    fast.initialise(0.3, torch.Generator().manual_seed(3))
-    plain = Plain(units=sizes.units, **words)
+def both_models(sizes: Sizes) -> tuple[FusedAttentionRnn, AttentionRnn]:
+    options = AttentionRnnConfig(embedding=sizes.units, hidden=sizes.units)
+    fast, plain = (
+        kind(
+            options, source_vocab_size=sizes.source_words, target_vocab_size=sizes.target_words
+        ).double()
+        for kind in (FusedAttentionRnn, AttentionRnn)
+    )
+    fill_uniformly(fast, 0.3, torch.Generator().manual_seed(3))
     plain.load_state_dict(fast.state_dict())
-    return fast.double().eval(), plain.double().eval()
+    return fast.eval(), plain.eval()
 
 
 def test_the_baseline_has_the_loss_and_the_gradient_of_the_fast_model():
@@ -33,7 +39,9 @@ def test_the_baseline_has_the_loss_and_the_gradient_of_the_fast_model():
     batch = reference_batch(pairs, sample_of_batches(pairs, QUICK)[0])
 
     ours = maximum_likelihood(score(fast, batch, torch.device("cpu"))[0]).value
-    theirs = plain(*map(torch.from_numpy, (batch.source, batch.source_lengths, batch.target)))
+    theirs = loss_of(
+        plain, *map(torch.from_numpy, (batch.source, batch.source_lengths, batch.target))
+    )
 
     torch.testing.assert_close(ours, theirs, rtol=1e-12, atol=0)
     ours.backward()
@@ -51,7 +59,7 @@ def test_arithmetic_is_what_a_counter_counts():
     _, plain = both_models(QUICK)
 
     with FlopCounterMode(display=False) as counter:
-        plain(*map(torch.from_numpy, (batch.source, batch.source_lengths, batch.target)))
+        loss_of(plain, *map(torch.from_numpy, (batch.source, batch.source_lengths, batch.target)))
 
     # The baseline multiplies queries by the attention matrix, the formula keys, as training does.
     units = QUICK.units

@@ -11,7 +11,8 @@ from alpha_dimt.core.errors import UserError
 from alpha_dimt.core.files import write_json
 from alpha_dimt.core.ragged import Ragged
 from alpha_dimt.data.encoded import Pairs
-from alpha_dimt.models.attention_rnn.fused import Seq2Seq
+from alpha_dimt.models.attention_rnn.fused import FusedAttentionRnn
+from alpha_dimt.models.base import fill_uniformly
 from alpha_dimt.objectives import Scored
 from benchmarks import weight_shares
 from benchmarks.weight_shares import Terms, rows_of, shares, terms_of
@@ -48,10 +49,10 @@ def test_the_terms_make_the_weights_of_training(monkeypatch: pytest.MonkeyPatch)
     rng = np.random.default_rng(0)
     rows = [rng.integers(4, WORDS, rng.integers(1, 9)).tolist() for _ in range(30)]
     pairs = Pairs(Ragged.from_rows(rows), Ragged.from_rows(rows[::-1]), [], [])
-    model = Seq2Seq(
-        AttentionRnnConfig(embedding=4, hidden=6), source_words=WORDS, target_words=WORDS
+    model = FusedAttentionRnn(
+        AttentionRnnConfig(embedding=4, hidden=6), source_vocab_size=WORDS, target_vocab_size=WORDS
     )
-    model.initialise(1.0, torch.Generator().manual_seed(0))
+    fill_uniformly(model, 1.0, torch.Generator().manual_seed(0))
     model.eval()
     seen: list[Scored] = []
     score = weight_shares.score

@@ -1,8 +1,8 @@
 """A model so small that every sequence can be enumerated: p, q, divergences, gradients, exactly.
 
-The model is a real `Seq2Seq` in float64. Its sequences are all of at most `LONGEST` tokens, any
-token but </s> (the softmax gives the other specials probability too). A sequence of `LONGEST`
-tokens ends for certain: the factor of its </s> is left out, so p sums to one.
+The model is a real `FusedAttentionRnn` in float64. Its sequences are all of at most `LONGEST`
+tokens, any token but </s> (the softmax gives the other specials probability too). A sequence of
+`LONGEST` tokens ends for certain: the factor of its </s> is left out, so p sums to one.
 
 Shapes: B sources, N sequences, P parameters. Equations are those of the paper; each takes its sum
 over x (the B sources), as the paper does.
@@ -17,7 +17,8 @@ from torch import Tensor
 
 from alpha_dimt.config.models import AttentionRnnConfig
 from alpha_dimt.core.vocabulary import BOS, EOS, PAD, SPECIALS
-from alpha_dimt.models.attention_rnn.fused import Seq2Seq
+from alpha_dimt.models.attention_rnn.fused import FusedAttentionRnn
+from alpha_dimt.models.base import fill_uniformly
 
 LONGEST = 3
 WORDS = 3
@@ -58,8 +59,10 @@ class Exact:
     def __init__(self, seed: int = 1) -> None:
         """Make the model; the seed fixes its parameters."""
         sizes = AttentionRnnConfig(embedding=4, hidden=6, dropout=0.0)
-        self.model = Seq2Seq(sizes, source_words=VOCAB, target_words=VOCAB).double()
-        self.model.initialise(2.0, torch.Generator().manual_seed(seed))
+        self.model = FusedAttentionRnn(
+            sizes, source_vocab_size=VOCAB, target_vocab_size=VOCAB
+        ).double()
+        fill_uniformly(self.model, 2.0, torch.Generator().manual_seed(seed))
         self.sequences = every_sequence()
         self.reward = torch.tensor(
             [[-edit_distance(y, best) for y in self.sequences] for best in REFERENCES],
@@ -82,8 +85,8 @@ class Exact:
     def _log_p(self, source: tuple[int, ...], rows: slice) -> Tensor:
         """Return log p of some sequences given one source, [1, rows]."""
         encoded = self.model.encode(torch.tensor([source]), torch.tensor([len(source)]))
-        log_p = self.model.log_probs(encoded, self._target[rows], self._predicted[rows])
-        return log_p[None]
+        tokens = self.model.token_log_probs(encoded, self._target[rows], self._predicted[rows])
+        return tokens.per_row()[None]
 
     def gradient(self, loss: Tensor) -> Tensor:
         """Return the gradient of a scalar by every parameter, [P]."""

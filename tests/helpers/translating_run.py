@@ -10,7 +10,8 @@ from alpha_dimt.config.preparation import BpeConfig
 from alpha_dimt.core.files import write_json, write_lines
 from alpha_dimt.core.vocabulary import Vocab
 from alpha_dimt.data.subword import learn_codes, segment
-from alpha_dimt.models.attention_rnn.fused import Seq2Seq
+from alpha_dimt.models.attention_rnn.fused import FusedAttentionRnn
+from alpha_dimt.models.base import fill_uniformly
 from alpha_dimt.models.weights import write_weights
 
 SOURCE = ["der", "die", "hund", "katze", "schläft", "läuft", ".", "ein"]
@@ -47,8 +48,10 @@ def make_run(root: Path, *, bpe: bool = False, tokenised: bool = False) -> Path:
     for language, vocab in vocabs.items():
         vocab.save(run / f"vocab.{language}.txt")
     write_json(run / "config.json", config.model_dump(mode="json"))
-    model = Seq2Seq(config.model, source_words=len(vocabs["de"]), target_words=len(vocabs["en"]))
-    model.initialise(1.0, torch.Generator().manual_seed(5))
+    model = FusedAttentionRnn(
+        config.model, source_vocab_size=len(vocabs["de"]), target_vocab_size=len(vocabs["en"])
+    )
+    fill_uniformly(model, 1.0, torch.Generator().manual_seed(5))
     write_weights(model, run / "best.safetensors", config.fingerprint())
     note_trained(run, config)
     decoding = experiment.decoding.model_copy(update={"beam": 2, "max_length": 12})

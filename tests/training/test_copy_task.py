@@ -4,8 +4,10 @@ import shutil
 from pathlib import Path
 
 import pytest
+import torch
 from copy_task import experiment, records, train, write_corpus
 from prepared import note_encoded
+from safetensors.torch import load_file
 
 from alpha_dimt.core.errors import UserError
 from alpha_dimt.core.files import read_json, read_lines, write_json, write_lines
@@ -50,6 +52,23 @@ def test_reversal_is_learned(encoded: Path, tmp_path: Path, system: str) -> None
     references = read_pairs(encoded, "valid").target_text
     greedy = multi_bleu(read_lines(run / "greedy.txt"), references)
     assert greedy.value == pytest.approx(summary["best"]["valid_bleu_greedy"])
+
+
+def test_the_plain_model_is_trained_by_name(encoded: Path, tmp_path: Path) -> None:
+    few = {"max_epochs": 1, "batch_size": 128}  # after more updates, rounding has grown
+    fast, plain = (experiment(implementation=name, **few) for name in ("auto", "plain"))
+    results = [
+        train(encoded, tmp_path / str(number), config, "ml")
+        for number, config in enumerate((fast, plain))
+    ]
+    ours, theirs = (load_file(run / "best.safetensors") for run in results)
+    for name, value in ours.items():
+        torch.testing.assert_close(value, theirs[name], rtol=1e-5, atol=1e-6)
+    assert any(not torch.equal(value, theirs[name]) for name, value in ours.items())
+    # The key is part of a run's identity only where it is not the default.
+    identities = [config.run_config("ml", 1) for config in (fast, plain, experiment(**few))]
+    assert identities[0].fingerprint() == identities[2].fingerprint() != identities[1].fingerprint()
+    assert "implementation" not in (results[0] / "config.json").read_text()
 
 
 def test_weights_of_another_run_are_refused(encoded: Path, tmp_path: Path) -> None:

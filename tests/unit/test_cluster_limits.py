@@ -157,10 +157,10 @@ def test_collecting_more_runs_takes_longer():
 
 @pytest.mark.parametrize(("embedding", "hidden"), [(256, 256), (6, 10)])
 def test_weights_are_counted_as_the_model_has_them(embedding: int, hidden: int):
-    from alpha_dimt.models.attention_rnn.fused import Seq2Seq
+    from alpha_dimt.models.attention_rnn.fused import FusedAttentionRnn
 
     sizes = AttentionRnnConfig(embedding=embedding, hidden=hidden)
-    model = Seq2Seq(sizes, source_words=120, target_words=90)
+    model = FusedAttentionRnn(sizes, source_vocab_size=120, target_vocab_size=90)
 
     assert sizes.parameters(120, 90) == sum(weight.numel() for weight in model.parameters())
 

@@ -76,7 +76,17 @@ def test_layers_import_those_before_them(imports: dict[str, set[str]]):
 def test_search_knows_no_model(repository: Path):
     search = repository / "src" / PACKAGE / "inference/search.py"
     used = {name for name in imports_of(search) if name.startswith(f"{PACKAGE}.")}
-    assert {name.split(".")[1] for name in used} <= {"core", "kernels"}
+    assert {name.removeprefix(f"{PACKAGE}.").rpartition(".")[0] for name in used} == {
+        "core.vocabulary",
+        "kernels",
+        "models.base",
+    }
+
+
+def test_the_definition_of_the_model_is_plain_and_short(repository: Path):
+    model = repository / "src" / PACKAGE / "models/attention_rnn/model.py"
+    assert not {name for name in imports_of(model) if "kernels" in name}
+    assert len(model.read_text(encoding="utf-8").splitlines()) <= 200
 
 
 @pytest.mark.parametrize("library", LIBRARIES)

@@ -42,7 +42,8 @@ from alpha_dimt.inference.attention_examples import write_examples
 from alpha_dimt.inference.decode import decode_split, search_all
 from alpha_dimt.inference.search import beam_search
 from alpha_dimt.inference.translate import open_translator
-from alpha_dimt.models.attention_rnn.fused import Seq2Seq
+from alpha_dimt.models.attention_rnn.fused import FusedAttentionRnn
+from alpha_dimt.models.base import fill_uniformly
 from alpha_dimt.objectives import Loss, Scored
 from alpha_dimt.proposals import Edits, Words, build
 from alpha_dimt.tables.compare import print_comparison
@@ -198,18 +199,18 @@ def opened(batch: Batch) -> list[Source]:
 
 def model(
     source_words: int, target_words: int, *, seed: int = 1, bound: float = 0.5, **sizes: Any
-) -> Seq2Seq:
+) -> FusedAttentionRnn:
     """Return a small model in float64."""
-    made = Seq2Seq(
+    made = FusedAttentionRnn(
         ModelSizes(**{"embedding": 6, "hidden": 8, "dropout": 0.0} | sizes),
-        source_words=source_words,
-        target_words=target_words,
+        source_vocab_size=source_words,
+        target_vocab_size=target_words,
     ).double()
-    made.initialise(bound, torch.Generator().manual_seed(seed))
+    fill_uniformly(made, bound, torch.Generator().manual_seed(seed))
     return made
 
 
-class Scripted(Seq2Seq):
+class Scripted(FusedAttentionRnn):
     """A model whose samples are known: it says what it is told, whatever it computes.
 
     Attributes:
@@ -225,17 +226,17 @@ class Scripted(Seq2Seq):
         return super().start(encoded)
 
     def step(self, state: Any, previous: Tensor) -> Any:
-        logits, attention, after = super().step(state, previous)
+        step = super().step(state, previous)
         self.modes.append(self.training)
         # Rows may stand for sources, equally many each, or for the sources themselves.
         tokens = [row[min(self._step, len(row) - 1)] for row in self.script]
-        forced = torch.full_like(logits, -60.0)
+        forced = torch.full_like(step.logits, -60.0)
         forced[torch.arange(len(tokens)), torch.tensor(tokens)] = 60.0
         self._step += 1
-        return forced, attention, after
+        return step._replace(logits=forced)
 
 
-def scripted(script: Sequence[Sequence[int]], like: Seq2Seq) -> Scripted:
+def scripted(script: Sequence[Sequence[int]], like: FusedAttentionRnn) -> Scripted:
     """Return a model with the weights of another one that says what is in the script."""
     like.__class__ = Scripted
     like.script, like.modes = script, []
@@ -248,7 +249,7 @@ def sampler(run: RunConfig, data: Pairs, words: int) -> Rollout | None:
 
 
 def scores(
-    made: Seq2Seq,
+    made: FusedAttentionRnn,
     batch: Batch,
     *,
     draws: Rollout | None = None,
@@ -264,28 +265,28 @@ def scores(
 
 
 @contextmanager
-def decoder_inputs(made: Seq2Seq) -> Iterator[list[Tensor]]:
+def decoder_inputs(made: FusedAttentionRnn) -> Iterator[list[Tensor]]:
     """Collect what the decoder reads instead of the candidates' own words, scoring by scoring."""
     seen: list[Tensor] = []
-    original = made.log_probs
+    original = made.token_log_probs
 
-    def log_probs(*args: Any, inputs: Tensor | None = None, **options: Any) -> Tensor:
+    def token_log_probs(*args: Any, inputs: Tensor | None = None) -> Any:
         if inputs is not None:
             seen.append(inputs.clone())
-        return original(*args, inputs=inputs, **options)
+        return original(*args, inputs=inputs)
 
-    made.log_probs = log_probs  # type: ignore[method-assign]
+    made.token_log_probs = token_log_probs  # type: ignore[method-assign]
     try:
         yield seen
     finally:
-        del made.log_probs
+        del made.token_log_probs
 
 
 # --------------------------------------------------------------------------------- training
 
 
 def train_epoch(
-    made: Seq2Seq,
+    made: FusedAttentionRnn,
     run: RunConfig,
     data: Pairs,
     words: int,
@@ -342,7 +343,9 @@ class Fitted:
     records: list[dict[str, Any]]
 
 
-def fit(folder: Path, made: Seq2Seq, run: RunConfig, data: Pairs, bleus: list[float]) -> Fitted:
+def fit(
+    folder: Path, made: FusedAttentionRnn, run: RunConfig, data: Pairs, bleus: list[float]
+) -> Fitted:
     """Train until the stop rule, where validation says what it is told."""
     bound, moments, weights, told = bind(run.objective), [], [], iter(bleus)
 
@@ -351,7 +354,7 @@ def fit(folder: Path, made: Seq2Seq, run: RunConfig, data: Pairs, bleus: list[fl
             moments.append((at.epoch, at.decays))
         return bound.objective(at)
 
-    def validated(model: Seq2Seq) -> dict[str, float]:
+    def validated(model: FusedAttentionRnn) -> dict[str, float]:
         weights.append({name: value.clone() for name, value in model.state_dict().items()})
         return {"valid_bleu_greedy": next(told), "valid_nll_per_token": 1.0}
 
@@ -395,7 +398,9 @@ def fit(folder: Path, made: Seq2Seq, run: RunConfig, data: Pairs, bleus: list[fl
     )
 
 
-def validate(made: Seq2Seq, data: Pairs, words: Sequence[str], run: RunConfig) -> dict[str, float]:
+def validate(
+    made: FusedAttentionRnn, data: Pairs, words: Sequence[str], run: RunConfig
+) -> dict[str, float]:
     """Return what validation says of a model; `words` are those of the target, without specials."""
     return validation.validate(made, pairs=data, vocab=Vocab(words), config=run, device=CPU)
 
@@ -488,7 +493,7 @@ def decoding(**keys: Any) -> Decoding:
 
 
 def search(
-    made: Seq2Seq, sources: list[list[int]], config: Decoding
+    made: FusedAttentionRnn, sources: list[list[int]], config: Decoding
 ) -> tuple[list[tuple[list[int], list[int]]], list[int]]:
     """Return words and positions of each hypothesis, and how many sentences stood together."""
     together: list[int] = []

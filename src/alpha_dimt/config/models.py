@@ -14,10 +14,12 @@ class ModelConfig(Kind):
     kinds: ClassVar[dict[str, Any]] = {}
     network: ClassVar[str] = ""
     """Import path of the class, which takes these options and the sizes of the vocabularies."""
+    plain: ClassVar[str] = ""
+    """Import path of its definition in plain PyTorch; empty if `network` is that."""
 
     kind: str
 
-    def parameters(self, source_words: int, target_words: int) -> int:
+    def parameters(self, source_vocab_size: int, target_vocab_size: int) -> int:
         """Return how many weights there are with vocabularies of these sizes."""
         raise NotImplementedError
 
@@ -33,7 +35,8 @@ class ModelConfig(Kind):
 class AttentionRnnConfig(ModelConfig):
     """The paper's encoder-decoder: LSTMs with attention and input feeding."""
 
-    network: ClassVar[str] = "alpha_dimt.models.attention_rnn.fused:Seq2Seq"
+    network: ClassVar[str] = "alpha_dimt.models.attention_rnn.fused:FusedAttentionRnn"
+    plain: ClassVar[str] = "alpha_dimt.models.attention_rnn.model:AttentionRnn"
 
     kind: Annotated[Literal["attention_rnn"], Since("0.1.0")] = "attention_rnn"
     embedding: PositiveInt = Field(
@@ -50,12 +53,14 @@ class AttentionRnnConfig(ModelConfig):
         default=0.1, description="every parameter starts uniform in [-init, init]"
     )
 
-    def parameters(self, source_words: int, target_words: int) -> int:
+    def parameters(self, source_vocab_size: int, target_vocab_size: int) -> int:
         """See `ModelConfig`."""
         embedding, units = self.embedding, self.hidden
         encoder = 4 * units * embedding + 2 * units**2 + 8 * units
         decoder = 4 * units * (embedding + 2 * units) + 8 * units + 3 * units**2
-        words = embedding * (source_words + target_words) + (units + 1) * target_words
+        words = (
+            embedding * (source_vocab_size + target_vocab_size) + (units + 1) * target_vocab_size
+        )
         return encoder + decoder + words
 
     def cost(self) -> float:

@@ -11,7 +11,7 @@ from pydantic import (
     model_validator,
 )
 
-from alpha_dimt.config.base import Section
+from alpha_dimt.config.base import Section, Since
 from alpha_dimt.config.names import TrackingUri
 
 Device = Literal["auto", "cpu", "cuda"]
@@ -40,6 +40,11 @@ class TrainingConfig(Section):
         default="auto",
         exclude=True,  # where a run is trained is no part of what it is
         description="where to train and decode; no part of a run's identity",
+    )
+    implementation: Annotated[Literal["auto", "plain"], Since("0.1.0")] = Field(
+        default="auto",
+        description="plain: the model's definition in plain PyTorch, slower; auto: the fastest "
+        "implementation of the same function",
     )
     precision: Literal["auto", "fp32", "bf16"] = Field(
         "auto", description="of matrix products; auto: bf16 where the processor has it"

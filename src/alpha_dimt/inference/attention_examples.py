@@ -21,7 +21,7 @@ from alpha_dimt.inference.decode import (
     search_all,
 )
 from alpha_dimt.machine.device import use_threads
-from alpha_dimt.models.attention_rnn.fused import Seq2Seq
+from alpha_dimt.models.base import TranslationModel
 from alpha_dimt.runs.paths import model_files
 from alpha_dimt.runs.translations import Example, Translation
 
@@ -118,7 +118,7 @@ def translate_few(trained: Trained, pairs: Pairs, search: Decoding) -> list[Tran
 
 
 @torch.inference_mode()
-def attention(model: Seq2Seq, source: torch.Tensor, tokens: Sequence[int]) -> torch.Tensor:
+def attention(model: TranslationModel, source: torch.Tensor, tokens: Sequence[int]) -> torch.Tensor:
     """Return [T, S], the attention when each of T tokens is predicted after those before it.
 
     Args:
@@ -129,6 +129,7 @@ def attention(model: Seq2Seq, source: torch.Tensor, tokens: Sequence[int]) -> to
     state = model.start(model.encode(source[None], torch.tensor([len(source)])))
     steps = []
     for previous in (BOS, *tokens)[: len(tokens)]:
-        _, weights, state = model.step(state, torch.tensor([previous], device=source.device))
-        steps.append(weights[0])
+        step = model.step(state, torch.tensor([previous], device=source.device))
+        state = step.state
+        steps.append(source.new_zeros(0) if step.attention is None else step.attention[0])
     return torch.stack(steps) if steps else torch.zeros(0, len(source))

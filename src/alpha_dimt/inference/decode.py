@@ -20,7 +20,8 @@ from alpha_dimt.data.encoded import Pairs, read_pairs
 from alpha_dimt.data.manifest import check_splits, check_vocabularies, read_report
 from alpha_dimt.inference.search import Hypothesis, beam_search, greedy_search
 from alpha_dimt.machine.device import choose_device, choose_dtype, use_threads
-from alpha_dimt.models.attention_rnn.fused import Seq2Seq
+from alpha_dimt.models.base import TranslationModel
+from alpha_dimt.models.build import build_model
 from alpha_dimt.models.weights import fill
 from alpha_dimt.runs.paths import ModelFiles, model_files, record_of
 
@@ -39,7 +40,7 @@ class Trained:
     """
 
     config: RunConfig
-    model: Seq2Seq
+    model: TranslationModel
     device: torch.device
     source: Vocab
     target: Vocab
@@ -60,7 +61,12 @@ def load_trained(config: RunConfig, files: ModelFiles, device: Device = "auto") 
     sums = check_parts(files)
     source, target = Vocab.load(files.source), Vocab.load(files.target)
     on = choose_device(device)
-    model = Seq2Seq(config.model, source_words=len(source), target_words=len(target))
+    model = build_model(
+        config.model,
+        source_vocab_size=len(source),
+        target_vocab_size=len(target),
+        implementation=config.training.implementation,
+    )
     fill(model, files.weights, config.fingerprint())
     model.to(on)
     model.compute_dtype = choose_dtype(config.training.precision, on)
@@ -102,12 +108,13 @@ def hypothesis_text(
 ) -> str:
     """Return a hypothesis as tokens joined by spaces.
 
-    An unknown word is replaced by the source word with the highest attention (Jean et al., 2015).
+    An unknown word is replaced by the source word with the highest attention (Jean et al., 2015),
+    and stays if the model has no attention.
     """
     words = vocab.decode(hypothesis.tokens)
     if replace_unknown:
         words = [
-            source_words[where] if token == UNK else word
+            source_words[where] if token == UNK and where >= 0 else word
             for word, token, where in zip(
                 words, hypothesis.tokens, hypothesis.attended, strict=True
             )
@@ -117,7 +124,7 @@ def hypothesis_text(
 
 @torch.inference_mode()
 def search_all(
-    model: Seq2Seq,
+    model: TranslationModel,
     source: Ragged,
     config: Decoding,
     device: torch.device,
@@ -160,7 +167,7 @@ def search_all(
 
 
 def translate_pairs(
-    model: Seq2Seq,
+    model: TranslationModel,
     pairs: Pairs,
     vocab: Vocab,
     *,

@@ -1,51 +1,41 @@
-"""Greedy and beam search over anything that can take a step; no network in here.
+"""Greedy and beam search over anything that takes steps; no network in here.
 
 Shapes: B sentences, W hypotheses of each (beam width), R rows, S source steps, V words.
 """
 
-import math
 from dataclasses import dataclass, replace
-from typing import Literal, Protocol, Self, TypeVar
+from typing import Any, Literal, Protocol, Self
 
 import torch
 from torch import Tensor
-from torch.nn import functional as F
 
 from alpha_dimt.core.vocabulary import BOS, EOS, PAD
+from alpha_dimt.kernels import vocabulary_search
+from alpha_dimt.models.base import Step
 
-State = TypeVar("State")
 Ended = Literal["kept", "extended"]
 
-BLOCK = 128
-"""Words among which one peak is sought."""
 
-
-class Stepper(Protocol[State]):
+class Stepper(Protocol):
     """A next-token distribution with a state of R rows."""
 
-    def step(self, state: State, previous: Tensor) -> tuple[Tensor, Tensor, State]:
-        """Advance by one token.
+    def step(self, state: Any, previous: Tensor) -> Step:
+        """Advance every row by one token.
 
         Args:
             state: R rows.
             previous: [R] the token before.
-
-        Returns:
-            [R, V] unnormalised log-probabilities, which the caller may overwrite, and the next
-            step too; [R, S] attention; and the state after.
         """
-        ...
 
-    def select(self, state: State, rows: Tensor, sources: Tensor | None = None) -> State:
+    def select(self, state: Any, rows: Tensor, sources: Tensor | None = None) -> Any:
         """Return the state of some rows.
 
         Args:
-            state: B sources with equally many rows each, those of a source together.
-            rows: [R'] which rows, in the order given; a row may stand several times.
-            sources: [B'] which sources, in order; None: all. Each has R' / B' of the new rows,
-                taken from its own.
+            state: B sources with equally many rows each; the rows of a source are adjacent.
+            rows: [R'] the rows to take, in this order; a row may be taken several times.
+            sources: [B'] the sources to take, in this order; None: all. Each has R' / B' of the
+                new rows, taken from its own.
         """
-        ...
 
 
 @dataclass(frozen=True)
@@ -54,11 +44,17 @@ class Hypothesis:
 
     Attributes:
         tokens: ids, without <s> and </s>.
-        attended: for each token, the source position with the highest attention.
+        attended: for each token, the source position with the highest attention; -1 without
+            attention.
     """
 
     tokens: list[int]
     attended: list[int]
+
+
+def _attended(attention: Tensor | None, previous: Tensor) -> Tensor:
+    """Return [R], the source position with the highest attention; -1 without attention."""
+    return torch.full_like(previous, -1) if attention is None else attention.argmax(dim=1)
 
 
 def _next_logits(logits: Tensor) -> Tensor:
@@ -68,74 +64,8 @@ def _next_logits(logits: Tensor) -> Tensor:
     return logits
 
 
-def _highest(values: Tensor, count: int) -> tuple[Tensor, Tensor]:
-    """Return the highest entries of each row [R, N] and where they are; [R, count] each."""
-    if count == 1:  # the first of equal ones, and faster
-        best, places = values.max(dim=1, keepdim=True)
-    else:
-        best, places = values.topk(count, dim=1)
-    return best, places
-
-
-def _best_blocks(blocks: Tensor, count: int) -> Tensor:
-    """Tell which blocks of each row [R, N, BLOCK] have the highest peaks, in order; [R, count]."""
-    if blocks.dtype == torch.bfloat16 and not blocks.is_cuda:
-        # Above 0, numbers are ordered as their bits are, and integers compare four times as fast.
-        peaks, picked = _highest(blocks.view(torch.int16).amax(dim=2), count)
-        low = (peaks <= 0).any(dim=1)
-        if low.any():
-            picked[low] = _highest(blocks[low].amax(dim=2), count)[1]
-    else:
-        picked = _highest(blocks.amax(dim=2), count)[1]
-    return picked.sort(dim=1).values
-
-
-def best_words(logits: Tensor, count: int) -> tuple[Tensor, Tensor]:
-    """Return the highest entries of each row and where they are, the highest first.
-
-    They are sought in the blocks with the highest peaks: finding the peaks is one fast pass, where
-    `topk` and `argmax` over whole rows take many times as long.
-
-    Args:
-        logits: [R, V].
-        count: at most V.
-
-    Returns:
-        [R, count] values and [R, count] columns.
-    """
-    rows, words = logits.shape
-    whole = words // BLOCK * BLOCK
-    blocks = logits[:, :whole].view(rows, -1, BLOCK)
-    picked = _best_blocks(blocks, min(count, blocks.shape[1]))
-    row = torch.arange(rows, device=logits.device)[:, None]
-    values = torch.cat((blocks[row, picked].flatten(1), logits[:, whole:]), dim=1)
-    best, places = _highest(values, count)
-    # Where the blocks start; the words after the last whole block stand behind those picked.
-    starts = F.pad(picked * BLOCK, (0, 1), value=whole)
-    block = (places // BLOCK).clamp(max=picked.shape[1])
-    return best, starts.gather(1, block) + places - block * BLOCK
-
-
-def _exponentials(logits: Tensor, best: Tensor) -> tuple[Tensor, Tensor]:
-    """Return the exponentials of logits [R, V], in their place, and what they were shifted by.
-
-    Only rows near the ends of the exponential's range are shifted, by their highest entry [R, 1].
-    """
-    far = best.abs() > math.log(torch.finfo(logits.dtype).max) / 2
-    shift = best.where(far, 0)
-    if logits.is_cuda or far.any():  # for a GPU it is cheaper than to wait for the answer
-        logits.sub_(shift)
-    return logits.exp_(), shift.float()
-
-
-def log_sum(logits: Tensor, best: Tensor) -> Tensor:
-    """Return log sum exp of logits [R, V], given the best of each row [R, 1]; overwrites them."""
-    odds, shift = _exponentials(logits, best)
-    return odds.sum(dim=1, keepdim=True).float().log() + shift
-
-
 def greedy_search(
-    stepper: Stepper[State], state: State, *, sentences: int, max_length: int, device: torch.device
+    stepper: Stepper, state: Any, *, sentences: int, max_length: int, device: torch.device
 ) -> list[Hypothesis]:
     """Take the most probable token at each step; finished sentences leave the batch.
 
@@ -152,10 +82,10 @@ def greedy_search(
     previous = torch.full((sentences,), BOS, device=device)
     for t in range(max_length):
         logits, attention, state = stepper.step(state, previous)
-        previous = best_words(_next_logits(logits), 1)[1][:, 0]
+        attended[alive, t] = _attended(attention, previous).cpu()
+        previous = vocabulary_search.topk(_next_logits(logits), 1)[1][:, 0]
         chosen = previous.cpu()
         tokens[alive, t] = chosen
-        attended[alive, t] = attention.argmax(dim=1).cpu()
         going = chosen != EOS
         if not going.all():
             alive = alive[going]
@@ -167,7 +97,7 @@ def greedy_search(
 
 
 def sample(
-    stepper: Stepper[State], state: State, *, rows: int, max_length: int, device: torch.device
+    stepper: Stepper, state: Any, *, rows: int, max_length: int, device: torch.device
 ) -> Tensor:
     """Draw sequences from the distribution itself.
 
@@ -185,45 +115,11 @@ def sample(
     ended = torch.zeros(rows, dtype=torch.bool, device=device)
     while len(drawn) <= max_length and not ended.all():
         logits, _, state = stepper.step(state, drawn[-1])
-        token = draw_words(logits)  # nothing is ruled out: samples stand for the distribution
+        # Nothing is ruled out: samples are of the distribution itself.
+        token = vocabulary_search.sample(logits)
         drawn.append(torch.where(ended, PAD, token))
         ended = ended | (token == EOS)
     return torch.stack(drawn, dim=1)
-
-
-def draw_words(logits: Tensor) -> Tensor:
-    """Draw one column of each row [R, V] from the softmax; [R]. Overwrites the logits.
-
-    First a block of words is drawn, then one of its words, so that only short sums are running.
-    Of logits that are not finite, any column is returned.
-    """
-    rows, words = logits.shape
-    whole = words // BLOCK * BLOCK
-    odds, _ = _exponentials(logits, best_words(logits, 1)[0])
-    blocks = odds[:, :whole].view(rows, -1, BLOCK)
-    # Each word after the last whole block stands for itself.
-    drawn = _draw(torch.cat((blocks.sum(dim=2), odds[:, whole:]), dim=1))
-    inside = drawn < blocks.shape[1]
-    first = torch.where(inside, drawn * BLOCK, drawn - blocks.shape[1] + whole)
-    columns = first[:, None] + torch.arange(BLOCK, device=logits.device)
-    word = _draw(odds.gather(1, columns.clamp(max=words - 1)))
-    return first + word * inside
-
-
-def _draw(odds: Tensor) -> Tensor:
-    """Draw one column of each row [R, N] with probabilities proportional to the entries; [R]."""
-    summed = odds.float().cumsum(dim=1)
-    total = summed[:, -1:]
-    level = torch.rand_like(total) * total
-    # Rounded, it may be the total itself, beyond which there is nothing.
-    level = level.minimum(total.nextafter(torch.zeros_like(total)))
-    return torch.searchsorted(summed, level, right=True)[:, 0].clamp(max=odds.shape[1] - 1)
-
-
-def _cut(tokens: list[int], attended: list[int]) -> Hypothesis:
-    """Return the part before </s> or padding."""
-    end = next((i for i, token in enumerate(tokens) if token in (EOS, PAD)), len(tokens))
-    return Hypothesis(tokens[:end], attended[:end])
 
 
 @dataclass(frozen=True)
@@ -308,8 +204,8 @@ class _Beam:
 
 
 def beam_search(
-    stepper: Stepper[State],
-    state: State,
+    stepper: Stepper,
+    state: Any,
     *,
     sentences: int,
     width: int,
@@ -345,12 +241,12 @@ def beam_search(
     for t in range(max_length):
         b, held = beam.scores.shape
         logits, attention, state = stepper.step(state, previous)
-        best, words = best_words(_next_logits(logits), min(width, logits.shape[1] - 2))
-        log_p = best.float() - log_sum(logits, best[:, :1])
+        best, words = vocabulary_search.topk(_next_logits(logits), min(width, logits.shape[1] - 2))
+        log_p = best.float() - vocabulary_search.logsumexp(logits, best[:, :1])
         beam, parents = beam.grow(
             log_p.view(b, held, -1),
             words.view(b, held, -1),
-            attention.argmax(dim=1).view(b, held),
+            _attended(attention, previous).view(b, held),
             width=width,
             length_penalty=length_penalty,
             ended=ended,
@@ -368,3 +264,9 @@ def beam_search(
         sources = None if len(keep) == b else keep  # to copy all sources would cost time
         state, previous = stepper.select(state, rows, sources), beam.tokens[:, :, -1].flatten()
     return [result for result in results if result is not None]
+
+
+def _cut(tokens: list[int], attended: list[int]) -> Hypothesis:
+    """Return the part before </s> or padding."""
+    end = next((i for i, token in enumerate(tokens) if token in (EOS, PAD)), len(tokens))
+    return Hypothesis(tokens[:end], attended[:end])

@@ -1,29 +1,38 @@
-"""The fast parts of training, each an autograd function with a backward pass of its own.
+"""The fast parts of training and search, tuned for CPUs.
 
-What eager autograd would do at every time step for the gradients of weights is done in one
-operation over all steps. Matrix products run in `dtype` (bf16 on capable processors), gates
-and probabilities' sums in the type of the master parameters. None can be differentiated twice.
+Those of training are autograd functions with their own backward passes. Weight gradients, which
+eager autograd would accumulate step by step, are computed in one matrix product over all steps.
+Matrix products run in `dtype` (bf16 on capable processors), gates and sums of probabilities in the
+type of the master parameters. None can be differentiated twice.
 
-Shapes: B sources, K candidates, R = B * K rows, S source steps, T target steps, E embedding units,
-H units, V words.
+`reference` says in plain PyTorch what each one computes; docs/explanation/kernels.md says why each
+is as it is.
+
+Shapes: B sources, K candidates, R = B * K rows, S source steps, T target steps, E embedding size,
+H hidden size, V vocabulary size.
 """
 
 from alpha_dimt.kernels.attention_decoder import decoder_scan
-from alpha_dimt.kernels.linear import with_bias, with_one, word_products, word_weights
-from alpha_dimt.kernels.lstm import cell_order, cell_step, lstm_scan, tanh_
+from alpha_dimt.kernels.linear import (
+    pack_output_weight,
+    vocabulary_logits,
+    with_bias,
+    with_one,
+)
+from alpha_dimt.kernels.lstm import lstm_cell, lstm_scan, permute_gates, tanh_
 from alpha_dimt.kernels.vocabulary_softmax import token_log_probs
-from alpha_dimt.kernels.workspace import Spare
+from alpha_dimt.kernels.workspace import Workspace
 
 __all__ = [
-    "Spare",
-    "cell_order",
-    "cell_step",
+    "Workspace",
     "decoder_scan",
+    "lstm_cell",
     "lstm_scan",
+    "pack_output_weight",
+    "permute_gates",
     "tanh_",
     "token_log_probs",
+    "vocabulary_logits",
     "with_bias",
     "with_one",
-    "word_products",
-    "word_weights",
 ]

@@ -1,8 +1,8 @@
 """The recurrence of the attentional decoder with input feeding.
 
-At each step only the first sources take part whose candidates go on, or that stand before one whose
-do. What belongs to rows at steps is packed, N rows, step by step; so padding costs nothing where
-sources with longer targets come first.
+Each step covers a prefix of the batch: every source up to the last one that still has an unfinished
+candidate. Rows at steps are packed, N of them, step by step, so padding costs nothing where sources
+with longer targets come first. `reference.decoder_scan` says the same in plain PyTorch.
 """
 
 from collections.abc import Iterator, Sequence
@@ -15,20 +15,20 @@ from torch.autograd import Function
 from torch.autograd.function import once_differentiable
 
 from alpha_dimt.kernels.linear import with_bias, with_one
-from alpha_dimt.kernels.lstm import cell_step, cell_step_backward
+from alpha_dimt.kernels.lstm import lstm_cell, lstm_cell_backward
 
 
 @dataclass(frozen=True)
 class _Step:
-    """Where a step stands in packed arrays.
+    """Where one step is in packed arrays.
 
     Attributes:
-        sources: how many take part.
-        rows: how many rows they have.
-        part: its sources, of M, those of all steps.
-        now: its rows, of N.
-        after: its rows, of R + N, the first R being those before all steps.
-        before: the same rows a step earlier, likewise.
+        sources: number of sources in the step.
+        rows: number of their rows.
+        part: the step's sources among the M of all steps.
+        now: the step's rows among the N of all steps.
+        after: the step's rows among R + N, where the first R are the initial states.
+        before: the same rows one step earlier, among R + N.
     """
 
     sources: int
@@ -39,11 +39,15 @@ class _Step:
     before: slice
 
 
-def _steps(counts: Sequence[int], first: int, each: int) -> Iterator[_Step]:
-    """Yield the steps, `first` being the rows before all steps, and `each` those of a source."""
+def _steps(counts: Sequence[int], first: int, num_candidates: int) -> Iterator[_Step]:
+    """Yield the steps, after `first` rows, with `num_candidates` rows a source."""
     old = done = 0
     for count in counts:
-        size, start, new = count * each, done * each, first + done * each
+        size, start, new = (
+            count * num_candidates,
+            done * num_candidates,
+            first + done * num_candidates,
+        )
         yield _Step(
             sources=count,
             rows=size,
@@ -69,43 +73,45 @@ class _DecoderScan(Function):
         mask: Tensor,
         hidden: Tensor,
         cell: Tensor,
-        keep: Tensor | None,
+        dropout_mask: Tensor | None,
         counts: Sequence[int],
         dtype: torch.dtype,
     ) -> Tensor:
         total, rows, units = len(embedded), *hidden.shape
-        each = rows // len(keys)
+        num_candidates = rows // len(keys)
         x, w_x = with_one(embedded, dtype), with_bias(w_ih, bias, dtype)
         # tanh(x) = 1 - 2 sigmoid(-2 x), as in the cell.
         w_recurrent, w_out = w_recurrent.to(dtype), (-2 * w_out).to(dtype)
-        if keep is None:
-            keep = hidden.new_ones(()).expand(total, units)
+        if dropout_mask is None:
+            dropout_mask = hidden.new_ones(()).expand(total, units)
         gates = torch.mm(x, w_x.t()).to(hidden.dtype)
-        squashed, hiddens, combined, out = (hidden.new_empty(total, units) for _ in range(4))
+        tanh_sigmoid, hiddens, combined, out = (hidden.new_empty(total, units) for _ in range(4))
         cells = hidden.new_empty(rows + total, units)
         cells[:rows] = cell
-        attention = hidden.new_empty(sum(counts), each, keys.shape[1])
-        # Context, hidden state and feed side by side: (context, hidden) goes into the output of a
-        # step, (hidden, feed) into the gates of the next.
+        attention = hidden.new_empty(sum(counts), num_candidates, keys.shape[1])
+        # Context, hidden state and input feed side by side: (context, hidden) enters the output of
+        # a step, (hidden, input feed) the gates of the next.
         # Zeros, since products may read beyond the columns asked for; see `as_table`.
         states = hidden.new_zeros(rows + total, 3 * units, dtype=dtype)
         states[:rows, units : 2 * units] = hidden
-        for step in _steps(counts, rows, each):
+        for step in _steps(counts, rows, num_candidates):
             now, gate, state = step.now, gates[step.now], hiddens[step.now]
             gate += torch.mm(states[step.before, units:], w_recurrent.t())
-            cell_step(gate, cells[step.before], cells[step.after], squashed[now], state)
-            query, source = state.view(step.sources, each, units), slice(step.sources)
+            lstm_cell(gate, cells[step.before], cells[step.after], tanh_sigmoid[now], state)
+            query, source = state.view(step.sources, num_candidates, units), slice(step.sources)
             scores = torch.baddbmm(mask[source], query, keys[source].transpose(1, 2))
             weights = torch.softmax(scores, dim=-1, out=attention[step.part])
             new = states[step.after]
             new[:, :units] = torch.bmm(weights, values[source]).view_as(state)
             new[:, units : 2 * units] = state
             mixed = combined[now].copy_(torch.mm(new[:, : 2 * units], w_out.t())).sigmoid_()
-            new[:, 2 * units :] = torch.addcmul(keep[now], keep[now], mixed, value=-2, out=out[now])
+            new[:, 2 * units :] = torch.addcmul(
+                dropout_mask[now], dropout_mask[now], mixed, value=-2, out=out[now]
+            )
         ctx.counts = counts
         ctx.save_for_backward(
-            x, w_x, w_recurrent, w_out, keys, values, keep,
-            gates, squashed, cells, hiddens, combined, attention, states,
+            x, w_x, w_recurrent, w_out, keys, values, dropout_mask,
+            gates, tanh_sigmoid, cells, hiddens, combined, attention, states,
         )  # fmt: skip
         return out
 
@@ -113,16 +119,18 @@ class _DecoderScan(Function):
     @once_differentiable
     def backward(ctx: Any, grad_out: Tensor) -> tuple[Tensor | None, ...]:
         (
-            x, w_x, w_recurrent, w_out, keys, values, keep,
-            gates, squashed, cells, hiddens, combined, attention, states,
+            x, w_x, w_recurrent, w_out, keys, values, dropout_mask,
+            gates, tanh_sigmoid, cells, hiddens, combined, attention, states,
         ) = ctx.saved_tensors  # fmt: skip
         dtype, wide = x.dtype, grad_out.dtype
         total, units = combined.shape
         rows = len(cells) - total
-        each = rows // len(keys)
-        steps = list(_steps(ctx.counts, rows, each))
+        num_candidates = rows // len(keys)
+        steps = list(_steps(ctx.counts, rows, num_candidates))
         before = [step.before for step in steps]
-        slope_out = torch.addcmul(combined, combined, combined, value=-1).mul_(keep).mul_(-2)
+        slope_out = (
+            torch.addcmul(combined, combined, combined, value=-1).mul_(dropout_mask).mul_(-2)
+        )
         grad_gates = torch.empty_like(gates, dtype=dtype)
         grad_pre = torch.empty_like(combined, dtype=dtype)
         real = steps[-1].now.stop
@@ -132,7 +140,7 @@ class _DecoderScan(Function):
         from_hidden, from_feed, grad_cell = grad_out.new_zeros(3, rows, units)
         for step in reversed(steps):
             now, active, source = step.now, slice(step.rows), slice(step.sources)
-            shape = (step.sources, each, units)
+            shape = (step.sources, num_candidates, units)
             torch.mul(grad_out[now] + from_feed[active], slope_out[now], out=grad_pre[now])
             joined = torch.mm(grad_pre[now], w_out)
             context = grad_context[now].copy_(joined[:, :units]).view(shape)
@@ -141,10 +149,10 @@ class _DecoderScan(Function):
             grad_scores[step.part] = scores
             grad_hidden = torch.baddbmm(from_hidden[active].view(shape), scores, keys[source])
             grad_hidden = grad_hidden.view(step.rows, units).add_(joined[:, units:])
-            cell_step_backward(
+            lstm_cell_backward(
                 gates[now],
                 cells[step.before],
-                squashed[now],
+                tanh_sigmoid[now],
                 hiddens[now],
                 grad_hidden=grad_hidden,
                 grad_cell=grad_cell[active],
@@ -174,7 +182,7 @@ class _DecoderScan(Function):
 
 
 class _OverSteps:
-    """Sums over steps and candidates, for each source: [M, K, S] times [N, H] to [B, S, H]."""
+    """Sums over steps and candidates of each source: [M, K, S] times [N, H] to [B, S, H]."""
 
     def __init__(self, counts: Sequence[int], sources: int, device: torch.device) -> None:
         sizes = torch.tensor(counts)
@@ -187,8 +195,12 @@ class _OverSteps:
 
     def __call__(self, weights: Tensor, rows: Tensor) -> Tensor:
         left = weights.index_select(0, self._place) * self._there  # [B T, K, S]
-        each = weights.shape[1]
-        right = rows[: len(weights) * each].view(len(weights), -1).index_select(0, self._place)
+        num_candidates = weights.shape[1]
+        right = (
+            rows[: len(weights) * num_candidates]
+            .view(len(weights), -1)
+            .index_select(0, self._place)
+        )
         left = left.view(self._sources, -1, weights.shape[-1])
         right = right.view(self._sources, -1, rows.shape[-1])
         return torch.bmm(left.transpose(1, 2), right)
@@ -206,30 +218,30 @@ def decoder_scan(
     mask: Tensor,
     hidden: Tensor,
     cell: Tensor,
-    keep: Tensor | None,
+    dropout_mask: Tensor | None,
     counts: Sequence[int],
     dtype: torch.dtype,
 ) -> Tensor:
     """Run the decoder over given target prefixes.
 
     Args:
-        embedded: [N, E] the words read, packed. Rows beyond those of all steps fill up products.
-        w_ih: [4H, E] weights of the words in the gates; rows as `cell_order` has them.
+        embedded: [N, E] the words read, packed; rows beyond those of all steps are padding.
+        w_ih: [4H, E] weights of the words in the gates, permuted by `permute_gates`.
         bias: [4H] of the gates, likewise.
-        w_recurrent: [4H, 2H] weights of (hidden state, feed) in the gates, likewise.
+        w_recurrent: [4H, 2H] weights of (hidden state, input feed) in the gates, likewise.
         w_out: [H, 2H] weights of (context, hidden state).
         keys: [B, S, H] encoder states times the attention matrix.
         values: [B, S, H] encoder states.
         mask: [B, 1, S] 0 at source tokens, -inf at padding.
-        hidden: [R, H] initial hidden state; each source's K rows stand together.
+        hidden: [R, H] initial hidden state; the K rows of a source are adjacent.
         cell: [R, H] initial cell.
-        keep: [N, H] dropout factors of the attentional output, packed, or None.
-        counts: sources that take part in each step, with K rows each; at least 1, never rising.
+        dropout_mask: [N, H] dropout factors of the attentional output, packed, or None.
+        counts: sources in each step, with K rows each; at least 1, never increasing.
         dtype: of the matrix products.
 
     Returns:
-        [N, H] attentional outputs (after dropout), as fed to the next step, packed; nothing of use
-        beyond the rows of all steps.
+        [N, H] attentional outputs (after dropout), which are fed to the next step, packed; the rows
+        beyond those of all steps are meaningless.
     """
     return _DecoderScan.apply(  # type: ignore[no-any-return, no-untyped-call]
         embedded,
@@ -242,7 +254,7 @@ def decoder_scan(
         mask,
         hidden,
         cell,
-        keep,
+        dropout_mask,
         counts,
         dtype,
     )

@@ -1,16 +1,16 @@
-"""Matrix products: a bias as one more column, and a weight of many words.
+"""Matrix products: a bias as one more column, and the output weight of a large vocabulary.
 
-Adding a bias afterwards is one more pass over the result, and its gradient another, which costs
-more than the column. Two columns are appended, since bf16 products work on pairs.
+Adding a bias afterwards costs one more pass over the result, and its gradient another; a column
+costs less. Two columns are appended, because bf16 products work on pairs.
 """
 
 import torch
 from torch import Tensor
 
-from alpha_dimt.kernels.workspace import Spare, as_table
+from alpha_dimt.kernels.workspace import Workspace, as_table
 
 ROWS = 64
-"""Products with a weight of many words have a multiple of so many rows."""
+"""Products with the output weight have a multiple of this many rows."""
 
 
 def with_bias(weight: Tensor, bias: Tensor, dtype: torch.dtype) -> Tensor:
@@ -31,10 +31,12 @@ def with_one(x: Tensor, dtype: torch.dtype) -> Tensor:
     return wide
 
 
-def word_weights(weight: Tensor, bias: Tensor, dtype: torch.dtype, *, last: float = 0.0) -> Tensor:
+def pack_output_weight(
+    weight: Tensor, bias: Tensor, dtype: torch.dtype, *, last: float = 0.0
+) -> Tensor:
     """Return [M, V], weight [V, H] transposed, followed by bias [V], a constant, and zeros.
 
-    M is a multiple of 32: products over all words are up to a sixth faster than with H + 2.
+    M is a multiple of 32, which makes products over the vocabulary up to a sixth faster than H + 2.
     """
     words, units = weight.shape
     wide = weight.new_empty(-(-(units + 2) // 32) * 32, words, dtype=dtype)
@@ -45,29 +47,29 @@ def word_weights(weight: Tensor, bias: Tensor, dtype: torch.dtype, *, last: floa
     return wide
 
 
-def word_operand(x: Tensor, weights: Tensor, *, rows: int) -> Tensor:
-    """Return [rows, M], what `word_weights` [M, V] are multiplied by: x [N, H], 1 and zeros."""
+def pad_rows(x: Tensor, weights: Tensor, *, rows: int) -> Tensor:
+    """Return [rows, M], the left operand of packed output weights [M, V]: x [N, H], 1, zeros."""
     wide = x.new_zeros(rows, len(weights), dtype=weights.dtype)
     wide[: len(x), : x.shape[1]] = x
     wide[: len(x), x.shape[1]] = 1
     return wide
 
 
-def word_products(x: Tensor, weights: Tensor, spare: Spare) -> Tensor:
+def vocabulary_logits(x: Tensor, weights: Tensor, workspace: Workspace) -> Tensor:
     """Return x weight^T + bias, [N, V], without gradient.
 
     With AMX-bf16 the library takes up to five times as long for a weight [V, M], or for a number of
-    rows that is no multiple of ROWS.
+    rows that is not a multiple of ROWS.
 
     Args:
         x: [N, H].
-        weights: [M, V] as `word_weights` makes them.
-        spare: where the products are; whoever takes from it next overwrites them.
+        weights: [M, V] from `pack_output_weight`.
+        workspace: holds the result, which the next use of the workspace overwrites.
     """
     rows, words = len(x), weights.shape[1]
-    operand = word_operand(x, weights, rows=-(-rows // ROWS) * ROWS)
-    array = spare.take(len(operand), words, weights.dtype, weights.device)
+    operand = pad_rows(x, weights, rows=-(-rows // ROWS) * ROWS)
+    array = workspace.acquire(len(operand), words, weights.dtype, weights.device)
     products = as_table(array, len(operand), words)
     torch.mm(operand, weights, out=products)
-    spare.give(array)
+    workspace.release(array)
     return products[:rows]

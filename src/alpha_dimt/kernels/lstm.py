@@ -1,8 +1,8 @@
 """The LSTM: its cell, and a scan over given inputs.
 
-Gates stand in the order (candidate, input, forget, output) and the candidate's weights are times -2
-(`cell_order`): tanh(x) = 1 - 2 sigmoid(-2 x), so that one sigmoid serves all gates, and what is
-multiplied by a tanh is one `addcmul`. PyTorch's tanh takes three times as long on some processors.
+Gates are in the order (candidate, input, forget, output) and the candidate's weights are multiplied
+by -2 (`permute_gates`): tanh(x) = 1 - 2 sigmoid(-2 x), so one sigmoid serves all gates, and a
+product with a tanh is one `addcmul`. PyTorch's tanh takes three times as long on some processors.
 """
 
 from typing import Any
@@ -15,8 +15,8 @@ from torch.autograd.function import once_differentiable
 from alpha_dimt.kernels.linear import with_bias, with_one
 
 
-def cell_order(weights: Tensor) -> Tensor:
-    """Return weights or biases [4H, ...] of PyTorch's order (i, f, g, o) in ours, with gradient."""
+def permute_gates(weights: Tensor) -> Tensor:
+    """Return weights or biases [4H, ...] from PyTorch's gate order (i, f, g, o) in ours."""
     i, f, g, o = weights.chunk(4)
     return torch.cat((-2 * g, i, f, o))
 
@@ -26,39 +26,41 @@ def tanh_(x: Tensor) -> Tensor:
     return x.mul_(2).sigmoid_().mul_(2).sub_(1)
 
 
-def cell_step(gates: Tensor, cell: Tensor, new: Tensor, squashed: Tensor, hidden: Tensor) -> None:
+def lstm_cell(
+    gates: Tensor, cell: Tensor, new: Tensor, tanh_sigmoid: Tensor, hidden: Tensor
+) -> None:
     """Take one step of an LSTM in given arrays.
 
     Args:
         gates: [..., 4H] before activation; activated on return.
         cell: [..., H] before the step.
         new: [..., H] receives the cell after the step.
-        squashed: [..., H] receives the sigmoid of -2 times that.
+        tanh_sigmoid: [..., H] receives sigmoid(-2 cell), which holds the cell's tanh.
         hidden: [..., H] receives the hidden state.
     """
     gates.sigmoid_()
     s, i, f, o = gates.chunk(4, dim=-1)
     torch.addcmul(i, i, s, value=-2, out=new).addcmul_(f, cell)
-    torch.mul(new, -2, out=squashed).sigmoid_()
-    torch.addcmul(o, o, squashed, value=-2, out=hidden)
+    torch.mul(new, -2, out=tanh_sigmoid).sigmoid_()
+    torch.addcmul(o, o, tanh_sigmoid, value=-2, out=hidden)
 
 
-def cell_step_backward(
+def lstm_cell_backward(
     gates: Tensor,
     cell: Tensor,
-    squashed: Tensor,
+    tanh_sigmoid: Tensor,
     hidden: Tensor,
     *,
     grad_hidden: Tensor,
     grad_cell: Tensor,
     grad_gates: Tensor,
 ) -> None:
-    """Take `cell_step` back.
+    """Compute the gradients of `lstm_cell`.
 
     Args:
         gates: [..., 4H] activated.
         cell: [..., H] before the step.
-        squashed: [..., H] as `cell_step` left it.
+        tanh_sigmoid: [..., H] from `lstm_cell`.
         hidden: [..., H] after the step.
         grad_hidden: [..., H].
         grad_cell: [..., H] of the cell after the step; on return, of the cell before it.
@@ -69,7 +71,7 @@ def cell_step_backward(
     # The slope of a sigmoid a is a (1 - a), and of hidden by cell o (1 - tanh^2).
     part = torch.mul(grad_hidden, hidden)
     torch.addcmul(part, part, o, value=-1, out=by_o)
-    grad_cell.addcmul_(grad_hidden, o).sub_(part).addcmul_(part, squashed, value=2)
+    grad_cell.addcmul_(grad_hidden, o).sub_(part).addcmul_(part, tanh_sigmoid, value=2)
     part = torch.mul(grad_cell, i)
     whole = torch.addcmul(part, part, s, value=-2)
     torch.addcmul(whole, whole, i, value=-1, out=by_i)
@@ -90,13 +92,15 @@ class _LstmScan(Function):
         gates = torch.bmm(x.flatten(1, 2), w_x.transpose(1, 2)).to(inputs.dtype)
         gates = gates.view(directions, steps, rows, -1)
         units = w_hh.shape[-1]
-        squashed = inputs.new_empty(directions, steps, rows, units)
+        tanh_sigmoid = inputs.new_empty(directions, steps, rows, units)
         cells = inputs.new_zeros(directions, steps + 1, rows, units)
         hidden = torch.zeros_like(cells)
         for t in range(steps):
             gates[:, t] += torch.bmm(hidden[:, t].to(dtype), recurrent.transpose(1, 2))
-            cell_step(gates[:, t], cells[:, t], cells[:, t + 1], squashed[:, t], hidden[:, t + 1])
-        ctx.save_for_backward(x, w_x, recurrent, gates, squashed, cells, hidden)
+            lstm_cell(
+                gates[:, t], cells[:, t], cells[:, t + 1], tanh_sigmoid[:, t], hidden[:, t + 1]
+            )
+        ctx.save_for_backward(x, w_x, recurrent, gates, tanh_sigmoid, cells, hidden)
         return hidden[:, 1:], cells[:, 1:]
 
     @staticmethod
@@ -104,17 +108,17 @@ class _LstmScan(Function):
     def backward(
         ctx: Any, grad_hidden: Tensor, grad_cells: Tensor
     ) -> tuple[Tensor, Tensor, Tensor, Tensor, None]:
-        x, w_x, recurrent, gates, squashed, cells, hidden = ctx.saved_tensors
+        x, w_x, recurrent, gates, tanh_sigmoid, cells, hidden = ctx.saved_tensors
         dtype, wide = x.dtype, grad_hidden.dtype
         grad_gates = torch.empty_like(gates, dtype=dtype)
         grad_cell = torch.zeros_like(cells[:, 0])
         from_hidden = torch.zeros_like(grad_cell)
         for t in reversed(range(gates.shape[1])):
             grad_cell += grad_cells[:, t]
-            cell_step_backward(
+            lstm_cell_backward(
                 gates[:, t],
                 cells[:, t],
-                squashed[:, t],
+                tanh_sigmoid[:, t],
                 hidden[:, t + 1],
                 grad_hidden=grad_hidden[:, t] + from_hidden,
                 grad_cell=grad_cell,
@@ -141,7 +145,7 @@ def lstm_scan(
 
     Args:
         inputs: [D, S, B, E].
-        w_ih: [D, 4H, E] in our order, as bias and w_hh.
+        w_ih: [D, 4H, E], permuted by `permute_gates`, as are bias and w_hh.
         bias: [D, 4H].
         w_hh: [D, 4H, H].
         dtype: of the matrix products.

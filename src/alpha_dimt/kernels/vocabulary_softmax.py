@@ -8,22 +8,14 @@ from torch import Tensor
 from torch.autograd import Function
 from torch.autograd.function import once_differentiable
 
-from alpha_dimt.kernels.linear import word_operand, word_weights
-from alpha_dimt.kernels.workspace import Spare, as_table
+from alpha_dimt.kernels.linear import pack_output_weight, pad_rows
+from alpha_dimt.kernels.workspace import Workspace, as_table
 
 PIECE = 3072
-"""Exponentials of so many words at a time: over whole rows they take almost twice as long."""
+"""Words a pass of exponentials: whole rows take almost twice as long."""
 
 ROOM = 23.0
-"""Of the range of the exponential, what is kept for products with weights and sums over words."""
-
-LOOK = {"cpu": True, "cuda": False}
-"""Whether odds beyond the range are looked for: only a model gone astray has them, and a look is
-cheaper than to cut them always; but a GPU would have to wait for it."""
-
-
-_SPARE = Spare()
-"""A forward pass takes the array, and its backward pass gives it back."""
+"""The part of the exponential's range left for products with weights and sums over words."""
 
 
 def _fill(odds: Tensor, low: Tensor, w: Tensor, targets: Tensor, ceiling: float | None) -> Tensor:
@@ -34,7 +26,7 @@ def _fill(odds: Tensor, low: Tensor, w: Tensor, targets: Tensor, ceiling: float 
         low: [N, M].
         w: [M, V], so that low w are the logits less those of the targets.
         targets: [N].
-        ceiling: higher differences of logits are cut, if not None.
+        ceiling: differences of logits are clamped to it, if not None.
 
     Returns:
         [N, M] odds times w.
@@ -59,22 +51,29 @@ class _TokenLogProbs(Function):
 
     @staticmethod
     def forward(
-        ctx: Any, x: Tensor, weight: Tensor, bias: Tensor, targets: Tensor, dtype: torch.dtype
+        ctx: Any,
+        x: Tensor,
+        weight: Tensor,
+        bias: Tensor,
+        targets: Tensor,
+        dtype: torch.dtype,
+        workspace: Workspace,
+        check_overflow: bool,
     ) -> Tensor:
         rows, units, words = *x.shape, len(weight)
         # The shift is a column too: x' = [x, 1, -shift, 0], W' = [W, b, 1, 0].
-        w = word_weights(weight, bias, dtype, last=1.0)
-        low = word_operand(x, w, rows=rows)
+        w = pack_output_weight(weight, bias, dtype, last=1.0)
+        low = pad_rows(x, w, rows=rows)
         at_target = w[: units + 1].t()[targets]
         target_logit = (low[:, : units + 1].to(x.dtype) * at_target).sum(dim=1)
         shift = target_logit.to(dtype)
         low[:, units + 1] = -shift
-        ctx.array = _SPARE.take(rows, words, dtype, x.device)
+        ctx.workspace = workspace
+        ctx.array = workspace.acquire(rows, words, dtype, x.device)
         odds = as_table(ctx.array, rows, words)
         ceiling = math.log(torch.finfo(dtype).max / words) - ROOM
-        look = LOOK[x.device.type]
-        sums = _fill(odds, low, w, targets, None if look else ceiling)
-        if look and not sums[:, units + 1].max() < math.exp(ceiling):
+        sums = _fill(odds, low, w, targets, None if check_overflow else ceiling)
+        if check_overflow and not sums[:, units + 1].max() < math.exp(ceiling):
             sums = _fill(odds, low, w, targets, ceiling)
         others = sums[:, units + 1]
         # d log p / d logits = onehot - p: over `total`, others at the target and -odds elsewhere.
@@ -89,7 +88,7 @@ class _TokenLogProbs(Function):
 
     @staticmethod
     @once_differentiable
-    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, Tensor, Tensor, None, None]:
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
         low, weighted, total = ctx.saved_tensors
         if ctx.array is None:
             raise RuntimeError("token_log_probs can be differentiated once only")
@@ -99,19 +98,26 @@ class _TokenLogProbs(Function):
         scaled = low[:, : units + 1] * scale.to(low.dtype)[:, None]
         # Of [W, b], [H + 1, V]: the array of odds is read twice as fast in the order it has.
         grad_w = torch.mm(scaled.t().contiguous(), odds).to(grad.dtype)
-        _SPARE.give(ctx.array)
+        ctx.workspace.release(ctx.array)
         ctx.array = None
-        return weighted * scale[:, None], grad_w[:units].t(), grad_w[units], None, None
+        return weighted * scale[:, None], grad_w[:units].t(), grad_w[units], None, None, None, None
 
 
 def token_log_probs(
-    x: Tensor, weight: Tensor, bias: Tensor, targets: Tensor, *, dtype: torch.dtype
+    x: Tensor,
+    weight: Tensor,
+    bias: Tensor,
+    targets: Tensor,
+    *,
+    dtype: torch.dtype,
+    workspace: Workspace,
+    check_overflow: bool | None = None,
 ) -> Tensor:
     """Return log softmax(x weight^T + bias) at the targets.
 
     Only one [N, V] array is kept, in `dtype`. No word counts as more than e^55 times as probable as
-    the target (in float32 and bf16, at 22,826 words), so that a log-probability is never far below
-    -55; its gradient still is that of an improbable word.
+    the target (in float32 and bf16, at 22,826 words), so a log-probability is never far below -55;
+    its gradient is still that of an improbable word.
 
     Args:
         x: [N, H].
@@ -119,8 +125,14 @@ def token_log_probs(
         bias: [V].
         targets: [N] int64.
         dtype: of the matrix products.
+        workspace: holds the [N, V] array from the forward pass to the backward pass.
+        check_overflow: check for overflow instead of always clamping. Only a diverged model
+            overflows, and on a CPU the check is cheaper; on a GPU it would force a synchronisation.
+            None: on a CPU only.
 
     Returns:
-        [N], in the type of `x`. Its gradient may be anything (weights of sentences, for one).
+        [N], in the type of `x`, with gradient.
     """
-    return _TokenLogProbs.apply(x, weight, bias, targets, dtype)  # type: ignore[no-any-return, no-untyped-call]
+    if check_overflow is None:
+        check_overflow = x.device.type == "cpu"
+    return _TokenLogProbs.apply(x, weight, bias, targets, dtype, workspace, check_overflow)  # type: ignore[no-any-return, no-untyped-call]

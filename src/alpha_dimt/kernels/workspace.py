@@ -1,10 +1,10 @@
-"""Large arrays that are used again."""
+"""Large arrays that are reused."""
 
 import torch
 from torch import Tensor
 
 ALIGNED = 32
-"""Rows start at multiples of so many elements: products of bf16 are a tenth faster."""
+"""Rows start at multiples of this many elements: products of bf16 are a tenth faster."""
 
 
 def _pitch(columns: int) -> int:
@@ -23,20 +23,20 @@ def as_table(array: Tensor, rows: int, columns: int) -> Tensor:
     return table[:, :columns]
 
 
-class Spare:
+class Workspace:
     """Keeps one array between two uses.
 
     Getting 150 MB from the system at every update, page by page, costs more than the arithmetic on
-    them; and an array written a step ago is still in the cache where a new one is not.
+    them; and an array written one step ago is still in the cache.
     """
 
     def __init__(self) -> None:
         self._array: Tensor | None = None
 
-    def take(self, rows: int, columns: int, dtype: torch.dtype, device: torch.device) -> Tensor:
-        """Return an uninitialised array in which a table has room; see `as_table`.
+    def acquire(self, rows: int, columns: int, dtype: torch.dtype, device: torch.device) -> Tensor:
+        """Return an uninitialised array with room for a table; see `as_table`.
 
-        Nothing is kept until it is given back; if it never is, it is freed like any other array.
+        An array that is never released is freed like any other.
         """
         size = rows * _pitch(columns)
         array, self._array = self._array, None
@@ -46,6 +46,6 @@ class Spare:
             return torch.empty(size, dtype=dtype, device=device)
         return array
 
-    def give(self, array: Tensor) -> None:
-        """Keep an array for the next use."""
+    def release(self, array: Tensor) -> None:
+        """Keep an array for the next `acquire`."""
         self._array = array

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from alpha_dimt.config.schedules import Moment
 from alpha_dimt.data.batching import Batch
-from alpha_dimt.models.attention_rnn.fused import Seq2Seq
+from alpha_dimt.models.base import TranslationModel
 from alpha_dimt.objectives import Loss, Scored
 from alpha_dimt.training.binding import Bound
 from alpha_dimt.training.learner import Update
@@ -29,7 +29,7 @@ class CandidateLearner:
         device: where the model is.
     """
 
-    model: Seq2Seq
+    model: TranslationModel
     bound: Bound
     rollout: Rollout | None
     optimiser: Optimiser
@@ -83,7 +83,7 @@ def mean_metrics(losses: Sequence[Loss]) -> dict[str, Tensor]:
 
 
 def score(
-    model: Seq2Seq,
+    model: TranslationModel,
     batch: Batch,
     device: torch.device,
     *,
@@ -117,14 +117,15 @@ def score(
     shape = batch.reward.shape
     # Lengths stay on the CPU: what their sum decides needs no word from the device.
     target, lengths = tensor(batch.target), torch.from_numpy(batch.target_lengths)
-    if chunk is not None:
-        chunks = model.chunk_log_probs(encoded, target, lengths, chunk=chunk)
-        parts = [
-            (log_p, (lengths - start * chunk).clamp(0, chunk)) for start, log_p in enumerate(chunks)
-        ]
+    inputs = None if gold is None else mixed_inputs(model, encoded, target, gold)
+    tokens = model.token_log_probs(encoded, target, lengths, inputs=inputs)
+    if chunk is None:
+        parts = [(tokens.per_row(), lengths)]
     else:
-        inputs = None if gold is None else mixed_inputs(model, encoded, target, gold)
-        parts = [(model.log_probs(encoded, target, lengths, inputs=inputs), lengths)]
+        parts = [
+            (log_p, (lengths - start * chunk).clamp(0, chunk))
+            for start, log_p in enumerate(tokens.per_chunk(chunk))
+        ]
     log_q0 = tensor(batch.log_q0).to(parts[0][0].dtype)
     if rollout is not None and rollout.proposal is not None:
         # All candidates together are a sample of the mixture of both distributions.

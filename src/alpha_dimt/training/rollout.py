@@ -2,6 +2,7 @@
 
 import math
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import torch
@@ -11,8 +12,9 @@ from alpha_dimt.config.base import Reward
 from alpha_dimt.core.ragged import Ints, Ragged
 from alpha_dimt.core.vocabulary import EOS
 from alpha_dimt.data.batching import Batch, side_by_side
-from alpha_dimt.inference.search import draw_words, sample
-from alpha_dimt.models.attention_rnn.fused import Encoded, Seq2Seq
+from alpha_dimt.inference.search import sample
+from alpha_dimt.kernels import vocabulary_search
+from alpha_dimt.models.base import TranslationModel
 from alpha_dimt.proposals import Distribution
 from alpha_dimt.rewards import reward
 
@@ -35,13 +37,13 @@ class Rollout:
     stored: int = 0
     proposal: Distribution | None = None
 
-    def draw(self, model: Seq2Seq, encoded: Encoded, batch: Batch) -> Batch:
+    def draw(self, model: TranslationModel, encoded: Any, batch: Batch) -> Batch:
         """Return the batch with the samples as further candidates of each source.
 
         Samples are drawn without dropout and cut after 1.5 |x| + 5 tokens (Shen et al., 2016), |x|
         being the length of the longest source of the batch.
         """
-        b, device = len(batch.rows), encoded.keys.device
+        b, device = len(batch.rows), model.device
         training = model.training
         model.eval()
         with torch.no_grad():
@@ -84,7 +86,7 @@ def _prefixes(rows: Ints, lengths: Ints) -> Ragged:
 
 
 def mixed_inputs(
-    model: Seq2Seq, encoded: Encoded, target: Tensor, gold_probability: float
+    model: TranslationModel, encoded: Any, target: Tensor, gold_probability: float
 ) -> Tensor:
     """Return decoder inputs of scheduled sampling (Bengio et al., 2015).
 
@@ -106,8 +108,9 @@ def mixed_inputs(
     with torch.no_grad():
         state = model.start(encoded)
         for t in range(1, inputs.shape[1]):
-            logits, _, state = model.step(state, inputs[:, t - 1])
-            drawn = draw_words(logits)
+            step = model.step(state, inputs[:, t - 1])
+            state = step.state
+            drawn = vocabulary_search.sample(step.logits)
             gold = torch.rand(len(target), device=target.device) < gold_probability
             inputs[:, t] = torch.where(gold, inputs[:, t], drawn)
     model.train(training)

@@ -23,7 +23,7 @@ from alpha_dimt.core.vocabulary import Vocab
 from alpha_dimt.data.encoded import AugmentedCorpus, Pairs, read_pairs
 from alpha_dimt.data.manifest import check_prepared
 from alpha_dimt.machine.device import choose_device, choose_dtype, machine, use_threads
-from alpha_dimt.models.attention_rnn.fused import Seq2Seq
+from alpha_dimt.models.build import build_model
 from alpha_dimt.models.weights import fill
 from alpha_dimt.proposals import Words, build
 from alpha_dimt.runs.paths import model_files, state_name
@@ -99,7 +99,12 @@ def train_run(
     on = choose_device(device)
     inputs = read_inputs(config, encoded, augmented)
     words = len(inputs.vocab)
-    model = Seq2Seq(config.model, source_words=inputs.source_words, target_words=words)
+    model = build_model(
+        config.model,
+        source_vocab_size=inputs.source_vocab_size,
+        target_vocab_size=words,
+        implementation=config.training.implementation,
+    )
     model.compute_dtype = choose_dtype(config.training.precision, on)
     precision = str(model.compute_dtype).removeprefix("torch.")
     arithmetic = f"{on.type}, {precision}, {threads} threads"
@@ -181,14 +186,14 @@ class Inputs:
     Attributes:
         train: pairs.
         valid: pairs.
-        source_words: size of the vocabulary of the source.
+        source_vocab_size: entries of the source vocabulary.
         vocab: of the target.
         candidates: of the proposal; None for objectives without it.
     """
 
     train: Pairs
     valid: Pairs
-    source_words: int
+    source_vocab_size: int
     vocab: Vocab
     candidates: AugmentedCorpus | None
 
@@ -227,7 +232,7 @@ def resume_or_start(
     progress, model = checkpoints.restore(learner), learner.model
     if progress is None:
         if start is None or config.start is None:
-            model.initialise(config.model.init, torch.Generator().manual_seed(config.seed))
+            model.initialise(torch.Generator().manual_seed(config.seed))
         else:
             fill(model, start, config.start.fingerprint())
         return State(DevDecay(config.training.learning_rate), _now_ms(), arithmetic)

@@ -9,13 +9,13 @@ from alpha_dimt.data.batching import reference_batch, source_batches
 from alpha_dimt.data.encoded import Pairs
 from alpha_dimt.evaluation.metrics import multi_bleu
 from alpha_dimt.inference.decode import join_subwords, translate_pairs
-from alpha_dimt.models.attention_rnn.fused import Seq2Seq
+from alpha_dimt.models.base import TranslationModel
 from alpha_dimt.training.candidate_learner import score
 from alpha_dimt.training.loop import Metrics
 
 
 def validate(
-    model: Seq2Seq, *, pairs: Pairs, vocab: Vocab, config: RunConfig, device: torch.device
+    model: TranslationModel, *, pairs: Pairs, vocab: Vocab, config: RunConfig, device: torch.device
 ) -> Metrics:
     """Return greedy BLEU and the negative log-likelihood of the references."""
     preparation = config.data.preparation

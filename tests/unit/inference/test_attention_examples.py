@@ -12,7 +12,8 @@ from alpha_dimt.config.training import Decoding
 from alpha_dimt.core.ragged import Ragged
 from alpha_dimt.inference.attention_examples import attention, spread_rows
 from alpha_dimt.inference.decode import search_all
-from alpha_dimt.models.attention_rnn.fused import Seq2Seq
+from alpha_dimt.models.attention_rnn.fused import FusedAttentionRnn
+from alpha_dimt.models.base import fill_uniformly
 
 
 @given(st.integers(0, 10_000), st.integers(1, 20))
@@ -29,8 +30,8 @@ def test_rows_are_evenly_spread(count: int, wanted: int) -> None:
 @pytest.mark.parametrize("beam", [1, 4])
 def test_attention_of_a_translation_is_what_the_search_saw(beam: int) -> None:
     config = AttentionRnnConfig(embedding=12, hidden=16, dropout=0.0, init=1.0)
-    model = Seq2Seq(config, source_words=20, target_words=20)
-    model.initialise(1.0, torch.Generator().manual_seed(3))
+    model = FusedAttentionRnn(config, source_vocab_size=20, target_vocab_size=20)
+    fill_uniformly(model, 1.0, torch.Generator().manual_seed(3))
     model.eval()
     source = Ragged.from_rows([[5, 6, 7, 8, 9], [10, 11, 12]])
     decoding = Decoding(beam=beam, max_length=12)

@@ -9,7 +9,8 @@ from alpha_dimt.core.ragged import Ragged
 from alpha_dimt.core.vocabulary import UNK, Vocab
 from alpha_dimt.inference.decode import hypothesis_text, join_subwords, search_all
 from alpha_dimt.inference.search import Hypothesis, beam_search, greedy_search
-from alpha_dimt.models.attention_rnn.fused import Seq2Seq
+from alpha_dimt.models.attention_rnn.fused import FusedAttentionRnn
+from alpha_dimt.models.base import fill_uniformly
 
 CPU = torch.device("cpu")
 
@@ -19,8 +20,8 @@ SIZES = AttentionRnnConfig(embedding=8, hidden=12)
 @pytest.mark.parametrize("beam", [1, 4])
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
 def test_a_model_decodes_alike_batched_and_alone(beam: int, dtype: torch.dtype) -> None:
-    model = Seq2Seq(SIZES, source_words=20, target_words=15).to(dtype)
-    model.initialise(1.0, torch.Generator().manual_seed(2))
+    model = FusedAttentionRnn(SIZES, source_vocab_size=20, target_vocab_size=15).to(dtype)
+    fill_uniformly(model, 1.0, torch.Generator().manual_seed(2))
     rng = np.random.default_rng(0)
     source = Ragged.from_rows([rng.integers(4, 20, n).tolist() for n in rng.integers(1, 9, 40)])
 
@@ -35,8 +36,8 @@ def test_a_model_decodes_alike_batched_and_alone(beam: int, dtype: torch.dtype) 
 
 
 def test_beam_of_one_is_greedy_search_for_a_model() -> None:
-    model = Seq2Seq(SIZES, source_words=20, target_words=15).double()
-    model.initialise(1.0, torch.Generator().manual_seed(3))
+    model = FusedAttentionRnn(SIZES, source_vocab_size=20, target_vocab_size=15).double()
+    fill_uniformly(model, 1.0, torch.Generator().manual_seed(3))
     state = model.start(model.encode(torch.arange(4, 14).view(5, 2), torch.full((5,), 2)))
     with torch.inference_mode():
         greedy = greedy_search(model, state, sentences=5, max_length=9, device=CPU)

@@ -11,11 +11,9 @@ from alpha_dimt.core.vocabulary import BOS, EOS, PAD
 from alpha_dimt.inference.search import (
     Hypothesis,
     beam_search,
-    best_words,
-    draw_words,
     greedy_search,
-    log_sum,
 )
+from alpha_dimt.models.base import Step
 
 CPU = torch.device("cpu")
 V = 7
@@ -31,11 +29,11 @@ class Table:
         self.logits[:, :, EOS] += 1.5
         self.steps: list[int] = []
 
-    def step(self, state: Tensor, previous: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    def step(self, state: Tensor, previous: Tensor) -> Step:
         self.steps.append(len(state))
         logits = self.logits[state, previous].clone()
         attention = torch.nn.functional.one_hot(previous % 3, 3).float()
-        return logits, attention, state
+        return Step(logits, attention, state)
 
     def select(self, state: Tensor, rows: Tensor, sources: Tensor | None = None) -> Tensor:
         left = state.unique_consecutive()
@@ -102,72 +100,6 @@ def greedy(table: Table, sentences: list[int], max_length: int = 12) -> list[Hyp
         max_length=max_length,
         device=CPU,
     )
-
-
-@pytest.mark.parametrize("words", [3, 127, 128, 129, 700, 5000])
-@pytest.mark.parametrize("count", [1, 3])
-def test_best_words_are_those_of_the_whole_row(words: int, count: int) -> None:
-    generator = torch.Generator().manual_seed(words)
-    for dtype in (torch.float32, torch.bfloat16):
-        for shift in (0, -1, -30):  # most blocks have a word above 0, some have one, none has
-            logits = (torch.randn(50, words, generator=generator) + shift).to(dtype)
-            values, columns = best_words(logits, count)
-            assert torch.equal(values, logits.topk(count, dim=1).values)
-            assert torch.equal(values, logits.gather(1, columns))
-            assert all(len(set(row)) == count for row in columns.tolist())
-
-
-@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
-@pytest.mark.parametrize("shift", [-3, 0, 3])
-def test_of_equal_words_the_first_is_best(dtype: torch.dtype, shift: int) -> None:
-    logits = torch.full((2, 1000), shift, dtype=dtype)
-    logits[1, [999, 400, 700]] += 1.0
-    assert best_words(logits, 1)[1].tolist() == [[0], [400]]
-
-
-def test_log_sums_of_rows_as_high_or_low_as_can_be() -> None:
-    logits = torch.randn(4, 50, generator=torch.Generator().manual_seed(0))
-    logits += torch.tensor([[0.0], [300.0], [-300.0], [20.0]])
-    expected = logits.logsumexp(dim=1, keepdim=True)
-    best = logits.amax(dim=1, keepdim=True)
-    torch.testing.assert_close(log_sum(logits.clone(), best), expected)
-    # A row's sum does not depend on the rows beside it.
-    assert torch.equal(log_sum(logits[3:].clone(), best[3:])[0], log_sum(logits, best)[3])
-
-
-@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
-@pytest.mark.parametrize("words", [6, 256, 300])
-@pytest.mark.parametrize("shift", [0, 200])
-def test_words_are_drawn_with_their_probabilities(
-    dtype: torch.dtype, words: int, shift: int
-) -> None:
-    torch.manual_seed(0)
-    logits = (torch.randn(words) + shift).to(dtype)
-    logits[[0, 3, words - 1]] = -torch.inf
-    logits[1] = logits.max() + 1
-    p = logits.double().softmax(dim=0)
-    rows = 20_000
-    drawn = draw_words(logits.repeat(rows, 1))
-    shares = drawn.bincount(minlength=words) / rows
-    assert not shares[p == 0].any()
-    # bf16 rounds each exponential, and each sum of a block, to 1 in 256.
-    rounding = 0.005 * p if dtype == torch.bfloat16 else 0 * p
-    assert ((shares - p).abs() <= 4.5 * (p / rows) ** 0.5 + rounding).all()
-
-
-def test_the_highest_random_number_draws_a_word_that_is_possible(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setattr(torch, "rand_like", torch.ones_like)  # as after rounding
-    logits = torch.zeros(1, 300)
-    logits[:, 200:] = -torch.inf
-    assert draw_words(logits).item() == 199
-
-
-def test_logits_that_are_not_finite_draw_some_word() -> None:
-    for words in (5, 300):
-        drawn = draw_words(torch.full((9, words), torch.nan))
-        assert ((drawn >= 0) & (drawn < words)).all()
 
 
 def test_beam_of_one_is_greedy() -> None:
@@ -238,6 +170,21 @@ def test_attention_belongs_to_the_token_that_it_chose() -> None:
         for hypothesis in found:
             previous = [BOS, *hypothesis.tokens][:-1] if hypothesis.tokens else []
             assert hypothesis.attended == [token % 3 for token in previous]
+
+
+@pytest.mark.parametrize("width", [1, 3])
+def test_a_model_without_attention_attends_nowhere(width: int) -> None:
+    class Blind(Table):
+        def step(self, state: Tensor, previous: Tensor) -> Step:
+            return super().step(state, previous)._replace(attention=None)
+
+    table, blind = Table(3), Blind(3)
+    if width == 1:
+        found, expected = greedy(blind, [0, 1, 2]), greedy(table, [0, 1, 2])
+    else:
+        found, expected = beam(blind, [0, 1, 2], width), beam(table, [0, 1, 2], width)
+    assert [h.tokens for h in found] == [h.tokens for h in expected]
+    assert all(h.attended == [-1] * len(h.tokens) for h in found)
 
 
 def test_padding_and_start_are_never_chosen() -> None:

@@ -2,11 +2,11 @@ import pytest
 import torch
 
 from alpha_dimt.kernels import (
-    Spare,
+    Workspace,
+    pack_output_weight,
+    reference,
     token_log_probs,
-    vocabulary_softmax,
-    word_products,
-    word_weights,
+    vocabulary_logits,
 )
 from alpha_dimt.kernels.workspace import as_table
 
@@ -28,10 +28,9 @@ def test_equals_log_softmax(dtype: torch.dtype, tolerance: float, scale: float) 
     for fast in (True, False):
         x, weight, bias, targets = inputs(dtype, scale)
         if fast:
-            log_p = token_log_probs(x, weight, bias, targets, dtype=x.dtype)
+            log_p = token_log_probs(x, weight, bias, targets, dtype=x.dtype, workspace=Workspace())
         else:
-            logits = x @ weight.t() + bias
-            log_p = logits.log_softmax(dim=1).gather(1, targets[:, None])[:, 0]
+            log_p = reference.token_log_probs(x, weight, bias, targets)
         keep = log_p > -60  # below, the fast path cuts off in float32
         grads = torch.autograd.grad((log_p * upstream)[keep].sum(), (x, weight, bias))
         results.append((log_p.detach()[keep], *grads))
@@ -42,21 +41,28 @@ def test_equals_log_softmax(dtype: torch.dtype, tolerance: float, scale: float) 
 def test_gradient_does_not_vanish_where_bf16_rounds_p_to_one() -> None:
     x = torch.ones(1, 1, requires_grad=True)
     weight = torch.tensor([[7.0], [0.0]])
-    log_p = token_log_probs(x, weight, torch.zeros(2), torch.tensor([0]), dtype=torch.bfloat16)
+    log_p = token_log_probs(
+        x, weight, torch.zeros(2), torch.tensor([0]), dtype=torch.bfloat16, workspace=Workspace()
+    )
     assert log_p.item() == pytest.approx(-9.11e-4, rel=0.005)
     (gradient,) = torch.autograd.grad(log_p.sum(), x)
     assert gradient.item() == pytest.approx(7 * 9.11e-4, rel=0.01)
 
 
-@pytest.mark.parametrize("look", [True, False])  # False: as on a GPU
+@pytest.mark.parametrize("check", [True, False])  # False: as on a GPU
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
-def test_an_impossible_token_is_finite(
-    dtype: torch.dtype, look: bool, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setitem(vocabulary_softmax.LOOK, "cpu", look)
+def test_an_impossible_token_is_finite(dtype: torch.dtype, check: bool) -> None:
     x = torch.ones(1, 1, requires_grad=True)
     weight = torch.tensor([[300.0], [0.0], [-2.0]], requires_grad=True)
-    log_p = token_log_probs(x, weight, torch.zeros(3), torch.tensor([1]), dtype=dtype)
+    log_p = token_log_probs(
+        x,
+        weight,
+        torch.zeros(3),
+        torch.tensor([1]),
+        dtype=dtype,
+        workspace=Workspace(),
+        check_overflow=check,
+    )
     assert -70 < log_p.item() < -60
     gradients = torch.autograd.grad(log_p.sum(), (x, weight))
     torch.testing.assert_close(gradients[0], torch.tensor([[-300.0]]), rtol=0.01, atol=1e-9)
@@ -73,7 +79,7 @@ def test_bf16_is_near_float32_at_the_papers_width() -> None:
     targets = torch.randint(0, 3000, (700,), generator=generator)
     results = []
     for dtype in (torch.float32, torch.bfloat16):
-        log_p = token_log_probs(x, weight, bias, targets, dtype=dtype)
+        log_p = token_log_probs(x, weight, bias, targets, dtype=dtype, workspace=Workspace())
         results.append((log_p, *torch.autograd.grad(log_p.sum(), (x, weight, bias))))
     (wide, *wide_grads), (low, *low_grads) = results
     assert (low - wide).abs().max() < 0.15
@@ -84,11 +90,12 @@ def test_bf16_is_near_float32_at_the_papers_width() -> None:
 
 def test_two_forward_passes_before_their_backward_passes_do_not_share_memory() -> None:
     x, weight, bias, targets = inputs(torch.float64, 1.0)
+    workspace = Workspace()
     alone = torch.autograd.grad(
-        token_log_probs(x, weight, bias, targets, dtype=x.dtype).sum(), weight
+        token_log_probs(x, weight, bias, targets, dtype=x.dtype, workspace=workspace).sum(), weight
     )[0]
-    first = token_log_probs(x, weight, bias, targets, dtype=x.dtype)
-    second = token_log_probs(2 * x, weight, bias, targets, dtype=x.dtype)
+    first = token_log_probs(x, weight, bias, targets, dtype=x.dtype, workspace=workspace)
+    second = token_log_probs(2 * x, weight, bias, targets, dtype=x.dtype, workspace=workspace)
     torch.autograd.grad(second.sum(), weight)
     (gradient,) = torch.autograd.grad(first.sum(), weight)
     torch.testing.assert_close(gradient, alone)
@@ -96,7 +103,7 @@ def test_two_forward_passes_before_their_backward_passes_do_not_share_memory() -
 
 def test_a_second_backward_pass_is_refused() -> None:
     x, weight, bias, targets = inputs(torch.float64, 1.0)
-    loss = token_log_probs(x, weight, bias, targets, dtype=x.dtype).sum()
+    loss = token_log_probs(x, weight, bias, targets, dtype=x.dtype, workspace=Workspace()).sum()
     torch.autograd.grad(loss, x, retain_graph=True)
     with pytest.raises(RuntimeError, match="once only"):
         torch.autograd.grad(loss, x)
@@ -106,20 +113,20 @@ def test_word_products_have_the_rows_asked_for() -> None:
     generator = torch.Generator().manual_seed(0)
     weight = torch.randn(300, 6, generator=generator, dtype=torch.float64)
     bias = torch.randn(300, generator=generator, dtype=torch.float64)
-    weights, spare = word_weights(weight, bias, torch.float64), Spare()
+    weights, workspace = pack_output_weight(weight, bias, torch.float64), Workspace()
     for rows in (63, 64, 65, 1):  # in an array that fits, that is too small, that is too large
         x = torch.randn(rows, 6, generator=generator, dtype=torch.float64)
-        torch.testing.assert_close(word_products(x, weights, spare), x @ weight.t() + bias)
+        torch.testing.assert_close(vocabulary_logits(x, weights, workspace), x @ weight.t() + bias)
 
 
 def test_a_spare_array_is_used_again_if_it_fits() -> None:
-    spare, cpu = Spare(), torch.device("cpu")
-    first = spare.take(10, 33, torch.float32, cpu)
-    spare.give(first)
-    assert spare.take(8, 33, torch.float32, cpu) is first
-    assert spare.take(8, 33, torch.float32, cpu) is not first, "it was not given back"
+    workspace, cpu = Workspace(), torch.device("cpu")
+    first = workspace.acquire(10, 33, torch.float32, cpu)
+    workspace.release(first)
+    assert workspace.acquire(8, 33, torch.float32, cpu) is first
+    assert workspace.acquire(8, 33, torch.float32, cpu) is not first, "it was not given back"
     for rows, dtype in ((11, torch.float32), (10, torch.bfloat16)):
-        spare.give(first)
-        other = spare.take(rows, 33, dtype, cpu)
+        workspace.release(first)
+        other = workspace.acquire(rows, 33, dtype, cpu)
         assert other.dtype == dtype
         assert as_table(other, rows, 33).shape == (rows, 33)

@@ -1,19 +1,22 @@
 import pytest
 import torch
-from plain_model import plain_log_probs
 
 from alpha_dimt.config.models import AttentionRnnConfig
-from alpha_dimt.kernels import Spare, vocabulary_softmax
-from alpha_dimt.models.attention_rnn import fused
-from alpha_dimt.models.attention_rnn.fused import Seq2Seq, dropout_factors, packed_steps
+from alpha_dimt.config.training import Decoding
+from alpha_dimt.core.ragged import Ragged
+from alpha_dimt.inference.decode import search_all
+from alpha_dimt.kernels import Workspace
+from alpha_dimt.models.attention_rnn.fused import FusedAttentionRnn, dropout_factors, packed_steps
+from alpha_dimt.models.attention_rnn.model import AttentionRnn
+from alpha_dimt.models.base import fill_uniformly
 
 K = 2
 
 
-def build(dtype: torch.dtype, dropout: float = 0.0) -> Seq2Seq:
+def build(dtype: torch.dtype, dropout: float = 0.0) -> FusedAttentionRnn:
     sizes = AttentionRnnConfig(embedding=6, hidden=8, dropout=dropout)
-    model = Seq2Seq(sizes, source_words=11, target_words=13).to(dtype)
-    model.initialise(0.5, torch.Generator().manual_seed(3))
+    model = FusedAttentionRnn(sizes, source_vocab_size=11, target_vocab_size=13).to(dtype)
+    fill_uniformly(model, 0.5, torch.Generator().manual_seed(3))
     return model
 
 
@@ -38,42 +41,87 @@ def batch() -> dict[str, torch.Tensor]:
     }
 
 
-def fast_log_probs(model: Seq2Seq, batch: dict[str, torch.Tensor]) -> torch.Tensor:
+def log_probs(model: AttentionRnn, batch: dict[str, torch.Tensor]) -> torch.Tensor:
     encoded = model.encode(batch["source"], batch["lengths"])
-    return model.log_probs(encoded, batch["target"], batch["target_lengths"])
+    return model.token_log_probs(encoded, batch["target"], batch["target_lengths"]).per_row()
 
 
-@pytest.mark.parametrize("group", [1, fused.GROUP])
+def plain(model: FusedAttentionRnn) -> AttentionRnn:
+    """Return the definition with the same parameters."""
+    options = AttentionRnnConfig(embedding=6, hidden=8, dropout=model.dropout)
+    made = AttentionRnn(options, source_vocab_size=11, target_vocab_size=13)
+    made = made.to(model.output.weight.dtype)
+    made.load_state_dict(model.state_dict())
+    return made.train(model.training)
+
+
+@pytest.mark.parametrize("inputs", [False, True])
+@pytest.mark.parametrize("together", [1, FusedAttentionRnn.sources_together])
 @pytest.mark.parametrize(("dtype", "tolerance"), [(torch.float64, 1e-10), (torch.float32, 1e-5)])
 def test_values_and_all_gradients_equal_the_plain_model(
     batch: dict[str, torch.Tensor],
     dtype: torch.dtype,
     tolerance: float,
-    group: int,
-    monkeypatch: pytest.MonkeyPatch,
+    together: int,
+    inputs: bool,
 ) -> None:
-    monkeypatch.setattr(fused, "GROUP", group)
     model = build(dtype)
-    weights = torch.linspace(0.5, 2.0, 6, dtype=dtype)
+    model.sources_together = together
+    read = torch.tensor([[2, 5, 5, 5]]).expand(6, -1).contiguous() if inputs else None
+    upstream = torch.linspace(-1.0, 2.0, 18, dtype=dtype)
     results = []
-    for log_p in (fast_log_probs(model, batch), plain_log_probs(model, **batch)):
-        model.zero_grad()
-        (log_p * weights).sum().backward()
-        results.append((log_p, {n: p.grad.to_dense() for n, p in model.named_parameters()}))
-    (fast, fast_grads), (plain, plain_grads) = results
-    torch.testing.assert_close(fast, plain, rtol=tolerance, atol=tolerance)
-    for name, gradient in plain_grads.items():
+    for one in (model, plain(model)):
+        encoded = one.encode(batch["source"], batch["lengths"])
+        tokens = one.token_log_probs(encoded, batch["target"], batch["target_lengths"], inputs=read)
+        log_p, real = tokens.padded()
+        (log_p[real] * upstream).sum().backward()
+        gradients = {name: p.grad.to_dense() for name, p in one.named_parameters()}
+        results.append((log_p, real, tokens.per_row(), tokens.per_chunk(3), gradients))
+    (*fast, fast_gradients), (*expected, gradients) = results
+    for ours, theirs in zip(fast, expected, strict=True):
+        torch.testing.assert_close(ours, theirs, rtol=tolerance, atol=tolerance)
+    for name, gradient in gradients.items():
         assert gradient.abs().max() > 0, name
         torch.testing.assert_close(
-            fast_grads[name], gradient, rtol=tolerance, atol=tolerance, msg=name
+            fast_gradients[name], gradient, rtol=tolerance, atol=tolerance, msg=name
         )
+
+
+@pytest.mark.parametrize("beam", [1, 3])
+def test_search_finds_what_it_finds_with_the_plain_model(beam: int) -> None:
+    model = build(torch.float64)
+    source = Ragged.from_rows([[4, 5, 6, 7, 8], [9, 10, 4], [5], [6, 6, 6, 9]])
+    config = Decoding(beam=beam, max_length=9)
+    found, expected = (
+        search_all(one, source, config, torch.device("cpu")) for one in (model, plain(model))
+    )
+    assert found == expected
+    assert any(hypothesis.tokens for hypothesis in found)
+
+
+def test_the_plain_model_drops_the_attentional_output_alone(batch: dict[str, torch.Tensor]) -> None:
+    model = plain(build(torch.float64, dropout=0.5)).train()
+    torch.manual_seed(1)
+    values = torch.stack([log_probs(model, batch).exp() for _ in range(400)])
+    assert values.std(dim=0).min() > 0
+    assert torch.equal(log_probs(model.eval(), batch), log_probs(model, batch))
+
+
+def test_bf16_of_the_plain_model_stays_near_float32(batch: dict[str, torch.Tensor]) -> None:
+    model = plain(build(torch.float32))
+    wide = log_probs(model, batch)
+    model.compute_dtype = torch.bfloat16
+    low = log_probs(model, batch)
+    assert low.dtype == torch.float32
+    assert not torch.equal(low, wide)
+    torch.testing.assert_close(low, wide, rtol=0.02, atol=0.02)
 
 
 def test_bf16_products_stay_near_float32(batch: dict[str, torch.Tensor]) -> None:
     model = build(torch.float32)
-    plain = fast_log_probs(model, batch)
+    wide = log_probs(model, batch)
     model.compute_dtype = torch.bfloat16
-    torch.testing.assert_close(fast_log_probs(model, batch), plain, rtol=0.02, atol=0.02)
+    torch.testing.assert_close(log_probs(model, batch), wide, rtol=0.02, atol=0.02)
 
 
 def test_bf16_gradients_stay_near_float32(batch: dict[str, torch.Tensor]) -> None:
@@ -81,27 +129,28 @@ def test_bf16_gradients_stay_near_float32(batch: dict[str, torch.Tensor]) -> Non
     gradients = []
     for model.compute_dtype in (torch.float32, torch.bfloat16):
         model.zero_grad()
-        fast_log_probs(model, batch).sum().backward()
+        log_probs(model, batch).sum().backward()
         gradients.append([parameter.grad.to_dense() for parameter in model.parameters()])
     for wide, low in zip(*gradients, strict=True):
         assert (low - wide).norm() < 0.03 * wide.norm()
 
 
-def test_what_memory_held_before_changes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_memory_held_before_changes_nothing() -> None:
     """With AMX, products read beyond rows that are neither contiguous nor of a multiple of 32."""
     sizes = AttentionRnnConfig(embedding=50, hidden=50, dropout=0.0)
-    model = Seq2Seq(sizes, source_words=100, target_words=100)
-    model.initialise(0.5, torch.Generator().manual_seed(3))
+    model = FusedAttentionRnn(sizes, source_vocab_size=100, target_vocab_size=100)
+    fill_uniformly(model, 0.5, torch.Generator().manual_seed(3))
     model.compute_dtype = torch.bfloat16
     lengths = torch.full((40,), 9)
     words = torch.randint(4, 100, (40, 10), generator=torch.Generator().manual_seed(4))
     results = []
     for filled in (False, True):
-        monkeypatch.setattr(vocabulary_softmax, "_SPARE", Spare())
+        model._workspace = Workspace()
         torch.use_deterministic_algorithms(filled)  # which fills new arrays with NaN
         try:
             model.zero_grad()
-            log_p = model.log_probs(model.encode(words[:, :9], lengths), words, lengths)
+            encoded = model.encode(words[:, :9], lengths)
+            log_p = model.token_log_probs(encoded, words, lengths).per_row()
             log_p.sum().backward()
             gradients = [parameter.grad.to_dense() for parameter in model.parameters()]
             state = model.start(model.encode(words[:, :9], lengths))
@@ -138,7 +187,7 @@ def test_a_gpu_computes_what_the_processor_computes(batch: dict[str, torch.Tenso
     for device in ("cpu", "cuda"):
         model = build(torch.float64).to(device)
         moved = {k: v if "lengths" in k else v.to(device) for k, v in batch.items()}
-        log_p = fast_log_probs(model, moved)
+        log_p = log_probs(model, moved)
         log_p.sum().backward()
         results.append([log_p, *(parameter.grad.to_dense() for parameter in model.parameters())])
     for here, there in zip(*results, strict=True):
@@ -158,11 +207,11 @@ def test_dropout_factors_keep_the_mean(rate: float) -> None:
 
 def test_padding_changes_nothing(batch: dict[str, torch.Tensor]) -> None:
     model = build(torch.float64)
-    together = fast_log_probs(model, batch)
+    together = log_probs(model, batch)
     for i in range(3):
         n, rows = int(batch["lengths"][i]), slice(K * i, K * i + K)
         t = int(batch["target_lengths"][rows].max())
-        alone = fast_log_probs(
+        alone = log_probs(
             model,
             {
                 "source": batch["source"][i : i + 1, :n],
@@ -174,38 +223,31 @@ def test_padding_changes_nothing(batch: dict[str, torch.Tensor]) -> None:
         torch.testing.assert_close(together[rows], alone)
 
 
-def test_steps_are_packed_while_a_source_or_one_after_it_goes_on(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setattr(fused, "GROUP", 1)
-    counts, step, row = packed_steps(torch.tensor([1, 3, 2, 1, 1, 1]), 2)
+def test_steps_cover_every_source_up_to_the_last_unfinished_one() -> None:
+    counts, step, row = packed_steps(torch.tensor([1, 3, 2, 1, 1, 1]), 2, 1)
     assert counts == [3, 2, 1]
     assert step.tolist() == [0] * 6 + [1] * 4 + [2] * 2
     assert row.tolist() == [0, 1, 2, 3, 4, 5, 0, 1, 2, 3, 0, 1]
-    assert packed_steps(torch.tensor([1, 2, 3]), 1)[0] == [3, 3, 3]
-    assert packed_steps(torch.tensor([3, 2, 1]), 1)[0] == [3, 2, 1]
-    monkeypatch.setattr(fused, "GROUP", 2)
-    assert packed_steps(torch.tensor([4, 3, 3, 1, 2]), 1)[0] == [5, 5, 4, 2]
+    assert packed_steps(torch.tensor([1, 2, 3]), 1, 1)[0] == [3, 3, 3]
+    assert packed_steps(torch.tensor([3, 2, 1]), 1, 1)[0] == [3, 2, 1]
+    assert packed_steps(torch.tensor([4, 3, 3, 1, 2]), 1, 2)[0] == [5, 5, 4, 2]
 
 
-def test_the_order_of_the_sources_changes_nothing(
-    batch: dict[str, torch.Tensor], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_order_of_the_sources_changes_nothing(batch: dict[str, torch.Tensor]) -> None:
     model = build(torch.float64)
-    log_p = fast_log_probs(model, batch)
-    for group in (1, 2, 3):
-        monkeypatch.setattr(fused, "GROUP", group)
+    log_p = log_probs(model, batch)
+    for model.sources_together in (1, 2, 3):
         for order in ([0, 2, 1], [1, 2, 0]):  # longest targets first, and last
             rows = torch.tensor([K * i + k for i in order for k in range(K)])
             moved = {k: v[rows if "target" in k else order] for k, v in batch.items()}
-            torch.testing.assert_close(fast_log_probs(model, moved), log_p[rows])
+            torch.testing.assert_close(log_probs(model, moved), log_p[rows])
 
 
 def test_output_weights_stand_in_memory_as_their_products_want_them(
     batch: dict[str, torch.Tensor],
 ) -> None:
     model = build(torch.float32)
-    fast_log_probs(model, batch).sum().backward()
+    log_probs(model, batch).sum().backward()
     assert model.output.weight.shape == (13, 8)
     assert model.output.weight.stride() == model.output.weight.grad.stride() == (1, 13)
 
@@ -223,7 +265,7 @@ def test_dropout_is_one_mask_for_value_and_gradient(batch: dict[str, torch.Tenso
 
     def loss() -> torch.Tensor:
         torch.manual_seed(1)
-        return fast_log_probs(model, batch).sum()
+        return log_probs(model, batch).sum()
 
     (gradient,) = torch.autograd.grad(loss(), weight)
     with torch.no_grad():
@@ -246,11 +288,13 @@ def test_steps_follow_the_same_distribution(batch: dict[str, torch.Tensor]) -> N
             log_p = logits.log_softmax(dim=1).gather(1, target[:, t + 1, None])[:, 0]
             total += torch.where(t < lengths, log_p, 0)
             torch.testing.assert_close(attention.sum(dim=1), torch.ones(3, dtype=torch.float64))
-        expected = model.log_probs(encoded, target, lengths)
+        expected = model.token_log_probs(encoded, target, lengths).per_row()
     torch.testing.assert_close(total, expected)
 
 
 def test_the_papers_sizes_have_the_authors_number_of_parameters() -> None:
     with torch.device("meta"):
-        model = Seq2Seq(AttentionRnnConfig(), source_words=32_013, target_words=22_826)
+        model = FusedAttentionRnn(
+            AttentionRnnConfig(), source_vocab_size=32_013, target_vocab_size=22_826
+        )
     assert sum(p.numel() for p in model.parameters()) == 21_285_418

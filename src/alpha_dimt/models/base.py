@@ -1,0 +1,143 @@
+"""The contract of a translation model: what training and search need of it.
+
+Shapes: B sources, K candidates of each, R = B * K rows, S source steps, T target steps, N predicted
+tokens of all rows, V vocabulary size.
+"""
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from typing import Any, ClassVar, NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+
+@dataclass(frozen=True)
+class TokenLogProbs:
+    """log p of every predicted token, packed, with gradient.
+
+    Attributes:
+        log_p: [N].
+        row: [N] the row of each token.
+        step: [N] the step of each token, from 0.
+        rows: R.
+        steps: T.
+    """
+
+    log_p: Tensor
+    row: Tensor
+    step: Tensor
+    rows: int
+    steps: int
+
+    def per_row(self) -> Tensor:
+        """Return log p(y|x) of every row, the sum over its tokens [R]."""
+        return self.log_p.new_zeros(self.rows).index_add(0, self.row, self.log_p)
+
+    def per_chunk(self, size: int) -> Tensor:
+        """Return the sums over chunks of `size` steps of every row [C, R]."""
+        chunks = -(-self.steps // size)
+        flat = self.log_p.new_zeros(chunks * self.rows)
+        flat = flat.index_add(0, self.step // size * self.rows + self.row, self.log_p)
+        return flat.view(chunks, self.rows)
+
+    def padded(self) -> tuple[Tensor, Tensor]:
+        """Return log p of every token [R, T], 0 at padding, and whether it is a token [R, T]."""
+        place = (self.row, self.step)
+        log_p = self.log_p.new_zeros(self.rows, self.steps).index_put(place, self.log_p)
+        real = torch.zeros_like(log_p, dtype=torch.bool)
+        real[place] = True
+        return log_p, real
+
+
+class Step(NamedTuple):
+    """The next-token distribution of R rows.
+
+    Attributes:
+        logits: [R, V] unnormalised log-probabilities. The caller may overwrite them, and the next
+            step does.
+        attention: [R, S] over the source, or None for a model without attention.
+        state: the state after the step.
+    """
+
+    logits: Tensor
+    attention: Tensor | None
+    state: Any
+
+
+class TranslationModel(nn.Module, ABC):
+    """An autoregressive model p(y|x), from its options and the sizes of two vocabularies.
+
+    What `encode` and `start` return is the model's own: callers hand it back unread.
+    """
+
+    attends: ClassVar[bool] = True
+    """Whether `step` returns attention, which replaces unknown words and is shown in the report."""
+
+    compute_dtype: torch.dtype = torch.float32
+    """The type of matrix products; parameters keep theirs."""
+
+    @property
+    def device(self) -> torch.device:
+        """Where the parameters are."""
+        return next(self.parameters()).device
+
+    @abstractmethod
+    def initialise(self, generator: torch.Generator) -> None:
+        """Fill all parameters with their first values."""
+
+    @abstractmethod
+    def encode(self, source: Tensor, lengths: Tensor) -> Any:
+        """Encode padded sources.
+
+        Args:
+            source: [B, S] ids.
+            lengths: [B] tokens of each source, at least 1; on the CPU.
+        """
+
+    @abstractmethod
+    def token_log_probs(
+        self, encoded: Any, target: Tensor, lengths: Tensor, *, inputs: Tensor | None = None
+    ) -> TokenLogProbs:
+        """Return log p of every token of every candidate, with gradient.
+
+        Args:
+            encoded: B sources.
+            target: [R, T + 1] framed candidates `<s> ... </s>`, padded; the K rows of a source are
+                adjacent.
+            lengths: [R] predicted tokens (everything after the first), at least 1; on the CPU.
+            inputs: [R, T] what the decoder reads instead of the candidates' own tokens.
+        """
+
+    @abstractmethod
+    def start(self, encoded: Any) -> Any:
+        """Return the state before the first target token, one row a source."""
+
+    @abstractmethod
+    def step(self, state: Any, previous: Tensor) -> Step:
+        """Advance every row by one token, without gradient or dropout.
+
+        Args:
+            state: R rows.
+            previous: [R] the token before.
+        """
+
+    @abstractmethod
+    def select(self, state: Any, rows: Tensor, sources: Tensor | None = None) -> Any:
+        """Return the state of some rows.
+
+        Args:
+            state: B sources with equally many rows each; the rows of a source are adjacent.
+            rows: [R'] the rows to take, in this order; a row may be taken several times.
+            sources: [B'] the sources to take, in this order; None: all. Each has R' / B' of the
+                new rows, taken from its own.
+        """
+
+
+@torch.no_grad()
+def fill_uniformly(network: nn.Module, bound: float, generator: torch.Generator) -> None:
+    """Fill all parameters uniformly from [-bound, bound]."""
+    for parameter in network.parameters():
+        # In row-major order, in whatever order a parameter is kept.
+        values = torch.empty_like(parameter, memory_format=torch.contiguous_format)
+        parameter.copy_(values.uniform_(-bound, bound, generator=generator))
