@@ -16,10 +16,11 @@ from pydantic import (
     model_validator,
 )
 
-from alpha_dimt.config.base import Fraction, Name, Reward, Section
+from alpha_dimt.config.base import Fraction, Name, Section
 from alpha_dimt.config.names import OptionName
 from alpha_dimt.config.proposals import DistributionConfig
 from alpha_dimt.config.registry import Kind, one_of
+from alpha_dimt.config.rewards import Reward
 from alpha_dimt.config.schedules import (
     FractionSchedule,
     Moment,

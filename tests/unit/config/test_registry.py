@@ -8,7 +8,7 @@ import pytest
 
 from alpha_dimt.config import Experiment, RunConfig, load, parse
 from alpha_dimt.config.models import AttentionRnnConfig
-from alpha_dimt.config.objectives import ObjectiveConfig
+from alpha_dimt.config.objectives import AlphaConfig, ObjectiveConfig
 from alpha_dimt.core.errors import UserError
 from alpha_dimt.core.imports import versions
 
@@ -20,6 +20,7 @@ def experiment(objective: dict[str, Any], **changes: Any) -> Experiment:
     return parse(Experiment, values, "test.yaml")
 
 
+@pytest.mark.filterwarnings("error")
 def test_somebody_elses_objective_has_typed_keys_and_an_identity(tmp_path: Path) -> None:
     run = experiment(CLIPPED).run_config("a", 1)
     assert type(run.objective).__name__ == "Clipped"
@@ -120,6 +121,11 @@ def test_the_schema_has_import_paths_as_a_pattern() -> None:
 
 def test_somebody_elses_classes_are_no_part_of_the_registry() -> None:
     experiment(CLIPPED)
+
+    class Heir(AlphaConfig):
+        """Inherits its name, too."""
+
+    assert ObjectiveConfig.kinds["alpha"] is AlphaConfig
     assert list(ObjectiveConfig.kinds) == [
         *("ml", "scheduled_sampling", "raml", "alpha", "alpha_on_policy", "policy_gradient"),
         *("mrt", "gnmt_mixture", "custom", "interpolated"),
