@@ -160,7 +160,7 @@ def _default(field: FieldInfo) -> str:
         value = value.model_dump(mode="json", exclude_unset=True)
     if isinstance(value, float):
         return f"{value:g}"
-    text = json.dumps(value).replace('"', "")
+    text = json.dumps(value, allow_nan=False).replace('"', "")
     return f"`{text}`" if isinstance(value, str | dict) else text
 
 
