@@ -12,6 +12,7 @@ concern. Every slice is complete, with every default written out, and has a fing
     proposals    q0, its candidates and their reward
     rewards      names of rewards
     schedules    alpha and tau that move
+    systems      what every system may set, and every objective says
     objectives   the objectives, one class each
     models       the models, one class each
     training     recipe, search, tracking
