@@ -46,10 +46,9 @@ def test_a_table_has_key_default_and_meaning() -> None:
 def test_kinds_share_a_row_where_they_mean_the_same() -> None:
     rows = block("keys: systems.*")
     assert rows[2].startswith("| `systems.*.objective` | all | required | one of `ml`, ")
-    assert (
-        "| `systems.*.samples` | `policy_gradient`, `mrt`, `gnmt_mixture` | 8 (`policy_gradient`, "
-        "`mrt`); 15 (`gnmt_mixture`) | K, candidates a source |"
-    ) in rows
+    (samples,) = (row for row in rows if row.endswith("| K, candidates a source |"))
+    assert samples.startswith("| `systems.*.samples` | `policy_gradient`, `mrt`, ")
+    assert "; 15 (`gnmt_mixture`) |" in samples
     assert "- `raml`: RAML (Eq. 4): alpha = 0." in block("kinds: systems.*")
     assert block("rewards")[3] == "| `edit_distance` | minus the Levenshtein distance in words |"
 
