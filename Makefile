@@ -11,7 +11,7 @@ BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 SNAKEMAKE = $(BIN)/snakemake --workflow-profile workflow/profiles/local --cores $(CORES)
 
-.PHONY: run multi30k iwslt14 ui test lint bench bench-peers schema lock
+.PHONY: run multi30k iwslt14 ui test lint bench bench-peers reference lock
 
 run: $(INSTALLED)
 	$(SNAKEMAKE) $(ARGS)
@@ -68,12 +68,9 @@ $(PEERS)/%/.installed: benchmarks/peers/%.txt
 	$(@D)/bin/python -m pip install --quiet --no-deps $(PACKAGE_$*)
 	@touch $@
 
-# The editor's view of the configuration, from the typed one.
-schema: $(INSTALLED)
-	$(BIN)/python -c 'import yaml; from alpha_dimt.config import Experiment; \
-		print("# Made by `make schema` from src/alpha_dimt/config.\n" \
-		+ yaml.safe_dump(Experiment.model_json_schema(), sort_keys=False, allow_unicode=True), end="")' \
-		> workflow/schemas/config.schema.yaml
+# The tables of config/README.md and the editor's view of the configuration, from the typed one.
+reference: $(INSTALLED)
+	PYTHONPATH=src $(BIN)/python -m alpha_dimt.config.reference config/README.md workflow/schemas/config.schema.yaml
 
 # The newest versions that pyproject.toml allows. What torch pins for one platform is left to torch.
 lock:

@@ -8,9 +8,10 @@ import numpy as np
 from pydantic import Field
 
 from alpha_dimt.config.corpora import CorpusConfig, Size
-from alpha_dimt.config.objectives import Needs, ObjectiveConfig, OffPolicyConfig
+from alpha_dimt.config.objectives import OffPolicyConfig
 from alpha_dimt.config.proposals import DistributionConfig, SubstitutingConfig
 from alpha_dimt.config.schedules import FractionSchedule
+from alpha_dimt.config.systems import Needs, ObjectiveConfig
 from alpha_dimt.core.ragged import Ragged
 from alpha_dimt.objectives import Loss, Scored, log_weights, normalise
 from alpha_dimt.proposals import Words

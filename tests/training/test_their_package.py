@@ -1,19 +1,25 @@
 """Somebody else's objective, proposal, reward and corpus, from the configuration to a run."""
 
 import json
+import os
+import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
+import their_package
 import torch
 from copy_task import write_corpus
 from every_objective import every_objective, train, write_data
 
+import alpha_dimt
 from alpha_dimt.config import Experiment, parse
-from alpha_dimt.config.objectives import Needs
 from alpha_dimt.config.schedules import Moment
+from alpha_dimt.config.systems import Needs
 from alpha_dimt.core.errors import UserError
-from alpha_dimt.core.files import read_json, read_lines
+from alpha_dimt.core.files import read_json, read_lines, write_json
 from alpha_dimt.core.ragged import Ragged
 from alpha_dimt.data.corpora import write_raw
 from alpha_dimt.data.encoded import read_pairs
@@ -55,6 +61,51 @@ def test_they_train(config: Experiment, tmp_path: Path) -> None:
         about = read_json(run / "run.json")
         assert about["libraries"]["their_package"] == "1.2"
         assert about["run_key"] == config.run_config(system, 1).fingerprint()
+
+
+def test_a_package_on_pythonpath_trains_by_the_command(tmp_path: Path) -> None:
+    """In processes of their own, which know the package by PYTHONPATH alone."""
+    there = tmp_path / "there"
+    there.mkdir()
+    shutil.copy(their_package.__file__, there / "strangers.py")
+    (there / "strangers.py").write_text(
+        (there / "strangers.py").read_text().replace("their_package:", "strangers:")
+    )
+    values = every_objective(max_epochs=1).model_dump(mode="json")
+    made = {**CLIPPED, "objective": "strangers:Clipped"}
+    data = tmp_path / "data"
+    write_data(data, every_objective(), train=64)
+    plain = parse(Experiment, {**values, "systems": {"a": {"objective": "raml"}}}, "plain")
+    run = plain.run_config("a", 1).model_dump(mode="json")
+    run["objective"] = made
+    write_json(tmp_path / "run.json", run)
+    arguments = ["--config", tmp_path / "run.json", "--encoded", data]
+    arguments += ["--augmented", data / "seed1.arrow", "--state", tmp_path / "state"]
+    command = [sys.executable, "-m", "alpha_dimt", "train", *arguments, "--threads", "1", "--out"]
+
+    def train_with(path: Path, out: str) -> subprocess.CompletedProcess[str]:
+        source = str(Path(alpha_dimt.__file__).parents[1])
+        environment = os.environ | {"PYTHONPATH": os.pathsep.join([source, str(path)])}
+        return subprocess.run(
+            [*map(str, command), str(tmp_path / out)],
+            env=environment,
+            capture_output=True,
+            text=True,
+        )
+
+    result = train_with(there, "out")
+    assert result.returncode == 0, result.stderr
+    assert read_json(tmp_path / "out/run.json")["libraries"]["strangers"] == "1.2"
+    result = train_with(tmp_path, "elsewhere")
+    assert result.returncode == 1
+    assert result.stderr.strip().endswith(
+        "objective.objective: strangers:Clipped cannot be imported (No module named 'strangers'); "
+        "is the module's folder on PYTHONPATH?"
+    )
+    write_json(tmp_path / "run.json", {**run, "objective": {**made, "ceilling": 1}})
+    result = train_with(there, "refused")
+    assert result.returncode == 1
+    assert "objective.ceilling: unknown key; did you mean ceiling?" in result.stderr
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,9 @@ concern. Every slice is complete, with every default written out, and has a fing
     corpora      where text comes from
     preparation  tokens, cleaning, vocabularies
     proposals    q0, its candidates and their reward
+    rewards      names of rewards
     schedules    alpha and tau that move
+    systems      what every system may set, and every objective says
     objectives   the objectives, one class each
     models       the models, one class each
     training     recipe, search, tracking
@@ -19,6 +21,7 @@ concern. Every slice is complete, with every default written out, and has a fing
     document     YAML and JSON to plain values, strictly
     hints        what an unknown key may mean
     reading      files in; errors that name file, line and key
+    reference    tables of config/README.md and the JSON schema, made from the types
 """
 
 from alpha_dimt.config.experiment import AugmentConfig, DataConfig, Experiment, RunConfig

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from types import UnionType
-from typing import Annotated, Any, Literal, TypeVar, Union, get_args, get_origin
+from typing import Annotated, Any, TypeVar, Union, get_args, get_origin
 
 from pydantic import (
     BaseModel,
@@ -18,15 +18,9 @@ from pydantic import (
 )
 from pydantic_core import PydanticCustomError
 
-from alpha_dimt.core.imports import IMPORT_PATH
-
 Fraction = Annotated[float, Field(ge=0, le=1)]
 # Names are in those of files, which file systems bound at 255 bytes.
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", max_length=100)]
-Reward = (
-    Literal["hamming", "edit_distance", "bleu", "gleu"]
-    | Annotated[str, Field(pattern=IMPORT_PATH, description="somebody else's `Reward`")]
-)
 Seed = Annotated[int, Field(ge=0, lt=2**31)]
 
 

@@ -60,6 +60,12 @@ class Size:
     test_sentences: int
 
 
+NAME = (
+    "the folder under `results/` and the MLflow experiment; at most 100 letters, digits, `.`, `_`, "
+    "`-`, and not `downloads`, `benchmarks`, `slurm`, `mlartifacts` or `mlflow.db...`"
+)
+
+
 class CorpusConfig(Kind):
     """A corpus: who reads it, how large it is, and what the report says of it."""
 
@@ -72,11 +78,7 @@ class CorpusConfig(Kind):
     differs from published numbers, in sentences; none where it is empty."""
 
     kind: str
-    name: CorpusName = Field(
-        description="the folder under `results/` and the MLflow experiment; at most 100 letters, "
-        "digits, `.`, `_`, `-`, and not `downloads`, `benchmarks`, `slurm`, `mlartifacts` or "
-        "`mlflow.db...`"
-    )
+    name: CorpusName = Field(description=NAME)
     source: Language = Field(default="de", description="language, an ISO 639 code")
     target: Language = Field(default="en", description="another language, an ISO 639 code")
 
@@ -120,7 +122,7 @@ class ToyCorpus(CorpusConfig):
     reader: ClassVar[str] = "alpha_dimt.data.corpora.toy:read"
 
     kind: Literal["toy"]
-    name: CorpusName = "toy"
+    name: CorpusName = Field(default="toy", description=NAME)
     seed: Seed = Field(default=1, description="0 to 2^31 - 1")
     train: PositiveInt = Field(default=6000, description="sentence pairs")
     valid: PositiveInt = Field(default=500, description="sentence pairs")
@@ -154,7 +156,7 @@ class Multi30kCorpus(DownloadedCorpus):
     reader: ClassVar[str] = "alpha_dimt.data.corpora.multi30k:read"
 
     kind: Literal["multi30k"]
-    name: CorpusName = "multi30k"
+    name: CorpusName = Field(default="multi30k", description=NAME)
     sha256: dict[FileName, Sha256] = Field(
         description="checksum of each upstream file, by file name"
     )
@@ -175,7 +177,7 @@ class Iwslt14Corpus(DownloadedCorpus):
     check: ClassVar[str] = "alpha_dimt.data.corpora.iwslt14:differences"
 
     kind: Literal["iwslt14"]
-    name: CorpusName = "iwslt14"
+    name: CorpusName = Field(default="iwslt14", description=NAME)
     archive: str = Field(default="de-en.tgz", description="name of the upstream archive")
     size: PositiveInt = Field(
         default=19_982_877, description="bytes of the archive; another size is an error"
@@ -220,13 +222,13 @@ class OneTable(Section):
     tsv: LocalPath = Field(description="file with source and target in each line")
     header: bool | None = Field(
         None,
-        description="whether the first line names the columns and is left out; null: it does not, "
-        "and a line that looks as if it did is an error",
+        description="`true`: the first line names the columns and is left out; `false`: it is a "
+        "sentence; null: the same, but a line that looks like names of columns is an error",
     )
     quoted: bool | None = Field(
         None,
-        description="whether fields may stand in CSV quotes, which are taken off; null: they do "
-        "not, and a field that looks as if it did is an error",
+        description="`true`: CSV quotes around fields are taken off; `false`: they are text; null: "
+        "the same, but a field that looks as if it were quoted is an error",
     )
 
     @property
@@ -256,9 +258,7 @@ Split = Annotated[
 
 SPLIT = (
     "either two aligned files, `{source: a.de, target: a.en}`, or one table of tab-separated "
-    "source and target, `{tsv: a.tsv}`. Beside `tsv`, `header: true` leaves the first line out and "
-    "`quoted: true` takes CSV quotes off; without them, a line or field that looks as if it "
-    "needed one is an error, and `false` keeps it"
+    "source and target, `{tsv: a.tsv}`, whose keys are below"
 )
 
 

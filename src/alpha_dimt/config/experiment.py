@@ -63,8 +63,8 @@ class Experiment(Section):
 
     preset: Literal["paper", "reference"] | None = Field(
         default=None,
-        description="values for keys that are not given: the equations as printed, or what the "
-        "authors' code did",
+        description="`paper`: the equations as printed; `reference`: what the authors' code did. "
+        "Keys that are given win",
     )
     corpus: Corpus
     preparation: Preparation = Preparation()
@@ -74,7 +74,9 @@ class Experiment(Section):
     checkpoints: CheckpointsConfig = CheckpointsConfig()
     decoding: Decoding = Decoding()
     systems: dict[Name, Objective] = Field(min_length=1, description="objective of each system")
-    seeds: tuple[Seed, ...] = Field((1,), min_length=1)
+    seeds: tuple[Seed, ...] = Field(
+        default=(1,), min_length=1, description="distinct; each gives every system one run"
+    )
     tracking: Tracking = Tracking()
 
     @model_validator(mode="before")

@@ -48,7 +48,7 @@ def _fits(pattern: Sequence[str], keys: Keys) -> bool:
     )
 
 
-def _below(annotation: Any) -> list[type[Section]]:
+def below(annotation: Any) -> list[type[Section]]:
     """Return the sections that an annotation, or the values of its mapping or list, allow."""
     found = sections(annotation)
     for kind in alternatives(annotation):
@@ -67,7 +67,7 @@ def _sections_at(root: type[Section], values: Any, keys: Keys) -> list[type[Sect
         ]
         # The key of a mapping or list has no field: its sections are the candidates already.
         if fields:
-            candidates = [section for field in fields for section in _below(field.annotation)]
+            candidates = [section for field in fields for section in below(field.annotation)]
         candidates = _named(candidates, values)
     return candidates
 
@@ -106,8 +106,8 @@ def _all_keys(root: type[Section], above: Sequence[str] = ()) -> Iterator[tuple[
     yield from ((*above, name) for name in fields)
     for name, field in fields.items():
         # What holds itself (a run its start, a mixture its parts) is not listed again.
-        if name in above or root in _below(field.annotation):
+        if name in above or root in below(field.annotation):
             continue
         mapping = any(get_origin(kind) is dict for kind in alternatives(field.annotation))
-        for section in _below(field.annotation):
+        for section in below(field.annotation):
             yield from _all_keys(section, (*above, name, *(["*"] if mapping else [])))

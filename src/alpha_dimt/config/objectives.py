@@ -1,10 +1,10 @@
-"""The systems of an experiment: one objective each.
+"""The objectives, one class of options each.
 
 A class is the only place that knows its objective: it names the loss, and says which arguments and
 which candidates the loss takes. Its docstring is what the report says of a system.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import (
@@ -16,91 +16,19 @@ from pydantic import (
     model_validator,
 )
 
-from alpha_dimt.config.base import Fraction, Name, Reward, Section
+from alpha_dimt.config.base import Fraction
 from alpha_dimt.config.names import OptionName
 from alpha_dimt.config.proposals import DistributionConfig
-from alpha_dimt.config.registry import Kind, one_of
+from alpha_dimt.config.registry import one_of
+from alpha_dimt.config.rewards import Reward
 from alpha_dimt.config.schedules import (
     FractionSchedule,
     Moment,
     PositiveSchedule,
     Schedule,
-    value_at,
 )
+from alpha_dimt.config.systems import Needs, ObjectiveConfig, System
 from alpha_dimt.core.imports import IMPORT_PATH
-
-
-@dataclass(frozen=True)
-class Needs:
-    """Which candidates a loss takes, and how they are scored.
-
-    The candidates of a source are, in this order: the reference, those of the proposal, samples.
-
-    Attributes:
-        reference: whether the reference is the first candidate.
-        proposal: whether the proposal's candidates are among them.
-        samples: candidates drawn from the model.
-        reward: of these samples; None where the proposal's candidates decide it.
-        gold_decay: k of scheduled sampling's inverse sigmoid decay; None: gold inputs only.
-        chunk: steps after which weights are computed again; None: one weight a sentence.
-    """
-
-    reference: bool = False
-    proposal: bool = False
-    samples: int = 0
-    reward: Reward | None = None
-    gold_decay: float | None = None
-    chunk: int | None = None
-
-
-class System(Section):
-    """What every system may set beside its objective."""
-
-    start: Name | None = Field(
-        default=None, description="start from the best weights of this system (same seed)"
-    )
-    training: dict[str, Any] = Field(
-        default_factory=dict, description="keys of `training` with other values for this system"
-    )
-    proposal: dict[str, Any] = Field(
-        default_factory=dict, description="keys of `proposal` with other values for this system"
-    )
-
-
-class ObjectiveConfig(System, Kind):
-    """An objective: the loss, its options, and the candidates that it takes."""
-
-    tag: ClassVar[str] = "objective"
-    kinds: ClassVar[dict[str, Any]] = {}
-    loss: ClassVar[str] = ""
-    """Import path of the loss, a pure function of scored candidates."""
-    takes: ClassVar[tuple[str, ...]] = ()
-    """The options that are arguments of the loss, by the same names."""
-    mixable: ClassVar[bool] = True
-    """Whether `interpolated` may combine it with maximum likelihood."""
-
-    objective: str
-
-    @property
-    def implementation(self) -> str:
-        """The import path of the loss that these options choose."""
-        return self.loss
-
-    def arguments(self, at: Moment) -> dict[str, Any]:
-        """Return the keyword arguments of the loss; options of an objective stand for its loss."""
-        return {name: value_at(getattr(self, name), at) for name in self.takes}
-
-    def needs(self) -> Needs:
-        """Return which candidates the loss takes."""
-        raise NotImplementedError
-
-    def hyperparameters(self, distribution: DistributionConfig | None) -> dict[str, Any]:
-        """Return alpha and tau for tables, constants or schedules; without those it has not.
-
-        Args:
-            distribution: of the proposal; None for objectives without one.
-        """
-        return {name: getattr(self, name) for name in ("alpha", "tau") if hasattr(self, name)}
 
 
 class MlConfig(ObjectiveConfig):

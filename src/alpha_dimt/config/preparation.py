@@ -8,16 +8,24 @@ from pydantic import Field, PositiveInt, model_validator
 from alpha_dimt.config.base import Section
 from alpha_dimt.config.corpora import LocalPath
 
+SIZE = "the most frequent words, the 4 specials not counted; null: all of them"
+LIST = (
+    "a file of your own, one word a line as it stands in the prepared text, without the 4 "
+    "specials; instead of the size of that side, and not with `min_frequency`"
+)
+
 
 class WordsConfig(Section):
     """Word vocabularies: the most frequent words of the training text, or the user's lists."""
 
     kind: Literal["words"]
-    source_size: PositiveInt | None = Field(None, description="words, without the 4 specials")
-    target_size: PositiveInt | None = Field(None, description="words, without the 4 specials")
-    min_frequency: PositiveInt = Field(1, description="times a word occurs in the training text")
-    source_list: LocalPath | None = Field(None, description="file of your own, one word a line")
-    target_list: LocalPath | None = Field(None, description="file of your own, one word a line")
+    source_size: PositiveInt | None = Field(default=None, description=SIZE)
+    target_size: PositiveInt | None = Field(default=None, description=SIZE)
+    min_frequency: PositiveInt = Field(
+        default=1, description="times that a word must occur in the training text"
+    )
+    source_list: LocalPath | None = Field(default=None, description=LIST)
+    target_list: LocalPath | None = Field(default=None, description=LIST)
 
     @property
     def lists(self) -> tuple[Path, ...]:
@@ -45,8 +53,10 @@ class BpeConfig(Section):
     """Byte-pair encoding by subword-nmt, learned on the training text."""
 
     kind: Literal["bpe"]
-    operations: PositiveInt = Field(10_000, description="merge operations")
-    joint: bool = Field(True, description="learn one code table from both languages together")
+    operations: PositiveInt = Field(default=10_000, description="merge operations")
+    joint: bool = Field(
+        default=True, description="one code table learned from both languages together"
+    )
 
     @property
     def lists(self) -> tuple[Path, ...]:
@@ -58,27 +68,34 @@ class Preparation(Section):
     """Tokenisation, casing, cleaning and vocabularies."""
 
     unicode: Literal["nfc", "as_is"] = Field(
-        "nfc",
-        description="compose letters and their marks (NFC), keep a mark without a composed letter "
-        "and a zero-width joiner with its word, take zero-width spaces for spaces; or as the Perl "
-        "scripts do",
+        default="nfc",
+        description="`nfc`: letters and their marks are composed (NFC), a mark without a composed "
+        "letter and a zero-width joiner between letters stay in their word, zero-width spaces are "
+        "spaces; `as_is`: as the Perl scripts do",
     )
     tokenised: bool = Field(
-        False,
-        description="the text is in Moses tokens already, with its escapes: it is split at spaces "
-        "alone",
+        default=False,
+        description="`files` only: the text is in Moses tokens already, with its escapes "
+        "(`&apos;`); it is split at spaces alone. Not with `normalise_punctuation`",
     )
-    normalise_punctuation: bool = Field(False, description="Moses normalize-punctuation, first")
+    normalise_punctuation: bool = Field(
+        default=False, description="Moses normalize-punctuation before all else"
+    )
     lowercase: Literal["before", "after", "never"] = Field(
-        "after", description="lower-case before or after tokenisation"
+        default="after", description="lower-case `before` or `after` tokenisation, or `never`"
     )
-    min_length: PositiveInt = Field(1, description="tokens a side; training pairs only")
-    max_length: PositiveInt = Field(50, description="tokens a side; training pairs only")
+    min_length: PositiveInt = Field(
+        default=1, description="tokens a side; shorter training pairs are dropped"
+    )
+    max_length: PositiveInt = Field(
+        default=50, description="tokens a side; longer training pairs are dropped"
+    )
     max_ratio: Annotated[float, Field(ge=1)] = Field(
-        1.5, description="longer side over shorter side; training pairs only"
+        default=1.5,
+        description="longer side / shorter side; training pairs beyond it are dropped",
     )
-    vocabulary: Annotated[WordsConfig | BpeConfig, Field(discriminator="kind")] = WordsConfig(
-        kind="words"
+    vocabulary: Annotated[WordsConfig | BpeConfig, Field(discriminator="kind")] = Field(
+        default=WordsConfig(kind="words"), description="the vocabularies; the keys are below"
     )
 
     @model_validator(mode="after")

@@ -2,8 +2,9 @@
 
 from typing import Any
 
-from alpha_dimt.config.objectives import ObjectiveConfig, OffPolicyConfig, System
+from alpha_dimt.config.objectives import OffPolicyConfig
 from alpha_dimt.config.registry import kind_named
+from alpha_dimt.config.systems import ObjectiveConfig, System
 from alpha_dimt.core.errors import UserError
 
 PRESETS: dict[str, dict[str, dict[str, Any]]] = {

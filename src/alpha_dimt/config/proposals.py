@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import Field, PositiveFloat, PositiveInt, model_validator
 
-from alpha_dimt.config.base import Fraction, Reward, Section
+from alpha_dimt.config.base import Fraction, Section
 from alpha_dimt.config.registry import Kind, one_of
+from alpha_dimt.config.rewards import Reward
 
 
 class DistributionConfig(Kind):

@@ -20,26 +20,41 @@ Device = Literal["auto", "cpu", "cuda"]
 class TrainingConfig(Section):
     """The paper's recipe: SGD with dev-decay."""
 
-    batch_size: PositiveInt = Field(128, description="source sentences")
-    learning_rate: PositiveFloat = 1.0
+    batch_size: PositiveInt = Field(default=128, description="source sentences")
+    learning_rate: PositiveFloat = Field(default=1.0, description="of plain SGD")
     decay: Annotated[float, Field(gt=0, lt=1)] = Field(
-        0.5, description="factor after an epoch without a new best validation BLEU (dev-decay)"
+        default=0.5,
+        description="0 to 1, both excluded; the factor after an epoch without a new best greedy "
+        "BLEU on the validation data; while BLEU is 0, the likelihood of the validation data tells "
+        "which epoch is best",
     )
-    min_learning_rate: PositiveFloat = 0.05
-    clip_norm: PositiveFloat = Field(5.0, description="largest gradient norm")
-    max_epochs: PositiveInt = 40
-    min_epochs: NonNegativeInt = Field(10, description="never stop early up to this epoch")
-    patience: PositiveInt = Field(5, description="stop when so many epochs passed since the best")
-    sorted_first_epoch: bool = Field(True, description="first epoch in order of length")
+    min_learning_rate: PositiveFloat = Field(
+        default=0.05,
+        description="the rate never falls below it; at most `learning_rate`, so lower both",
+    )
+    clip_norm: PositiveFloat = Field(default=5.0, description="largest norm of the gradient")
+    max_epochs: PositiveInt = Field(default=40, description="epochs")
+    min_epochs: NonNegativeInt = Field(
+        default=10, description="epochs; training never stops early up to this one"
+    )
+    patience: PositiveInt = Field(
+        default=5, description="epochs since the best after which training stops"
+    )
+    sorted_first_epoch: bool = Field(
+        default=True, description="first epoch in order of length, short sentences first"
+    )
     batches: Literal["dealt", "fixed"] = Field(
         default="dealt",
-        description="deal sentences into batches again each epoch, or keep the same batches, "
-        "sorted by length, and deal only their order (the authors' RAML and alpha runs)",
+        description="`dealt`: sentences are dealt into batches of similar length again each epoch. "
+        "`fixed`: neighbours in order of length, the same batches in every epoch, in random order "
+        "(the authors' RAML and alpha runs). The first epoch is in order of length with either, if "
+        "`sorted_first_epoch` says so",
     )
     device: Device = Field(
         default="auto",
         exclude=True,  # where a run is trained is no part of what it is
-        description="where to train and decode; no part of a run's identity",
+        description="`auto`, `cpu` or `cuda`: where to train and decode. No part of a run's "
+        "identity: a run trained on a GPU translates on any machine",
     )
     implementation: Annotated[Literal["auto", "plain"], Since("0.1.0")] = Field(
         default="auto",
@@ -47,10 +62,14 @@ class TrainingConfig(Section):
         "implementation of the same function",
     )
     precision: Literal["auto", "fp32", "bf16"] = Field(
-        "auto", description="of matrix products; auto: bf16 where the processor has it"
+        default="auto",
+        description="of matrix products: `auto` (bf16 where the processor has it), `fp32` or "
+        "`bf16`",
     )
     threads: PositiveInt = Field(
-        2, description="CPU threads of one training; other numbers differ in the last digits"
+        default=2,
+        description="CPU threads of one training and of its translations; sums depend on it in the "
+        "last digits",
     )
 
     @model_validator(mode="after")
@@ -64,28 +83,39 @@ class CheckpointsConfig(Section):
     """How often a training is kept; no part of its identity."""
 
     seconds: PositiveInt = Field(
-        180, description="between two checkpoints; what a kill may cost. One more ends each epoch"
+        default=180,
+        description="seconds of training from one checkpoint to the next: the most that a `kill "
+        "-9` costs. One more is written after every epoch and at SIGTERM and SIGUSR1. No part of a "
+        "run's identity: changing it reruns nothing, and existing checkpoints are resumed",
     )
 
 
 class Decoding(Section):
     """Greedy and beam search; the defaults are the authors' (no length normalisation)."""
 
-    beam: PositiveInt = Field(10, description="beam width; 1 is greedy search")
-    max_length: PositiveInt = Field(180, description="target tokens")
+    beam: PositiveInt = Field(
+        default=10,
+        description="width of the beam columns of Table 1; the greedy columns are a beam of 1",
+    )
+    max_length: PositiveInt = Field(default=180, description="target tokens")
     length_penalty: NonNegativeFloat = Field(
-        0.0, description="scores are divided by length ** penalty; 0 is the paper's plain sum"
+        default=0.0,
+        description="scores are divided by length ^ penalty; 0 is the paper's plain sum of "
+        "log-probabilities",
     )
     batch_size: PositiveInt = Field(
-        512, description="hypotheses decoded at once, `beam` of them a sentence"
+        default=512,
+        description="hypotheses decoded at once; with a beam, that many sentences times `beam`",
     )
     replace_unknown: bool = Field(
-        True, description="replace <unk> by the source word with the highest attention"
+        default=True,
+        description="replace `<unk>` by the source word with the highest attention",
     )
     ended: Literal["kept", "extended"] = Field(
         default="kept",
-        description="a hypothesis that ended below the top of the beam keeps its score, or is "
-        "extended and loses score (the authors' code)",
+        description="a hypothesis that ended below the top of the beam is `kept` with its score, "
+        "or `extended` like any other and loses score (the authors' code), so that translations "
+        "are longer",
     )
 
 
@@ -93,5 +123,7 @@ class Tracking(Section):
     """Where runs are logged for comparison."""
 
     uri: TrackingUri | None = Field(
-        None, description="MLflow tracking URI; null: SQLite in results/"
+        default=None,
+        description="MLflow tracking URI; null is `sqlite:///results/mlflow.db`. A SQLite path is "
+        "relative to the project after three slashes, absolute after four",
     )

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from alpha_dimt.config import RunConfig
-from alpha_dimt.config.objectives import Needs
+from alpha_dimt.config.systems import Needs
 from alpha_dimt.data.batching import (
     Batch,
     bucketed_batches,

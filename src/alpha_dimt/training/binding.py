@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from alpha_dimt.config.objectives import Needs, ObjectiveConfig
 from alpha_dimt.config.schedules import Moment
+from alpha_dimt.config.systems import Needs, ObjectiveConfig
 from alpha_dimt.core.errors import UserError
 from alpha_dimt.core.imports import imported
 from alpha_dimt.objectives import Objective

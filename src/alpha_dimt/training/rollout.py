@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from alpha_dimt.config.base import Reward
+from alpha_dimt.config.rewards import Reward
 from alpha_dimt.core.ragged import Ints, Ragged
 from alpha_dimt.core.vocabulary import EOS
 from alpha_dimt.data.batching import Batch, side_by_side

@@ -12,8 +12,8 @@ import numpy as np
 import torch
 
 from alpha_dimt.config import AugmentConfig, RunConfig
-from alpha_dimt.config.objectives import Needs
 from alpha_dimt.config.registry import paths_in
+from alpha_dimt.config.systems import Needs
 from alpha_dimt.config.training import CheckpointsConfig, Device
 from alpha_dimt.core.errors import UserError
 from alpha_dimt.core.files import atomic_path, sha256, write_json

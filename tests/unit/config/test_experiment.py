@@ -1,10 +1,7 @@
-import re
 from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
-from pydantic import BaseModel
 
 from alpha_dimt.config import AugmentConfig, DataConfig, Experiment, RunConfig, load, parse
 from alpha_dimt.config.training import Decoding
@@ -39,51 +36,6 @@ def test_the_paper_is_the_default(repository: Path):
     words = config.preparation.vocabulary
     # The sizes of the authors, whose 4 specials are counted apart.
     assert (words.source_size + 4, words.target_size + 4) == (32_013, 22_826)
-
-
-def test_the_schema_is_in_step_with_the_types(repository: Path):
-    text = (repository / "workflow/schemas/config.schema.yaml").read_text(encoding="utf-8")
-
-    assert yaml.safe_load(text) == Experiment.model_json_schema(), "run `make schema`"
-
-
-def keys_of(section: type[BaseModel], prefix: str) -> set[str]:
-    """Return the dotted names of the keys of a section and of the sections in it."""
-    keys = set()
-    for name, field in section.model_fields.items():
-        # The two forms of a split are told in the cell of `corpus.train`.
-        inner = {
-            found
-            for found in sections_of(field.annotation)
-            if found.__name__ not in ("TwoFiles", "OneTable") and name != "other"
-        }
-        keyed_by_name = "dict[" in str(field.annotation) and inner
-        dotted = f"{prefix}{name}.*." if keyed_by_name else f"{prefix}{name}."
-        # The sections at the top are the headings.
-        if not inner or prefix:
-            keys.add(f"{prefix}{name}")
-        for found in inner:
-            keys |= keys_of(found, dotted)
-    return keys
-
-
-def sections_of(annotation: Any) -> list[type[BaseModel]]:
-    """Return the sections that a type annotation names."""
-    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-        return [annotation]
-    return [found for part in getattr(annotation, "__args__", ()) for found in sections_of(part)]
-
-
-def test_the_readme_names_every_key_and_no_other(repository: Path):
-    text = (repository / "config/README.md").read_text(encoding="utf-8")
-    tables = "\n".join(line for line in text.splitlines() if line.startswith("|"))
-    first_cells = re.findall(r"^\| (.*?) \|", tables, flags=re.MULTILINE)
-    named = set(re.findall(r"`([^`]+)`", "\n".join(first_cells)))
-    keys = keys_of(Experiment, "")
-
-    assert "systems.*.tau" in keys
-    assert "preparation.vocabulary.operations" in keys
-    assert named == keys
 
 
 # -------------------------------------------------------------------------------- refusals

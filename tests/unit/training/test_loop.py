@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from alpha_dimt.config.models import AttentionRnnConfig
-from alpha_dimt.config.objectives import Needs
+from alpha_dimt.config.systems import Needs
 from alpha_dimt.config.training import TrainingConfig
 from alpha_dimt.data.batching import Batch
 from alpha_dimt.models.attention_rnn.fused import FusedAttentionRnn
