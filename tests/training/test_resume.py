@@ -317,7 +317,7 @@ def test_a_full_disk_stops_training_and_space_lets_it_go_on(
             disk.fill(leave=100_000)  # less than one checkpoint
 
     monkeypatch.setattr(run, "print_epoch", report)
-    with pytest.raises(UserError, match=r"\d{8}: this cannot be written \(No space left on device"):
+    with pytest.raises(UserError, match=r"\d{8}: cannot be written \(No space left on device"):
         train(encoded, disk.folder, small_experiment(), "ml")
     assert [path.name for path in checkpoint_folders(disk.folder)] == ["00000001", "00000002"]
     assert not list(disk.folder.rglob("*.tmp"))
@@ -341,7 +341,7 @@ def test_a_disk_that_is_full_at_the_end_loses_nothing(
         "threads": 1,
     }
     disk.fill(leave=8192)
-    with pytest.raises(UserError, match=r"best\.safetensors: this cannot be written \(No space"):
+    with pytest.raises(UserError, match=r"best\.safetensors: cannot be written \(No space"):
         train_run(config.run_config("ml", 1), **train_elsewhere)
     assert not list((disk.folder / "ml").iterdir())
     disk.empty()
@@ -353,7 +353,7 @@ def test_a_read_only_folder_is_named(encoded: Path, small_disk: SmallDisk) -> No
     disk, config = small_disk, small_experiment()
     write_json(disk.folder / "ml/config.json", {})
     disk.read_only()
-    with pytest.raises(UserError, match=r"state/\S+: this cannot be written \(Read-only file"):
+    with pytest.raises(UserError, match=r"state/\S+: cannot be written \(Read-only file"):
         train_run(
             config.run_config("ml", 1),
             encoded=encoded,

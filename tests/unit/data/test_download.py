@@ -350,7 +350,7 @@ def test_a_full_disk_is_not_the_mirrors_fault(
     (tmp_path / "f.gz").write_bytes(CONTENT)
     mirrors = [f"{server.url}/good" if mirror == "server" else str(tmp_path)]
     small_disk.fill(leave=200_000)
-    with pytest.raises(UserError, match=r"f\.gz: this cannot be written \(No space left") as caught:
+    with pytest.raises(UserError, match=r"f\.gz: cannot be written \(No space left") as caught:
         fetch("f.gz", mirrors=[*mirrors, "/other"], cache=small_disk.folder, checks=GOOD)
     assert "\n" not in str(caught.value)
     assert not (small_disk.folder / "f.gz").exists()
@@ -364,7 +364,7 @@ def test_a_cache_that_cannot_be_written_to(
     server: Server, tmp_path: Path, small_disk: SmallDisk
 ) -> None:
     small_disk.read_only()
-    with pytest.raises(UserError, match=r"f\.gz: this cannot be written \(Read-only"):
+    with pytest.raises(UserError, match=r"f\.gz: cannot be written \(Read-only"):
         fetch("f.gz", mirrors=[f"{server.url}/good"], cache=small_disk.folder, checks=GOOD)
     assert server.requests == []
 

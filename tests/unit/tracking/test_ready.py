@@ -212,7 +212,7 @@ def test_a_folder_that_cannot_be_written_to(tmp_path: Path, small_disk: SmallDis
 
 def test_a_folder_that_cannot_be_made(project: Path):
     Path("file").touch()
-    refused(r"file/\.mlflow\.db\.lock: this cannot be written", "sqlite:///file/mlflow.db")
+    refused(r"file/\.mlflow\.db\.lock: cannot be written", "sqlite:///file/mlflow.db")
 
 
 @pytest.mark.parametrize("uri", [f"sqlite:///{DATABASE}", "http://127.0.0.1:9"])

@@ -320,7 +320,7 @@ def test_a_full_disk_leaves_the_checkpoints_as_they_were(
     disk = small_disk
     opened = write_four(disk.folder / "run")
     disk.fill(leave=4096)
-    with pytest.raises(UserError, match=r"00000005: this cannot be written \(No space left"):
+    with pytest.raises(UserError, match=r"00000005: cannot be written \(No space left"):
         opened.save(state(4), model(6))
     assert sorted(path.name for path in (disk.folder / "run").iterdir()) == [
         *("00000003", "00000004", "metrics.jsonl")
