@@ -148,7 +148,9 @@ def test_the_command_line_is_stopped_by_a_signal(
     wait_for(lambda: bool(checkpoint_folders(tmp_path)), process)
 
     # While it runs nobody else trains the same.
-    with pytest.raises(UserError, match=rf"process {process.pid} on \S+ trains this run already"):
+    with pytest.raises(
+        UserError, match=rf"process {process.pid} on \S+ is already training this run"
+    ):
         train(encoded, tmp_path, longer, "ml")
 
     process.send_signal(getattr(signal, name))
@@ -443,4 +445,7 @@ def test_another_arithmetic_is_told(
     sums.write_text("\n".join([*lines, f"{sha256(state)}  state.json"]) + "\n")
     monkeypatch.undo()
     train(encoded, tmp_path, small_experiment(), "ml")
-    assert "warning: it was computed with cpu, float32, 7 threads so far" in capsys.readouterr().out
+    assert (
+        "warning: the run was computed with cpu, float32, 7 threads so far"
+        in capsys.readouterr().out
+    )
