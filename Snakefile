@@ -5,7 +5,7 @@ from snakemake.utils import min_version
 min_version("9.0")
 
 
-# Another configuration replaces this one; it is not merged into it.
+# A configuration given by the user replaces this one; they are not merged.
 if not workflow.configfiles:
 
     configfile: f"{workflow.basedir}/config/config.yaml"

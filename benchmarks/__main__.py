@@ -31,11 +31,11 @@ def run(sizes: Sizes, axes: tuple[Axis, ...], *, peers: Path, out: Path, work: P
     """Measure everything.
 
     Args:
-        sizes: how large everything is.
-        axes: what grows, in the last part.
-        peers: folder of the environments of the peers; those that are not there are left out.
+        sizes: sizes of the model, the data and the rounds.
+        axes: quantities to scale, in the last part.
+        peers: folder of the peers' environments; missing ones are skipped.
         out: folder for figures and logs.
-        work: folder for files that nobody needs afterwards.
+        work: folder for temporary files.
     """
     arrays = work / "arrays.npz"
     write_arrays(sizes, arrays)
@@ -119,7 +119,7 @@ def run(sizes: Sizes, axes: tuple[Axis, ...], *, peers: Path, out: Path, work: P
 
 
 def say(what: str) -> None:
-    """Tell where the run is."""
+    """Print the current stage."""
     print(f"bench: {what}", file=sys.stderr, flush=True)
 
 
@@ -128,7 +128,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument("--out", type=Path, default=Path("results/benchmarks"))
     parser.add_argument("--peers", type=Path, default=Path("results/benchmarks/peers"))
-    parser.add_argument("--quick", action="store_true", help="tiny sizes: figures mean nothing")
+    parser.add_argument("--quick", action="store_true", help="tiny sizes: numbers mean nothing")
     arguments = parser.parse_args()
     sizes, axes = (QUICK, QUICK_AXES) if arguments.quick else (PAPER, PAPER_AXES)
     arguments.out.mkdir(parents=True, exist_ok=True)

@@ -1,4 +1,4 @@
-"""The harness's side: start contenders, let them take turns, collect their figures."""
+"""The harness: start contenders, let them take turns, collect their results."""
 
 import json
 import subprocess
@@ -20,8 +20,8 @@ class Round:
 
     Attributes:
         amount: work done, in units of the round (tokens, sentences, lines).
-        seconds: time that it took.
-        peak_rss_mb: peak memory of the process up to then.
+        seconds: duration.
+        peak_rss_mb: peak memory of the process so far.
     """
 
     amount: float
@@ -30,7 +30,7 @@ class Round:
 
     @property
     def rate(self) -> float:
-        """Work a second."""
+        """Work per second."""
         return self.amount / self.seconds
 
 
@@ -42,17 +42,17 @@ class Measured:
 
     @property
     def rate(self) -> float:
-        """Median of the work a second."""
+        """Median work per second."""
         return median(one.rate for one in self.rounds)
 
     @property
     def amount(self) -> float:
-        """Median of the work."""
+        """Median amount of work."""
         return median(one.amount for one in self.rounds)
 
     @property
     def seconds(self) -> float:
-        """Median of the time."""
+        """Median duration."""
         return median(one.seconds for one in self.rounds)
 
     @property
@@ -68,7 +68,7 @@ class Measured:
 
 
 class Contender(AbstractContextManager["Contender"]):
-    """A process that works when told to."""
+    """A process that works on request."""
 
     def __init__(
         self,
@@ -81,10 +81,10 @@ class Contender(AbstractContextManager["Contender"]):
         """Start `python -m module` with a task, and wait until it is ready.
 
         Args:
-            module: calls `serve`.
-            task: what it shall prepare for; anything that JSON can hold.
-            log: file for what it prints.
-            python: the interpreter of its environment.
+            module: module that calls `serve`.
+            task: what to prepare for; any JSON value.
+            log: file for its output.
+            python: interpreter of its environment.
         """
         self.name, self._log = module, log
         with log.open("w", encoding="utf-8") as file:
@@ -127,7 +127,7 @@ class Contender(AbstractContextManager["Contender"]):
         return json.loads(line)
 
     def measure(self, name: str) -> Round:
-        """Let it do one round of work."""
+        """Run one round of work."""
         assert self._process.stdin is not None
         print(name, file=self._process.stdin, flush=True)
         return Round(**self._answer())
@@ -136,7 +136,7 @@ class Contender(AbstractContextManager["Contender"]):
 def take_turns(
     contenders: Mapping[str, tuple[Contender, str]], *, repeats: int, warm_up: int = 1
 ) -> dict[str, Measured]:
-    """Let each do its round in turn, `repeats` times over, after some rounds to warm up."""
+    """Run each contender's round in turn, `repeats` times, after the warm-up rounds."""
     rounds: dict[str, list[Round]] = {key: [] for key in contenders}
     for repeat in range(warm_up + repeats):
         for key, (contender, name) in contenders.items():

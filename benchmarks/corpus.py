@@ -1,8 +1,8 @@
 """Sentence pairs with the lengths of real text, and the batches that every contender gets.
 
-No words are needed for a timing, only their lengths and frequencies. Lengths come from the
-validation text of IWSLT'14 German to English where the environment variable ALPHA_DIMT_TEST_DATA
-names a folder with it, and else from a distribution fitted to them. Word ids follow Zipf's law.
+Timing needs no real words, only realistic lengths and frequencies. Lengths come from the validation
+text of IWSLT'14 German to English if the environment variable ALPHA_DIMT_TEST_DATA names a folder
+with it, otherwise from a distribution fitted to them. Word ids follow Zipf's law.
 """
 
 import gzip
@@ -18,10 +18,10 @@ from alpha_dimt.data.encoded import Pairs
 from benchmarks.sizes import Sizes
 
 LONGEST = 50
-"""Words; longer training sentences are left out, as the paper does."""
+"""Maximum words of a training sentence, as in the paper; longer ones are left out."""
 
-# Of the logarithm of the source length, and of the logarithm of target length over source length:
-# mean and standard deviation, before lengths above LONGEST are left out. Fitted to the 6,969
+# Mean and standard deviation of the logarithm of the source length, and of the logarithm of target
+# length over source length, before lengths above LONGEST are left out. Fitted to the 6,969
 # validation pairs of IWSLT'14 de-en as prepared for the paper, by random search for the least
 # squared error of the moments (mean and deviation of both lengths, plain and logarithmic, and of
 # the ratio). A test compares the quantiles.
@@ -30,7 +30,7 @@ LOG_RATIO = 0.047, 0.144
 
 
 def real_lengths() -> tuple[Ints, Ints] | None:
-    """Return source and target lengths of real text, or None where there is none."""
+    """Return source and target lengths of real text, or None without one."""
     folder = os.environ.get("ALPHA_DIMT_TEST_DATA")
     if not folder:
         return None
@@ -58,7 +58,7 @@ def fitted_lengths(size: int, rng: np.random.Generator) -> tuple[Ints, Ints]:
 
 
 def lengths(size: int, rng: np.random.Generator) -> tuple[Ints, Ints]:
-    """Draw the lengths of `size` pairs, from real text where it is at hand."""
+    """Draw the lengths of `size` pairs, from real text if available."""
     real = real_lengths()
     if real is None:
         return fitted_lengths(size, rng)
@@ -74,7 +74,7 @@ def zipf(words: int, size: int, rng: np.random.Generator) -> Ints:
 
 
 def sentence_pairs(sizes: Sizes, count: int, *, seed: int = 1) -> Pairs:
-    """Return `count` pairs; the same for the same seed."""
+    """Return `count` pairs, determined by the seed."""
     rng = np.random.default_rng(seed)
     source, target = (
         Ragged.of_lengths(zipf(words, int(drawn.sum()), rng), drawn)
@@ -86,13 +86,13 @@ def sentence_pairs(sizes: Sizes, count: int, *, seed: int = 1) -> Pairs:
 
 
 def sample_of_batches(pairs: Pairs, sizes: Sizes) -> list[Ints]:
-    """Return some of the batches that training would make, from short to long evenly."""
+    """Return some of the batches that training would make, evenly spread from short to long."""
     source, target = pairs.source.lengths, pairs.target.lengths
     dealt = bucketed_batches(source, target, batch_size=sizes.batch, rng=np.random.default_rng(1))
     full = [rows for rows in dealt if len(rows) == sizes.batch]
     full.sort(key=lambda rows: int(target[rows].sum()))
     middles = (np.arange(sizes.updates) + 0.5) * len(full) / sizes.updates
-    order = np.random.default_rng(2).permutation(sizes.updates)  # as training: in no order
+    order = np.random.default_rng(2).permutation(sizes.updates)  # in random order, as in training
     return [full[int(middles[i])] for i in order]
 
 
@@ -102,7 +102,7 @@ def sources(sizes: Sizes, count: int) -> Ragged:
 
 
 def write_arrays(sizes: Sizes, path: Path) -> None:
-    """Write batches and sources to decode for contenders that know nothing of this package.
+    """Write batches and sources to decode, for contenders without this package.
 
     batch{i}_source [B, S], batch{i}_source_lengths [B], batch{i}_target [B, T + 1] framed,
     batch{i}_target_lengths [B] predicted tokens; greedy{i} and beam{i} [D, S], greedy{i}_lengths

@@ -1,7 +1,7 @@
 """This project's search: rounds of greedy and of beam search.
 
-A model that was not trained ends sentences at random. Here the bias of </s> is so low that it never
-wins: every sentence takes all steps, the worst case, and no contender gains by stopping early.
+An untrained model ends sentences at random. Here the bias of </s> is so low that it is never
+chosen: every sentence takes all steps, the worst case, and no contender gains by stopping early.
 """
 
 import json
@@ -25,7 +25,7 @@ NEVER = -1e4
 
 
 def main() -> None:
-    """Serve rounds "greedy" and, for each width asked for, "beam{width}"."""
+    """Serve rounds "greedy" and, for each requested width, "beam{width}"."""
     task = json.loads(sys.argv[1])
     sizes = Sizes(**task["sizes"])
     model = build_model(sizes)

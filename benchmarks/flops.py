@@ -1,8 +1,8 @@
-"""Arithmetic of one training update: what the model needs, padding not counted.
+"""Operations of one training update: those that the model needs, without padding.
 
-A multiply-add counts as two operations, and the backward pass as twice the forward pass. With E
-embedding units, H decoder units (H / 2 of each encoder direction) and V target words, a source word
-takes
+A multiply-add counts as two operations, and the backward pass as twice the forward pass. With
+embedding size E, decoder hidden size H (H / 2 per encoder direction) and target vocabulary size V,
+a source word takes
 
     2 * (4H (E + H/2) + H^2)            both directions of the encoder, the attention keys
 
@@ -10,7 +10,7 @@ and a target word of a sentence with S source words
 
     2 * (4H (E + 2H) + 2SH + 2H^2 + HV) decoder, scores and context, combination, output layer
 
-operations forward. Gates, softmax, clipping and the optimiser are left out.
+operations in the forward pass. Gates, softmax, clipping and the optimiser are not counted.
 """
 
 from collections.abc import Sequence
@@ -21,7 +21,7 @@ from benchmarks.sizes import Sizes
 
 
 def training_flop(pairs: Pairs, batches: Sequence[Ints], sizes: Sizes, *, candidates: int) -> float:
-    """Return the operations of one update on each batch, with K candidates a source."""
+    """Return the operations of one update on each batch, with K candidates per source."""
     e = h = sizes.units
     total = 0.0
     for rows in batches:

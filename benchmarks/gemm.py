@@ -1,7 +1,7 @@
-"""The peak that training is measured against: the fastest matrix product of this machine.
+"""The peak that training is compared with: the fastest matrix product on this machine.
 
-Square products and those of the output layer (with the model's vocabulary) are tried; the peak is
-the best of them.
+It is the best of square products and of those of the output layer (with the model's vocabulary
+size).
 """
 
 import json
@@ -19,8 +19,8 @@ def best_gflop(operands: list[tuple[Tensor, Tensor, Tensor]], seconds: float) ->
     """Return the highest rate of any of the products, in GFLOP/s (a multiply-add counts as two).
 
     Args:
-        operands: a [M, N], b [N, O] and where a b goes.
-        seconds: time for each product, repeated.
+        operands: a [M, N], b [N, O] and the output for a b.
+        seconds: time to repeat each product.
     """
     best = 0.0
     for a, b, out in operands:
@@ -35,7 +35,7 @@ def best_gflop(operands: list[tuple[Tensor, Tensor, Tensor]], seconds: float) ->
 
 
 def main() -> None:
-    """Serve rounds "fp32" and "bf16"; the amount of each is GFLOP/s, its seconds mean nothing."""
+    """Serve rounds "fp32" and "bf16"; their amount is in GFLOP/s, their seconds are meaningless."""
     sizes = Sizes(**json.loads(sys.argv[1])["sizes"])
     torch.set_num_threads(sizes.threads)
     units, words = sizes.units, sizes.target_words

@@ -1,12 +1,12 @@
-"""What one update of each objective costs, relative to maximum likelihood.
+"""The cost of one update of each objective, relative to maximum likelihood.
 
     python -m benchmarks.objectives --config config/objectives.yaml
 
 needs the finished results of that configuration (`snakemake --configfile ...`): its encoded text,
 its candidates and the weights of `ml`. Every system is timed on the same sentences with the same
-weights, since the length of the model's own samples depends on what it has learned; the learning
-rate is 0, so they stay. Systems take turns: in each round every one makes a few updates, so that
-whatever else the machine does falls on all of them alike.
+weights, since the length of samples depends on what the model has learned; the learning rate is 0,
+so the weights stay the same. Systems take turns: in each round every system makes a few updates, so
+that other load on the machine affects all of them alike.
 """
 
 import argparse
@@ -36,7 +36,7 @@ START = "ml"
 
 
 def updates(experiment: Experiment, system: str, results: Path) -> Callable[[int, int], float]:
-    """Return what makes n updates of a system in a round, and returns seconds an update."""
+    """Return a function that makes n updates of a system and returns seconds per update."""
     config = experiment.run_config(system, experiment.seeds[0])
     start = experiment.run_config(START, config.seed)
     encoded = results / "data/encoded"
@@ -85,7 +85,7 @@ def main() -> None:
     use_threads(experiment.training.threads)
     systems = {name: updates(experiment, name, results) for name in experiment.systems}
     seconds: dict[str, list[float]] = {name: [] for name in systems}
-    # The first round warms up and is not counted.
+    # The first round is a warm-up and is not counted.
     for round_ in range(arguments.rounds + 1):
         for name, make in systems.items():
             duration = make(round_ + 1, arguments.updates)

@@ -1,7 +1,7 @@
 """Plan grids of growing size: `python benchmarks/planning.py docs/results/planning`.
 
 Writes the numbers (.csv) and a plot (.svg). A grid is objective x alpha x tau x seed; `snakemake
---dry-run` plans each from nothing in a process of its own.
+--dry-run` plans each from scratch in its own process.
 """
 
 import argparse
@@ -27,7 +27,7 @@ RUNS = (50, 100, 200, 500, 1000, 2000)
 
 
 def grid(runs: int) -> dict[str, object]:
-    """Return the configuration of so many runs, ten seeds a system."""
+    """Return a configuration with this number of runs, ten seeds per system."""
     values = product([0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9], range(1, 101))
     systems = {
         f"alpha{alpha}-tau{tau / 10}": {"objective": "alpha", "alpha": alpha, "tau": tau / 10}
@@ -37,10 +37,10 @@ def grid(runs: int) -> dict[str, object]:
 
 
 def plan(runs: int) -> dict[str, float]:
-    """Return jobs, time and memory of one plan, and the time in which a single job is planned.
+    """Return jobs, time and memory of a whole plan, and the time to plan a single job.
 
-    On a cluster each job starts Snakemake twice, which reads the whole configuration again. Seconds
-    are of wall time and, for what a busy machine cannot change, of processor time.
+    On a cluster each job starts Snakemake twice, which reads the whole configuration again. Times
+    are wall time and, unaffected by other load, processor time; in seconds.
     """
     with tempfile.TemporaryDirectory() as folder:
         config = Path(folder) / "config.yaml"
@@ -65,7 +65,7 @@ def plan(runs: int) -> dict[str, float]:
 
 
 def measured(command: list[object]) -> tuple[str, float, float, float]:
-    """Run a command; return its output, seconds, processor seconds and most megabytes."""
+    """Run a command; return its output, seconds, processor seconds and peak memory in MB."""
     started = time.monotonic()
     process = subprocess.Popen(
         list(map(str, command)), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True

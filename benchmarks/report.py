@@ -1,4 +1,4 @@
-"""From measurements to summary.json and benchmarks.md."""
+"""Turn measurements into summary.json and benchmarks.md."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -21,8 +21,8 @@ TITLES = {
     "peer_opennmt": "OpenNMT-py 3.5.1, fp32",
 }
 
-# IWSLT'14 de-en as the paper prepares it, and the epochs of its five runs as its authors' logs have
-# them (published with their code): ml, raml, alpha = 0.3, 0.5, 0.7.
+# Pairs of IWSLT'14 de-en as prepared for the paper, and the epochs of its five runs according to
+# its authors' logs (published with their code): ml, raml, alpha = 0.3, 0.5, 0.7.
 TRAIN_PAIRS, VALID_PAIRS = 153_326, 6_969
 EPOCHS = {"ml": 23, "raml": 29, "alpha_k1": 31 + 26 + 30}
 PUBLISHED_HOURS = 43.6
@@ -33,14 +33,14 @@ class Results:
     """All measurements of one run; the keys of training and decoding name contenders.
 
     Attributes:
-        sizes: how large everything was.
-        machine: processor, cores, instructions, PyTorch, type of the matrix products.
+        sizes: sizes of the model, the data and the rounds.
+        machine: processor, cores, instructions, PyTorch, dtype of the matrix products.
         training: rounds of training (tokens), and of matrix products (GFLOP/s).
         flop: operations of a round of training, for each of our systems.
         decoding: rounds of search (sentences) and of scoring (tokens).
         stages: rounds of encoding and BPE (lines) and augmentation (candidates).
-        startup: seconds.
-        curves: points for each quantity that grows.
+        startup: start-up times in seconds.
+        curves: points for each scaled quantity.
     """
 
     sizes: Sizes
@@ -54,7 +54,7 @@ class Results:
 
 
 def summary(results: Results) -> dict[str, float]:
-    """Return every figure by its name."""
+    """Return every number by its name."""
     training, decoding, stages = results.training, results.decoding, results.stages
     low = results.machine["dtype"] == "bfloat16"
     peak = training["gemm_bf16" if low else "gemm_fp32"].amount
@@ -78,7 +78,7 @@ def summary(results: Results) -> dict[str, float]:
     peers = [name for name in training if name.startswith("peer_")]
     if peers:
         figures["ml_over_best_peer"] = ml / max(training[name].rate for name in peers)
-    # The paper's systems have one candidate; K = 4 stands beside them with its own figure.
+    # The paper's systems have one candidate; K = 4 has a number of its own.
     figures["peak_rss_mb"] = max(training[name].peak_rss_mb for name in EPOCHS)
     for name, measured in decoding.items():
         contender, _, search = name.rpartition("_")
@@ -98,7 +98,7 @@ def summary(results: Results) -> dict[str, float]:
 
 
 def projection(results: Results) -> dict[str, float]:
-    """Return what the measured rates mean for the paper's Table 1 on IWSLT'14."""
+    """Project the measured rates to the paper's Table 1 on IWSLT'14."""
     length = results.training["ml"].amount / (results.sizes.updates * results.sizes.batch)
     validation = VALID_PAIRS / results.decoding["ours_greedy"].rate
     validation += VALID_PAIRS * length / results.decoding["score"].rate
@@ -115,7 +115,7 @@ def projection(results: Results) -> dict[str, float]:
 
 
 def table(headers: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    """Return a Markdown table; all columns but the first are numbers."""
+    """Return a Markdown table; all columns but the first are right-aligned numbers."""
     lines = [headers, ["---", *["---:"] * (len(headers) - 1)], *rows]
     return "\n".join("| " + " | ".join(cells) + " |" for cells in lines)
 

@@ -1,4 +1,4 @@
-"""Time and memory as one quantity grows: each value in a process of its own."""
+"""Time and memory as one quantity grows; each value is measured in its own process."""
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -20,7 +20,7 @@ from matplotlib import pyplot as plt  # noqa: E402 (after the backend is chosen)
 REPEATS, UPDATES = 2, 2
 
 Start = Callable[[str, Sizes, dict[str, Any]], Contender]
-"""Starts a contender of a module with sizes and further parts of its task."""
+"""Starts a contender from a module, with sizes and further entries of its task."""
 
 
 @dataclass(frozen=True)
@@ -28,9 +28,9 @@ class Point:
     """One measurement.
 
     Attributes:
-        value: of what grows.
-        milliseconds: an update, or a sentence where search is measured.
-        peak_rss_mb: of the process.
+        value: value of the scaled quantity.
+        milliseconds: time per update, or per sentence for search.
+        peak_rss_mb: peak memory of the process.
     """
 
     value: int
@@ -39,7 +39,7 @@ class Point:
 
 
 def measure(axis: Axis, sizes: Sizes, start: Start) -> Iterator[Point]:
-    """Yield one point for each value: updates of ML or alpha = 0.5 (K grows), or beam search."""
+    """Yield one point per value: updates of ML, or of alpha = 0.5 for K, or beam search."""
     sizes = replace(sizes, updates=UPDATES)
     for value in axis.values:
         changed = sizes
@@ -59,7 +59,7 @@ def measure(axis: Axis, sizes: Sizes, start: Start) -> Iterator[Point]:
 
 
 def draw(axis: Axis, points: Sequence[Point], out: Path) -> None:
-    """Draw time and memory of one axis; SVG."""
+    """Plot time and memory of one axis as SVG."""
     figure, axes = plt.subplots(1, 2, figsize=(7, 2.4), layout="constrained")
     unit = "sentence" if axis.name == "beam" else "update"
     values = [point.value for point in points]

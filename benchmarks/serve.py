@@ -1,8 +1,8 @@
-"""The contender's side of a benchmark: do a round of work when told to, and say how long it took.
+"""The contender's side of a benchmark: run a round of work on request, and report its duration.
 
-A contender is a process of its own, so that its memory, its allocator and its threads are its own.
-It prints one JSON line when it is ready and one for each line with the name of a round that it
-reads. Nothing in here needs more than the standard library: peers run in environments of their own.
+Each contender is a separate process, with its own memory, allocator and threads. It prints one JSON
+line when it is ready, and one for each round name that it reads from stdin. This module only needs
+the standard library: peers run in environments of their own.
 """
 
 import json
@@ -17,7 +17,7 @@ from pathlib import Path
 def peak_rss_mb() -> float:
     """Return the peak resident memory of this process in MB (10^6 bytes).
 
-    getrusage would carry over the peak of the process that started this one.
+    getrusage would include the peak of the parent process.
     """
     status = Path("/proc/self/status")
     if status.exists():
@@ -31,10 +31,10 @@ def serve(rounds: Mapping[str, Callable[[], float]], **about: str) -> None:
     """Serve until stdin ends.
 
     Args:
-        rounds: what can be asked for; each returns the amount of work done (tokens, sentences).
-        about: what the report says of this contender.
+        rounds: functions by round name; each returns the amount of work done (tokens, sentences).
+        about: properties of this contender for the report.
     """
-    # Libraries print what they like; the answers have a channel of their own.
+    # Libraries may print to stdout, so answers have a channel of their own.
     answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)
 

@@ -1,29 +1,29 @@
-"""How large everything is: as in the paper, or so small that a test runs the whole harness."""
+"""Sizes of a benchmark: those of the paper, or tiny ones to run the whole harness in a test."""
 
 from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
 class Sizes:
-    """What a measurement depends on.
+    """The sizes that a measurement depends on.
 
     Attributes:
-        source_words: entries of the source vocabulary, specials included.
-        target_words: entries of the target vocabulary, specials included.
-        units: of embeddings and of the decoder; each encoder direction has half of them.
-        batch: source sentences an update.
+        source_words: source vocabulary size, specials included.
+        target_words: target vocabulary size, specials included.
+        units: embedding size and hidden size of the decoder; each encoder direction has half.
+        batch: source sentences per update.
         threads: CPU threads of training and decoding.
-        pairs: sentence pairs that batches are dealt from.
-        updates: timed in one round of training; the batches are the same in every round.
-        warm_up: rounds of training before those that count.
-        repeats: rounds of each contender.
+        pairs: sentence pairs to make batches from.
+        updates: updates in one timed round of training; the batches are the same in every round.
+        warm_up: rounds of training before the timed ones.
+        repeats: timed rounds of each contender.
         decode_batch: sentences that the peers decode at once.
         steps: target tokens of every decoded sentence.
         greedy: sentences in one round of greedy search.
         beam: sentences in one round of beam search.
-        rows: references that candidates are drawn for.
-        slices: of candidates written to one file.
-        lines: of text encoded and cut into subwords.
+        rows: references to draw candidates for.
+        slices: slices of candidates written to one file.
+        lines: lines of text to encode and to segment into subwords.
         operations: merges of BPE.
         gemm_seconds: time for each shape of matrix product in one round.
     """
@@ -93,11 +93,11 @@ QUICK = Sizes(
 
 @dataclass(frozen=True)
 class Axis:
-    """One quantity that grows while the others stay.
+    """One quantity to scale while the others stay fixed.
 
     Attributes:
-        name: what grows.
-        values: its values.
+        name: name of the quantity.
+        values: values to measure.
     """
 
     name: str

@@ -22,7 +22,7 @@ CONSONANTS, VOWELS = "bdfghjklmnprstvwz", "aeiou"
 
 
 def spelling(number: int) -> str:
-    """Return a word for a number, shorter for more frequent ones as in real text."""
+    """Return a word for a number; as in real text, more frequent words are shorter."""
     word = ""
     while True:
         number, consonant = divmod(number, len(CONSONANTS))

@@ -1,4 +1,4 @@
-"""How long the command line takes until it does anything."""
+"""The start-up time of the command line."""
 
 import subprocess
 import sys
@@ -11,11 +11,11 @@ COMMANDS = {
     "cli_startup_s": ["-m", "alpha_dimt", "--help"],
     "table_startup_s": ["-c", "import alpha_dimt.cli, alpha_dimt.config, alpha_dimt.tables.table1"],
 }
-"""Nothing; the package; the help text; what `alpha-dimt table` loads before it reads a run."""
+"""Python alone; the package; the help text; the imports of `alpha-dimt table`."""
 
 
 def measure(repeats: int) -> dict[str, float]:
-    """Return seconds from start to end of each process, medians of interleaved repeats."""
+    """Return the duration of each process in seconds, the median of interleaved repeats."""
     seconds: dict[str, list[float]] = {name: [] for name in COMMANDS}
     for _ in range(repeats):
         for name, arguments in COMMANDS.items():

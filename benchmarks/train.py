@@ -36,7 +36,7 @@ OBJECTIVES: dict[str, Objective] = {
 }
 
 INSTRUCTIONS = {"AVX512-bf16": "avx512_bf16", "AMX-bf16": "amx_bf16"}
-"""What makes bf16 fast, as PyTorch names it."""
+"""Processor features that make bf16 fast, by PyTorch's names."""
 
 
 def build_model(sizes: Sizes) -> FusedAttentionRnn:

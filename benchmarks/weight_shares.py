@@ -1,20 +1,20 @@
-"""What the weights of Table 1 depend on: the reward, or how sure the model is of a sentence?
+"""Do the weights of Table 1 depend on the reward, or on the model's confidence in a sentence?
 
     python -m benchmarks.weight_shares --encoded ENCODED RUN [RUN ...]
 
 Takes finished runs of `alpha` with the weighting of Table 1, ours (`log_p: mean`) or the authors'
-(`padded_mean`): K = 1, Z over the mini-batch, log p by length, q0 left out. log w is then
+(`padded_mean`): K = 1, Z over the mini-batch, log p divided by length, q0 omitted. log w is then
 alpha log p(y) / length + (1 - alpha) r / tau, up to a constant of the mini-batch. Draws a candidate
-for each training sentence, deals mini-batches as training does, scores 100 of them, and prints as
+for each training sentence, makes mini-batches as training does, scores 100 of them, and prints as
 Markdown, for the alpha of the run and for others with the same model:
 
-- variance: of log w within mini-batches;
+- variance: variance of log w within mini-batches;
 - model, reward, both: shares of the variances of the two terms, and of twice their covariance;
-- sentence: how much of the variance of log w the log p of the *reference*, by length, explains:
-  what is known of the weight before a candidate is drawn (R²);
-- edits: how much of it r explains, by itself and by what edits do to log p (R²).
+- sentence: share of the variance of log w explained by the log p of the *reference*, divided by
+  length, which is known before a candidate is drawn (R²);
+- edits: share explained by r, both directly and through the effect of edits on log p (R²).
 
-Dropout is off, and long sentences are not cut into chunks.
+Dropout is off, and long sentences are not split into chunks.
 """
 
 import argparse
@@ -47,14 +47,14 @@ from alpha_dimt.training.candidate_learner import score
 
 ALPHAS = (0.3, 0.5, 0.7)
 BATCHES = 100
-"""Mini-batches that are scored, of those of an epoch in random order."""
+"""Number of mini-batches to score, from an epoch in random order."""
 
 Floats = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True)
 class Terms:
-    """What log w is made of, each less its mean over the mini-batch; [N].
+    """The terms of log w, each minus its mean over the mini-batch; [N].
 
     Attributes:
         candidate: log p of the candidate, divided by its length.
@@ -69,10 +69,10 @@ class Terms:
 
 @dataclass(frozen=True)
 class Shares:
-    """Where the variance of log w comes from.
+    """The parts of the variance of log w.
 
     Attributes:
-        variance: of log w within mini-batches.
+        variance: variance of log w within mini-batches.
         model: share of the variance of alpha log p / length.
         reward: share of the variance of (1 - alpha) r / tau.
         both: share of twice their covariance; the three sum to 1.
@@ -104,7 +104,7 @@ def shares(terms: Terms, alpha: float) -> Shares:
 
 
 def _explained(log_w: Floats, by: Floats) -> float:
-    """Return the squared correlation."""
+    """Return the squared correlation of both arguments."""
     return float(np.mean(log_w * by) ** 2 / (np.mean(log_w**2) * np.mean(by**2)))
 
 
@@ -137,7 +137,7 @@ def rows_of(run: Path, encoded: Path) -> Iterable[str]:
     """Yield the rows of a run.
 
     Raises:
-        UserError: the run is of another objective or weighting.
+        UserError: the run has another objective or weighting.
     """
     config = load(RunConfig, run / "config.json")
     objective, corpus = config.objective, config.data.corpus
@@ -150,7 +150,7 @@ def rows_of(run: Path, encoded: Path) -> Iterable[str]:
         or config.proposal is None
         or config.proposal.candidates != 1
     ):
-        raise UserError(f"{run}: this is no run of `alpha` with the weighting of Table 1")
+        raise UserError(f"{run}: this is not a run of `alpha` with the weighting of Table 1")
     vocabularies = [
         Vocab.load(encoded / f"vocab.{side}.txt") for side in (corpus.source, corpus.target)
     ]

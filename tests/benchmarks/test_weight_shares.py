@@ -84,5 +84,5 @@ def test_the_terms_make_the_weights_of_training(monkeypatch: pytest.MonkeyPatch)
 @pytest.mark.parametrize("other", [{"log_q0": True}, {"normalise": "source"}, {"log_p": "sum"}])
 def test_runs_with_another_weighting_are_refused(tmp_path: Path, other: dict[str, object]) -> None:
     write_json(tmp_path / "config.json", config(**other).model_dump(mode="json"))
-    with pytest.raises(UserError, match="no run of `alpha` with the weighting of Table 1"):
+    with pytest.raises(UserError, match="not a run of `alpha` with the weighting of Table 1"):
         next(iter(rows_of(tmp_path, tmp_path)))

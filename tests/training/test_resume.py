@@ -148,7 +148,9 @@ def test_the_command_line_is_stopped_by_a_signal(
     wait_for(lambda: bool(checkpoint_folders(tmp_path)), process)
 
     # While it runs nobody else trains the same.
-    with pytest.raises(UserError, match=rf"process {process.pid} on \S+ trains this run already"):
+    with pytest.raises(
+        UserError, match=rf"process {process.pid} on \S+ is already training this run"
+    ):
         train(encoded, tmp_path, longer, "ml")
 
     process.send_signal(getattr(signal, name))
@@ -317,7 +319,7 @@ def test_a_full_disk_stops_training_and_space_lets_it_go_on(
             disk.fill(leave=100_000)  # less than one checkpoint
 
     monkeypatch.setattr(run, "print_epoch", report)
-    with pytest.raises(UserError, match=r"\d{8}: this cannot be written \(No space left on device"):
+    with pytest.raises(UserError, match=r"\d{8}: cannot be written \(No space left on device"):
         train(encoded, disk.folder, small_experiment(), "ml")
     assert [path.name for path in checkpoint_folders(disk.folder)] == ["00000001", "00000002"]
     assert not list(disk.folder.rglob("*.tmp"))
@@ -341,7 +343,7 @@ def test_a_disk_that_is_full_at_the_end_loses_nothing(
         "threads": 1,
     }
     disk.fill(leave=8192)
-    with pytest.raises(UserError, match=r"best\.safetensors: this cannot be written \(No space"):
+    with pytest.raises(UserError, match=r"best\.safetensors: cannot be written \(No space"):
         train_run(config.run_config("ml", 1), **train_elsewhere)
     assert not list((disk.folder / "ml").iterdir())
     disk.empty()
@@ -353,7 +355,7 @@ def test_a_read_only_folder_is_named(encoded: Path, small_disk: SmallDisk) -> No
     disk, config = small_disk, small_experiment()
     write_json(disk.folder / "ml/config.json", {})
     disk.read_only()
-    with pytest.raises(UserError, match=r"state/\S+: this cannot be written \(Read-only file"):
+    with pytest.raises(UserError, match=r"state/\S+: cannot be written \(Read-only file"):
         train_run(
             config.run_config("ml", 1),
             encoded=encoded,
@@ -443,4 +445,7 @@ def test_another_arithmetic_is_told(
     sums.write_text("\n".join([*lines, f"{sha256(state)}  state.json"]) + "\n")
     monkeypatch.undo()
     train(encoded, tmp_path, small_experiment(), "ml")
-    assert "warning: it was computed with cpu, float32, 7 threads so far" in capsys.readouterr().out
+    assert (
+        "warning: the run was computed with cpu, float32, 7 threads so far"
+        in capsys.readouterr().out
+    )

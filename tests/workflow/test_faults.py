@@ -115,7 +115,7 @@ def test_snakemake_alone_is_killed_and_a_training_outlives_it(finished, tmp_path
         assert workflow.run("--unlock").returncode == 0
         refused = workflow.run()
         assert refused.returncode != 0
-        assert re.search(f"process {training} on .* trains this run already", refused.stderr)
+        assert re.search(f"process {training} on .* is already training this run", refused.stderr)
 
         with lock.open(encoding="utf-8") as file:
             os.kill(training, signal.SIGCONT)

@@ -1,4 +1,4 @@
-"""Candidates: drawn once a proposal and seed; systems of one proposal train on the same ones."""
+"""Candidates, drawn once per proposal and seed: systems with one proposal share them."""
 
 
 rule augment:

@@ -1,4 +1,4 @@
-"""The checked configuration, and what the rules share: names, paths and helpers."""
+"""The checked configuration, and the names, paths and helpers that the rules share."""
 
 import os
 import re
@@ -8,8 +8,8 @@ import sys
 from functools import cache
 from pathlib import Path
 
-# The rules call `python -m alpha_dimt`: the package of this folder, installed or not, with the
-# interpreter that runs Snakemake unless a conda environment is activated over it.
+# The rules call `python -m alpha_dimt`: the package in this folder, installed or not, with the
+# interpreter that runs Snakemake unless a conda environment is activated on top.
 PACKAGE = f"{workflow.basedir}/src"
 sys.path.insert(0, PACKAGE)
 os.environ.update(
@@ -20,7 +20,7 @@ os.environ.update(
 )
 
 try:
-    # Snakemake's own `parse` and `config` share the names of this file.
+    # Imported as `typed`, because Snakemake's own `config` and `parse` share this namespace.
     from alpha_dimt import config as typed
     from alpha_dimt import cluster_limits as limits
     from alpha_dimt.core.errors import UserError
@@ -28,13 +28,13 @@ try:
     from alpha_dimt.runs.stale import Results
 except ModuleNotFoundError as error:
     sys.exit(
-        f"the environment of Snakemake lacks {error.name}: install requirements.lock "
-        "(`make run` does) or environment.yml and start Snakemake from there"
+        f"Snakemake's environment lacks {error.name}: install requirements.lock "
+        "(`make run` does) or environment.yml, and start Snakemake from there"
     )
 
 
 def checked(files, key):
-    """Return paths of the user's own files that are there; `key` is where they are named."""
+    """Return the paths of the user's own files, which must exist; errors name the key `key`."""
     for file in files:
         if not file.is_file():
             raise UserError(
@@ -43,9 +43,9 @@ def checked(files, key):
     return [str(file) for file in files]
 
 
-# `sys.exit` prints the one line alone; a WorkflowError adds the lines of this file to it.
+# `sys.exit` prints only the one line; a WorkflowError would add lines of this file.
 try:
-    # Snakemake's own reader takes `no` for false and says nothing of a key that is given twice.
+    # Read again, because Snakemake's reader turns `no` into false and accepts duplicate keys.
     experiment = typed.load_all(
         typed.Experiment,
         workflow.configfiles,
@@ -68,15 +68,15 @@ PROPOSALS = {
     for system, objective in experiment.systems.items()
     if objective.needs().proposal
 }
-# Where Table 1 takes its numbers from.
+# The scores in Table 1.
 SCORED = ["valid.greedy", "test.greedy", "test.beam"]
-# What `evaluate` is told about the text: one parameter, for the shell line stays as it is.
+# Options of `evaluate` about the text, in one parameter so that the shell line stays the same.
 TEXT_OPTIONS = (
     "--cased" if experiment.preparation.lowercase == "never" else "--lowercase"
 )
 if experiment.preparation.tokenised:
     TEXT_OPTIONS += " --detokenised-reference"
-# What systems are compared on: validation data chose the checkpoints.
+# Systems are compared on test data only, since validation data selected the checkpoints.
 TESTED = ["test.greedy", "test.beam"]
 
 
@@ -88,10 +88,10 @@ wildcard_constraints:
     search="greedy|beam",
 
 
-# What a cluster is asked for; resources rerun nothing. The local machine pays them no attention.
+# Resource requests on a cluster. Changes rerun nothing, and local execution ignores them.
 @cache
 def training_limits(system):
-    """Return the limits of a training, which are those of all its seeds."""
+    """Return the limits of a system's trainings, the same for all seeds."""
     run = experiment.run_config(system, experiment.seeds[0])
     return limits.training(run, CORPUS_SIZE)
 
@@ -115,17 +115,17 @@ def for_languages(pattern):
 VOCABULARY = for_languages("results/{corpus}/data/encoded/vocab.{language}.txt")
 if experiment.preparation.vocabulary.kind == "bpe":
     VOCABULARY += for_languages("results/{corpus}/data/encoded/codes.{language}.txt")
-# What a run keeps of them, so that it translates whatever becomes of the corpus.
+# The copies in each run folder, which make it self-contained for translation.
 OWN_VOCABULARY = for_languages("vocab.{language}.txt")
 if experiment.preparation.vocabulary.kind == "bpe":
     OWN_VOCABULARY.append(f"codes.{SOURCE}.txt")
 
 
 def force_stale():
-    """Make what is of another configuration or of other data run again.
+    """Rerun the jobs whose results were made with another configuration or other data.
 
-    Snakemake sees such a change by its own records and by dates; it is also made again where those
-    records are gone or dates lie.
+    Snakemake detects such changes by its own records and by dates; this also works if the records
+    are missing or the dates are wrong.
     """
     if not workflow.is_main_process:  # a job on a cluster
         return
@@ -133,14 +133,14 @@ def force_stale():
     if stale:
         more = f" and {len(stale) - 1} more" if stale[1:] else ""
         logger.info(
-            f"{stale[0]}{more}: made with another configuration or other data; made again"
+            f"{stale[0]}{more}: made with another configuration or other data; making it again"
         )
-    # As Snakemake does it for incomplete files: nothing becomes a target that was none.
+    # As Snakemake does for incomplete files: this adds no targets.
     workflow.dag.forcefiles.update(map(str, stale))
 
 
 def text_to_fetch(wildcards):
-    """Return the user's own text; asked once for each planning of the workflow."""
+    """Return the user's own text files; called once whenever the workflow is planned."""
     force_stale()
     return watched(USER_FILES)
 
@@ -148,8 +148,8 @@ def text_to_fetch(wildcards):
 def watched(files):
     """Return the files that Snakemake can watch.
 
-    It takes names with brackets for patterns of names. Like all others those are watched by
-    content (`force_stale`).
+    It interprets names with brackets as patterns. Such files are only checked by content, as all
+    others are too (`force_stale`).
     """
     return [file for file in files if not set(file) & set("{}<>")]
 
@@ -166,7 +166,7 @@ def augment_slice(wildcards):
 
 
 def candidates(wildcards):
-    """Return the file of candidates that a system trains on; not all have one."""
+    """Return the candidate file that a system trains on, if it has one."""
     proposal = run_slice(wildcards).proposal
     if proposal is None:
         return []
@@ -174,7 +174,7 @@ def candidates(wildcards):
 
 
 def start(wildcards):
-    """Return the weights that a system starts from; most have none."""
+    """Return the weights that a system starts from, if any."""
     run = run_slice(wildcards).start
     if run is None:
         return []
@@ -193,10 +193,10 @@ def runs(pattern):
 
 
 def forget_checkpoints():
-    """Remove the last checkpoint of each finished run: its outputs are there, and that is noted.
+    """Remove the last checkpoint of each finished run, once Snakemake has recorded its outputs.
 
-    If Snakemake dies before it has noted that, it deletes the outputs and starts the training again,
-    which then takes them from the checkpoint.
+    If Snakemake dies before that, it deletes the outputs and repeats the job, which restores them
+    from the checkpoint.
     """
     for file in map(Path, runs("run.json")):
         if file.exists():
@@ -214,8 +214,8 @@ def first_seeds(pattern):
 def run_folders(wildcards, seeds=experiment.seeds):
     """Return the folders of runs, in the order of `runs`, as a pattern that bash expands.
 
-    One argument of a command holds 128 KiB, and Snakemake hands bash a command as one argument:
-    written out, some 3,000 folders are too long.
+    Snakemake passes a command to bash as one argument, which is limited to 128 KiB: a full list of
+    3,000 folders would be too long.
     """
 
     def one_of(names):

@@ -1,7 +1,7 @@
 """Raw text, tokenised text, encoded text."""
 
-# A stage writes the slice of the configuration that it is made with beside its results. The slice
-# is a parameter: a stage runs again when its content changes, and never because of its time stamp.
+# Each stage writes its slice of the configuration beside its results. The slice is a parameter, so
+# the stage reruns when its content changes, and never because of a time stamp.
 
 
 rule fetch:
@@ -20,13 +20,13 @@ rule fetch:
     localrule: True
     conda:
         "../../environment.yml"
-    # A resource and not a parameter: text that was fetched is not fetched again from elsewhere.
+    # A resource and not a parameter: another mirror must not repeat the download.
     resources:
         mirrors=shlex.join(
             f"--mirror={mirror}"
             for mirror in getattr(experiment.corpus, "mirrors", ())
         ),
-    # Functions, for Snakemake would take braces in a path for wildcards.
+    # Functions, because Snakemake would interpret braces in a path as wildcards.
     params:
         config=lambda wildcards: experiment.data_config().canonical_json(),
     shell:

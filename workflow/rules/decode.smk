@@ -1,7 +1,7 @@
 """Greedy and beam search with a trained model."""
 
 
-# The one slice that several jobs share.
+# The only configuration slice that several jobs share.
 rule decoding_config:
     output:
         "results/{corpus}/decoding/{search}.json",

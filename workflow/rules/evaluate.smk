@@ -1,4 +1,4 @@
-"""Signed scores of one file of hypotheses, and the tests of every pair of systems."""
+"""Scores of each file of hypotheses, and significance tests of every pair of systems."""
 
 
 rule evaluate:

@@ -1,4 +1,4 @@
-"""Tables, figures, the report, and the comparison of runs in MLflow."""
+"""Tables, figures, the report, and the runs in MLflow."""
 
 
 rule table1:
@@ -52,12 +52,12 @@ rule training_table:
         "--out results/{wildcards.corpus}/tables/training {params.runs} > {log} 2>&1"
 
 
-# Relative to the project: in a URI, an absolute path would end at a question mark in it.
+# Relative to the project: a question mark in an absolute path would end the URI.
 TRACKING_URI = experiment.tracking.uri or "sqlite:///results/mlflow.db"
 
 
-# One job uploads all runs: two at once could make one run twice. It goes last: without the profile's
-# keep-going, a server that is down would stop the tables and figures that have not begun.
+# One job uploads all runs: two at once could create a run twice. It has the lowest priority: without
+# the profile's keep-going, a server that is down would stop the remaining tables and figures.
 rule track:
     input:
         runs("config.json"),
@@ -90,7 +90,7 @@ rule track:
         attached=lambda wildcards, input: " ".join(
             f"--attach {file}" for file in input.attached
         ),
-        # A function, for Snakemake fills in braces in a text.
+        # A function, because Snakemake would expand braces in a string.
         uri=lambda wildcards: TRACKING_URI,
     shell:
         "python -m alpha_dimt track --uri {params.uri:q} --experiment {wildcards.corpus} "

@@ -1,15 +1,15 @@
-"""What would fail at the end of an experiment is looked for at its start."""
+"""Check at the start of an experiment what would otherwise fail at its end."""
 
 import subprocess
 
 from snakemake.settings.types import DeploymentMethod
 
 
-# Only where a job is to run: neither in a dry run, nor when nothing is to be done, nor in the
-# processes that Snakemake starts for its jobs. The interpreter here is that of the rules, unless
-# conda brings theirs, whose libraries need not be here.
+# Called only if jobs will run: not in a dry run, not if there is nothing to do, and not in the
+# processes that Snakemake starts for its jobs. This interpreter is also that of the rules, except
+# with conda environments, whose libraries need not be installed here.
 def check_start():
-    """End the workflow with one sentence if its disks or its tracking cannot be used."""
+    """Exit with a message if the disks or the tracking cannot be used."""
     untrained = [file for file in runs("best.safetensors") if not Path(file).exists()]
     try:
         limits.check_scratch(os.environ)

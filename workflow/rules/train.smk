@@ -1,8 +1,8 @@
 """Training: one system, one seed."""
 
 
-# A failed job's outputs are deleted before it runs again, so checkpoints live in a folder that is
-# not declared. `exec` lets the training have the signals that stop the job.
+# Snakemake deletes a failed job's outputs before rerunning it, so checkpoints are in a folder that
+# is not declared as an output. `exec` passes the signals that stop the job on to the training.
 rule train:
     input:
         VOCABULARY,
@@ -25,8 +25,8 @@ rule train:
     conda:
         "../../environment.yml"
     threads: lambda wildcards: run_slice(wildcards).training.threads
-    # Neither the device nor `checkpoint_seconds` is in `params:`, where another value would train
-    # again.
+    # Neither the device nor `checkpoint_seconds` is in `params:`, where a new value would repeat the
+    # training.
     resources:
         device=lambda wildcards: experiment.training_of(wildcards.system).device,
         checkpoint_seconds=experiment.checkpoints.seconds,

@@ -1,1 +1,1 @@
-"""What everything else stands on: errors, files, progress, rows of unequal length, vocabularies."""
+"""The base layer: errors, files, progress bars, ragged arrays, vocabularies."""

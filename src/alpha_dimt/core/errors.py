@@ -1,16 +1,16 @@
-"""The errors that a user is meant to read."""
+"""Errors that are meant for the user."""
 
 
 class UserError(Exception):
-    """Something the user can mend.
+    """An error that the user can fix.
 
-    The message is one sentence that names the thing, the place (file and line where there is one)
-    and the way out. The command line prints it without a traceback and exits with code 1.
+    The message is one sentence: place (file, and line if there is one), problem, way out. The
+    command line prints it without a traceback and exits with code 1.
     """
 
 
 class Stopped(UserError):
-    """A signal stopped the work, which is kept; the same command goes on with it.
+    """A signal stopped the work. Progress is saved, and the same command resumes it.
 
     The command line exits with code 75.
     """

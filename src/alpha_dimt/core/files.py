@@ -17,9 +17,9 @@ from typing import Any
 
 from alpha_dimt.core.errors import UserError
 
-# Bytes that a compressed file may hold; a bomb holds a thousand times its size.
+# Limit on the unpacked size of a compressed file, bytes; gzip can expand a thousandfold.
 MAX_UNPACKED = 4 * 2**30
-# The disk takes no more, whatever is written.
+# Errors of a disk that is full for every file.
 _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 _REFUSED = _FULL | {
     *(errno.EROFS, errno.EACCES, errno.EPERM, errno.EIO),
@@ -32,11 +32,11 @@ def read_lines(path: Path) -> list[str]:
 
     U+0085, U+2028 and carriage returns occur inside real sentences, so `str.splitlines` would
     break the alignment of parallel files. A last line without a newline counts; a byte order mark
-    at the start is no text.
+    at the start is removed.
 
     Raises:
-        UserError: the file is missing, is broken gzip, holds more than `MAX_UNPACKED` bytes or
-            invalid UTF-8; names file and line.
+        UserError: the file is missing, is damaged gzip, unpacks to more than `MAX_UNPACKED` bytes
+            or holds invalid UTF-8; names file and line.
     """
     try:
         raw = (
@@ -47,27 +47,29 @@ def read_lines(path: Path) -> list[str]:
     except (FileNotFoundError, IsADirectoryError) as error:
         raise UserError(f"{path}: there is no such file; check the path") from error
     except OSError as error:
-        raise UserError(f"{path}: cannot be read ({error.strerror}); mend that first") from error
+        raise UserError(f"{path}: cannot be read ({error.strerror}); fix this first") from error
     return decode_lines(raw, path)
 
 
 def unpack(path: Path, max_bytes: int, *, too_large: str) -> bytes:
-    """Return what a gzip file holds, to its end and its checksum, but no more than `max_bytes`.
+    """Return the content of a gzip file, checksum verified, of at most `max_bytes`.
 
     Args:
         path: the file.
-        max_bytes: what it may hold; no more is ever unpacked.
-        too_large: what the user can do if it holds more.
+        max_bytes: limit on the unpacked size; no more is ever unpacked.
+        too_large: the way out that the error names if the content exceeds the limit.
 
     Raises:
-        UserError: the file is broken or holds more.
+        UserError: the file is damaged, or its content exceeds the limit.
         OSError: the file cannot be opened.
     """
     try:
         with gzip.open(path) as file:
             content = file.read(max_bytes + 1)
     except (EOFError, gzip.BadGzipFile, zlib.error) as error:
-        raise UserError(f"{path}: this is not a whole gzip file ({error}); get it anew") from error
+        raise UserError(
+            f"{path}: this gzip file is incomplete or damaged ({error}); get it again"
+        ) from error
     if len(content) > max_bytes:
         raise UserError(
             f"{path}: unpacked, the file has more than {max_bytes:,} bytes; {too_large}"
@@ -76,7 +78,7 @@ def unpack(path: Path, max_bytes: int, *, too_large: str) -> bytes:
 
 
 def decode_lines(raw: bytes, name: object) -> list[str]:
-    """Return the lines of UTF-8 bytes as `read_lines` does; `name` stands in the error."""
+    """Return the lines of UTF-8 bytes as `read_lines` does; errors name `name`."""
     lines = raw.removeprefix(codecs.BOM_UTF8).split(b"\n")
     if lines[-1] == b"":
         lines.pop()
@@ -95,25 +97,25 @@ def decode_lines(raw: bytes, name: object) -> list[str]:
 
 
 def is_full(error: OSError) -> bool:
-    """Return whether the disk takes no more."""
+    """Return whether the error means that the disk is full."""
     return error.errno in _FULL
 
 
 def unwritable(path: Path, error: OSError) -> UserError:
-    """Return the error of a file that the system does not let us write."""
+    """Return the error for a file that the system refuses to write."""
     reason = os.strerror(error.errno) if error.errno else str(error)
     return UserError(
-        f"{path}: this cannot be written ({reason}); nothing is left half-written there: "
-        "make room, or let the folder be written to, and give the same command again"
+        f"{path}: cannot be written ({reason}); no partial file is left there: "
+        "free some space or make the folder writable, then run the same command again"
     )
 
 
 @contextmanager
 def refusals_named(path: Path) -> Iterator[None]:
-    """Turn a disk's refusal to be written into a sentence that names `path`.
+    """Turn write errors of the file system into a `UserError` that names `path`.
 
     Raises:
-        UserError: the disk is full, a quota is used up, a folder is read-only or no folder.
+        UserError: the disk is full, a quota is used up, or a folder is read-only or not a folder.
     """
     try:
         yield
@@ -130,7 +132,7 @@ def atomic_path(path: Path) -> Iterator[Path]:
     On any exception, Ctrl-C included, the temporary file is removed and `path` is untouched.
 
     Raises:
-        UserError: the disk refuses to be written.
+        UserError: the file system refuses the write.
     """
     with refusals_named(path):
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -149,12 +151,12 @@ def atomic_path(path: Path) -> Iterator[Path]:
 
 @contextmanager
 def atomic_folder(path: Path) -> Iterator[Path]:
-    """Yield a temporary folder beside `path`; on success all is fsynced and it becomes `path`.
+    """Yield a temporary folder beside `path`; on success it is fsynced and renamed to `path`.
 
-    There must be nothing at `path`. On any exception the temporary folder is removed.
+    `path` must not exist. On any exception the temporary folder is removed.
 
     Raises:
-        UserError: the disk refuses to be written.
+        UserError: the file system refuses the write.
     """
     with refusals_named(path):
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -203,7 +205,7 @@ def write_json(path: Path, value: Any) -> None:
 
 
 def finite_json(value: Any, *, indent: int | None = None) -> str:
-    """Return JSON to be shown, with null for infinity and NaN, which JSON does not have."""
+    """Return JSON for display, with null for infinity and NaN, which JSON lacks."""
     return json.dumps(_finite(value), indent=indent, ensure_ascii=False, allow_nan=False)
 
 
@@ -226,14 +228,14 @@ def read_json(path: Path) -> Any:
     except FileNotFoundError as error:
         raise UserError(f"{path}: there is no such file; check the path") from error
     except OSError as error:
-        raise UserError(f"{path}: cannot be read ({error.strerror}); mend that first") from error
+        raise UserError(f"{path}: cannot be read ({error.strerror}); fix this first") from error
     except (ValueError, RecursionError) as error:
         line = getattr(error, "lineno", 1)
         raise UserError(f"{path}:{line}: this is not valid JSON ({error})") from error
 
 
 def read_json_lines(path: Path) -> list[Any]:
-    """Read one JSON value a line.
+    """Read one JSON value per line.
 
     Raises:
         UserError: the file is missing or a line is not JSON; names the file and the line.

@@ -1,4 +1,4 @@
-"""Progress for whoever watches: rate and time left, and nothing where stderr is no terminal."""
+"""Progress bars with rate and time left; hidden unless stderr is a terminal."""
 
 import os
 import stat
@@ -11,11 +11,11 @@ from typing import Any, BinaryIO
 from tqdm import tqdm
 
 REFRESH = 0.5
-"""Seconds from one look of a bar to the next, at least."""
+"""Minimum seconds between two redraws of a bar."""
 
 
 class _Bar(tqdm):  # type: ignore[type-arg]
-    """A bar without a thread of its own: every update looks at the clock, few draw."""
+    """A bar without a monitor thread: each update checks the clock, and few of them redraw."""
 
     monitor_interval = 0
 
@@ -24,16 +24,16 @@ class _Bar(tqdm):  # type: ignore[type-arg]
 
 
 def bar(total: int, what: str, unit: str) -> "tqdm[Any]":
-    """Return a bar that stays when it is done."""
+    """Return a bar that stays visible when it is done."""
     return _Bar(desc=what, total=total, unit=f" {unit}", disable=None)
 
 
 class EpochBar:
-    """Progress within each epoch of a training; it leaves no trace between the lines of the log.
+    """A bar for the updates of each training epoch; it is erased before the next log line.
 
     Args:
-        updates: in an epoch.
-        tokens_known: whether `update` is told all tokens, so that their rate is one.
+        updates: number of updates in an epoch.
+        tokens_known: whether `update` receives all tokens trained on, so that a rate can be shown.
     """
 
     def __init__(self, updates: int, *, tokens_known: bool) -> None:
@@ -45,7 +45,7 @@ class EpochBar:
 
     @contextmanager
     def epoch(self, number: int, *, done: int) -> Iterator[None]:
-        """Show epoch `number`, of which `done` updates were made before."""
+        """Show epoch `number`, starting after `done` updates."""
         self._tokens, self._begun = 0, time.monotonic()
         with _Bar(
             desc=f"epoch {number}",
@@ -58,7 +58,7 @@ class EpochBar:
             yield
 
     def update(self, tokens: int) -> None:
-        """Count one more update, of so many target tokens."""
+        """Count one more update of `tokens` target tokens."""
         self._tokens += tokens
         if self._bar.update() and self._tokens_known:
             rate = self._tokens / (time.monotonic() - self._begun)
@@ -66,19 +66,19 @@ class EpochBar:
 
 
 def lines_bar(stream: BinaryIO, what: str) -> "tqdm[Any]":
-    """Return a bar over the lines of a stream; a file's are counted first, for the time left.
+    """Return a bar over the lines of a stream; a file's lines are counted first, for the time left.
 
-    It is shown where stderr is a terminal and the output goes elsewhere.
+    The bar is shown if stderr is a terminal and stdout is not.
     """
     hidden = not sys.stderr.isatty() or sys.stdout.isatty()
     return _Bar(desc=what, total=count_lines(stream), unit=" lines", disable=hidden)
 
 
 def count_lines(stream: BinaryIO) -> int | None:
-    """Return the lines that a file has from where it stands, and leave it there; None of a pipe."""
+    """Return the number of lines from a file's current position, which is kept; None for a pipe."""
     try:
         is_file = stat.S_ISREG(os.fstat(stream.fileno()).st_mode)
-    except OSError:  # a stream in memory has no descriptor
+    except OSError:  # an in-memory stream has no descriptor
         return None
     if not is_file:
         return None

@@ -1,4 +1,4 @@
-"""Sentences of different lengths in two flat arrays."""
+"""Rows of different lengths in two flat arrays."""
 
 import hashlib
 from dataclasses import dataclass
@@ -14,8 +14,8 @@ class Ragged:
     """N rows of different lengths.
 
     Attributes:
-        values: [total] all rows, one after the other.
-        offsets: [N + 1] row i is `values[offsets[i]:offsets[i + 1]]`.
+        values: [total] all rows, concatenated.
+        offsets: [N + 1] boundaries; row i is `values[offsets[i]:offsets[i + 1]]`.
     """
 
     values: npt.NDArray[np.integer]
@@ -31,23 +31,23 @@ class Ragged:
 
     @classmethod
     def from_rows(cls, rows: list[list[int]]) -> "Ragged":
-        """Build from lists."""
+        """Build from lists of integers."""
         offsets = np.cumsum([0, *(len(row) for row in rows)], dtype=np.int64)
         values = np.array([value for row in rows for value in row], dtype=np.int64)
         return cls(values, offsets)
 
     @classmethod
     def of_lengths(cls, values: npt.NDArray[np.integer], lengths: Ints) -> "Ragged":
-        """Cut a flat array into rows of these lengths."""
+        """Split a flat array into rows of these lengths."""
         return cls(values, np.concatenate(([0], np.cumsum(lengths, dtype=np.int64))))
 
     @property
     def owner(self) -> Ints:
-        """[total] the row that each value is in."""
+        """[total] row number of each value."""
         return np.repeat(np.arange(len(self)), self.lengths)
 
     def digest(self) -> str:
-        """Return what tells these rows from others, whatever integer types hold them."""
+        """Return a SHA-256 of the rows that does not depend on their integer type."""
         parts = (self.values.astype("<i8"), self.lengths.astype("<i8"))
         return hashlib.sha256(b"".join(part.tobytes() for part in parts)).hexdigest()
 
@@ -61,13 +61,14 @@ class Ragged:
         return self.values[self.offsets[index] : self.offsets[index + 1]]
 
     def entries(self, rows: Ints) -> tuple[Ints, Ints]:
-        """Return where the values of some rows stand.
+        """Return the positions of the values of some rows.
 
         Args:
             rows: [B] row numbers.
 
         Returns:
-            The index into `values` of every entry of these rows, and which of the B it is in.
+            Two arrays with one entry per value: its index into `values`, and which of the B rows
+            it belongs to.
         """
         lengths = self.lengths[rows]
         owner = np.repeat(np.arange(len(rows)), lengths)
@@ -76,12 +77,12 @@ class Ragged:
         return self.offsets[rows][owner] + within, owner
 
     def padded(self, rows: Ints, *, fill: int, after: int = 0) -> Ints:
-        """Return some rows as a rectangle.
+        """Return some rows as a padded matrix.
 
         Args:
             rows: [B] row numbers.
-            fill: the value of cells that hold nothing.
-            after: empty columns on the right of the longest row.
+            fill: padding value.
+            after: extra columns to the right of the longest row.
 
         Returns:
             [B, longest + after].

@@ -12,23 +12,23 @@ SPECIALS = ("<pad>", "<unk>", "<s>", "</s>")
 
 
 class Vocab:
-    """A frozen two-way map of tokens and ids; ids 0 to 3 are pad, unk, bos and eos."""
+    """A fixed two-way map between tokens and ids; ids 0 to 3 are pad, unk, bos and eos."""
 
     def __init__(self, words: Iterable[str]) -> None:
-        """`words` are the ordinary tokens, most frequent first; specials are put before them."""
+        """Build from the ordinary tokens, most frequent first; specials are put before them."""
         self.tokens: tuple[str, ...] = (*SPECIALS, *words)
         ids = {token: index for index, token in enumerate(self.tokens)}
         if len(ids) != len(self.tokens):
             token, _ = Counter(self.tokens).most_common(1)[0]
-            raise UserError(f"the vocabulary holds {token!r} twice; each token may stand once")
-        # Text never names a special: "</s>" within a sentence would end it.
+            raise UserError(f"the vocabulary lists {token!r} twice; list each token once")
+        # Text must not map to a special: "</s>" within a sentence would end it.
         self._ids = {token: index for token, index in ids.items() if index >= len(SPECIALS)}
 
     def __len__(self) -> int:
         return len(self.tokens)
 
     def encode(self, tokens: Iterable[str]) -> list[int]:
-        """Return ids; words not in the vocabulary, or spelled like a special, become UNK."""
+        """Return ids; tokens outside the vocabulary or spelled like a special become UNK."""
         return [self._ids.get(token, UNK) for token in tokens]
 
     def decode(self, ids: Iterable[int]) -> list[str]:
@@ -39,10 +39,10 @@ class Vocab:
     def from_counts(
         cls, counts: Counter[str], *, size: int | None = None, min_frequency: int = 1
     ) -> "Vocab":
-        """Build from word counts: the `size` most frequent words seen `min_frequency` times.
+        """Build from counts: the `size` most frequent words seen at least `min_frequency` times.
 
-        Ties are broken by the word itself, so that the result does not depend on the order of the
-        corpus. Words spelled like a special are left out and so become UNK.
+        Ties are broken alphabetically, so the result does not depend on the order of the corpus.
+        Words spelled like a special are left out and so become UNK.
         """
         kept = sorted(
             ((count, word) for word, count in counts.items() if word not in SPECIALS),
@@ -51,7 +51,7 @@ class Vocab:
         return cls(word for count, word in kept[:size] if count >= min_frequency)
 
     def save(self, path: Path) -> None:
-        """Write one token a line; the line number (from 0) is the id."""
+        """Write one token per line; the line number (from 0) is the id."""
         write_lines(path, self.tokens)
 
     @classmethod
@@ -59,24 +59,24 @@ class Vocab:
         """Read what `save` wrote.
 
         Raises:
-            UserError: the file does not start with the four specials, or has a line that is no
-                word of its own: blank, with a space, or for the second time.
+            UserError: the file does not start with the four specials, or a line is blank, has a
+                space or repeats an earlier one.
         """
         lines: Sequence[str] = read_lines(path)
         if tuple(lines[: len(SPECIALS)]) != SPECIALS:
             raise UserError(
-                f"{path}:1: a vocabulary starts with {' '.join(SPECIALS)}, one a line; "
+                f"{path}:1: a vocabulary starts with {' '.join(SPECIALS)}, one per line; "
                 "was this file made by `alpha-dimt encode`?"
             )
         first_line: dict[str, int] = {}
         for number, line in enumerate(lines, start=1):
             if not line or " " in line:
                 raise UserError(
-                    f"{path}:{number}: {line!r} is no word; run `alpha-dimt encode` again"
+                    f"{path}:{number}: {line!r} is not a word; run `alpha-dimt encode` again"
                 )
             if first_line.setdefault(line, number) != number:
                 raise UserError(
-                    f"{path}:{number}: the vocabulary holds {line!r} twice (line "
-                    f"{first_line[line]}, too); run `alpha-dimt encode` again"
+                    f"{path}:{number}: the vocabulary lists {line!r} twice (also in line "
+                    f"{first_line[line]}); run `alpha-dimt encode` again"
                 )
         return cls(lines[len(SPECIALS) :])

@@ -1,4 +1,4 @@
-"""Two aligned texts: how they are read, and the check that every stage makes before it works."""
+"""Read two aligned texts, and check their alignment; every stage does so before it starts."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -10,13 +10,13 @@ from alpha_dimt.core.files import read_lines
 def check_aligned(
     source: Sequence[str], target: Sequence[str], source_name: object, target_name: object
 ) -> None:
-    """Check that two texts have the same number of lines, and some.
+    """Check that two texts have the same number of lines, and at least one.
 
     Raises:
-        UserError: names both places and the first line without a partner.
+        UserError: they do not; names both texts and the first line without a partner.
     """
     if not source and not target:
-        raise UserError(f"{source_name}: the corpus is empty; give at least one pair of sentences")
+        raise UserError(f"{source_name}: the corpus is empty; give at least one sentence pair")
     if len(source) != len(target):
         longer, shorter = (
             (source_name, target_name) if len(source) > len(target) else (target_name, source_name)
@@ -29,7 +29,7 @@ def check_aligned(
 
 
 def read_pairs(source: Path, target: Path) -> tuple[list[str], list[str]]:
-    """Read two aligned files, one sentence a line.
+    """Read two aligned files, one sentence per line.
 
     Raises:
         UserError: a file is missing, invalid or empty, or the line counts differ.
@@ -40,17 +40,17 @@ def read_pairs(source: Path, target: Path) -> tuple[list[str], list[str]]:
 
 
 def own_lines(path: Path) -> list[str]:
-    """Read a user's file, without byte order marks and the ends that Windows gives lines.
+    """Read a user's file, without byte order marks and Windows line endings.
 
     Raises:
-        UserError: the file cannot be read, or a line holds a NUL, as text in UTF-16 and files that
-            are no text do.
+        UserError: the file cannot be read, or a line holds a NUL byte, as in UTF-16 and in binary
+            files.
     """
     lines = read_lines(path)
     for number, line in enumerate(lines, start=1):
         if "\0" in line:
             raise UserError(
-                f"{path}:{number}: this line holds a NUL byte, so the file is no text or is "
-                "UTF-16; convert it to UTF-8, or delete the byte"
+                f"{path}:{number}: this line holds a NUL byte, so the file is binary or UTF-16; "
+                "convert it to UTF-8, or delete the byte"
             )
     return [line.lstrip("\ufeff").removesuffix("\r") for line in lines]

@@ -1,4 +1,4 @@
-"""Reading members of a tar archive in memory, without trusting the archive."""
+"""Read members of a tar archive in memory, without trusting the archive."""
 
 import io
 import tarfile
@@ -17,8 +17,8 @@ def read_members(
 ) -> dict[str, bytes]:
     """Return the contents of the named members of a .tgz archive; nothing is extracted to disk.
 
-    The archive is unpacked in memory, to its end and its checksum, before a header is looked at:
-    whatever sizes the headers claim, no more than `max_bytes` is ever held.
+    The archive is unpacked in memory and its checksum verified before any header is read: whatever
+    sizes the headers claim, no more than `max_bytes` is ever held.
 
     Raises:
         UserError: the archive cannot be read, lacks a member or has it twice, holds more than
@@ -30,7 +30,7 @@ def read_members(
         content = io.BytesIO(
             unpack(path, max_bytes, too_large="get it from a mirror that you trust")
         )
-        # As a stream, so that no header can send the reader back.
+        # As a stream, so that no header can make the reader seek back.
         with tarfile.open(fileobj=content, mode="r|") as archive:
             for number, member in enumerate(archive, start=1):
                 if number > MAX_MEMBERS:
@@ -48,10 +48,10 @@ def read_members(
                         f"{path}: the archive has {name} twice; get it from a mirror that you trust"
                     )
                 contents[name] = file.read()
-    # Headers that lie in their details (sparse maps, for one) come as ValueError.
+    # Inconsistent headers (of sparse maps, for example) raise ValueError.
     except (tarfile.TarError, OSError, ValueError, OverflowError) as error:
         raise UserError(
-            f"{path}: this archive cannot be read ({error}); delete it and fetch it again"
+            f"{path}: this archive cannot be read ({error}); delete it and download it again"
         ) from error
     missing = sorted(set(names) - contents.keys())
     if missing:

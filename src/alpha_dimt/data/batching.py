@@ -1,4 +1,4 @@
-"""Put sentences of similar lengths into batches, the same way for every objective."""
+"""Batch sentences of similar lengths, in the same way for every objective."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -12,7 +12,7 @@ from alpha_dimt.data.encoded import Candidates, Pairs
 from alpha_dimt.proposals import frame
 
 POOL = 100
-"""Batches that are sorted by length together; more saves padding, fewer mixes better."""
+"""Number of batches that are sorted by length together; more saves padding, fewer mixes better."""
 
 
 @dataclass(frozen=True)
@@ -21,12 +21,12 @@ class Batch:
 
     Attributes:
         rows: [B] sentence numbers.
-        source: [B, S] ids, padded.
-        source_lengths: [B].
+        source: [B, S] source ids, padded.
+        source_lengths: [B] number of source tokens.
         target: [B * K, T + 1] framed candidates `<s> ... </s>`, padded, source by source.
-        target_lengths: [B * K] predicted tokens (</s> included).
-        reward: [B, K].
-        log_q0: [B, K].
+        target_lengths: [B * K] number of predicted tokens (</s> included).
+        reward: [B, K] reward of each candidate.
+        log_q0: [B, K] log-probability of each candidate under the proposal.
         reference: [B, K] whether the candidate is the reference.
     """
 
@@ -45,11 +45,11 @@ def bucketed_batches(
 ) -> list[Ints]:
     """Return batches of similar source and target lengths in random order.
 
-    Sentences are shuffled, sorted by both lengths within pools of batches, cut, and the batches
-    shuffled: composition and order differ in every epoch.
+    Sentences are shuffled, sorted by both lengths within pools of batches and split into batches,
+    which are shuffled: composition and order differ in every epoch.
 
     Returns:
-        Arrays of sentence numbers; each sentence stands in exactly one.
+        Arrays of sentence numbers; each sentence is in exactly one.
     """
     order = rng.permutation(len(source_lengths))
     batches = []
@@ -60,14 +60,14 @@ def bucketed_batches(
 
 
 def sorted_batches(source_lengths: Ints, target_lengths: Ints, *, batch_size: int) -> list[Ints]:
-    """Return batches from short to long sources, as the first epoch wants them."""
+    """Return batches from short to long sources, as used in the first epoch."""
     return _cut(np.arange(len(source_lengths)), source_lengths, target_lengths, batch_size)
 
 
 def _cut(rows: Ints, source_lengths: Ints, target_lengths: Ints, batch_size: int) -> list[Ints]:
-    """Cut sentences into batches from short to long; in a batch the longest target comes first.
+    """Split sentences into batches from short to long; in a batch the longest target comes first.
 
-    So sentences that have ended are the last ones of a batch, and the decoder leaves them out.
+    Finished sentences are therefore the last ones of a batch, and the decoder skips them.
     """
     rows = rows[np.lexsort((target_lengths[rows], source_lengths[rows]))]
     batches = (rows[i : i + batch_size] for i in range(0, len(rows), batch_size))
@@ -88,7 +88,7 @@ def reference_batch(pairs: Pairs, rows: Ints, *, reward: float = 0.0) -> Batch:
 
 
 def source_batch(pairs: Pairs, rows: Ints) -> Batch:
-    """Return a batch without candidates (K = 0), for samples of the model."""
+    """Return a batch without candidates (K = 0), for samples from the model."""
     none = np.zeros((len(rows), 0))
     return _batch(
         pairs,
@@ -116,7 +116,7 @@ def candidate_batch(pairs: Pairs, candidates: Candidates, rows: Ints) -> Batch:
 
 
 def side_by_side(*batches: Batch) -> Batch:
-    """Return a batch with the candidates of several batches of the same sources, in this order."""
+    """Return the batches of the same sources merged: their candidates side by side, in order."""
     b = len(batches[0].rows)
     width = max(batch.target.shape[1] for batch in batches)
 

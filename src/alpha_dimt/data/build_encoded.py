@@ -1,4 +1,4 @@
-"""From tokenised text to vocabularies and Arrow files."""
+"""Build vocabularies and Arrow files from tokenised text."""
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -18,11 +18,10 @@ from alpha_dimt.data.subword import count_words, learn_codes, segment
 from alpha_dimt.data.word_list import WordList, read_word_list
 
 SPLITS = ("train", "valid", "test")
-# Positions in a sentence, its frame included, are 16-bit numbers in a file of candidates.
+# Positions in a sentence, including its frame, are 16-bit integers in candidate files.
 LONGEST = 2**15 - 3
 
-# Ids are without <s> and </s>; texts are exactly the tokens that the ids stand for, unknown words
-# included.
+# Ids exclude <s> and </s>; texts hold exactly the tokens behind the ids, unknown words included.
 SCHEMA = pa.schema(
     {
         "source": pa.list_(pa.int32()),
@@ -36,11 +35,11 @@ SCHEMA = pa.schema(
 def encode_corpus(config: DataConfig, *, text: Path, out: Path) -> None:
     """Write vocab.{language}.txt, {split}.arrow, report.json and, for BPE, codes.{language}.txt.
 
-    Vocabularies and codes are learned on the training text alone, or are the user's lists.
+    Vocabularies and codes are learned from the training text only, or are the user's lists.
 
     Raises:
-        UserError: a text is missing, the sides of a split are not aligned, a line is no sequence
-            of tokens, a list is not one word a line, or a vocabulary would have no word.
+        UserError: a text is missing, the sides of a split are not aligned, a line is not a sequence
+            of tokens, a list is not one word per line, or a vocabulary would have no word.
     """
     languages = config.corpus.source, config.corpus.target
     lists = _read_lists(config)
@@ -100,7 +99,7 @@ def encode_corpus(config: DataConfig, *, text: Path, out: Path) -> None:
 
 
 def _read_lists(config: DataConfig) -> dict[str, WordList]:
-    """Return the user's lists by language; before anything that takes long."""
+    """Return the user's lists by language; called first, so that errors come early."""
     vocabulary = config.preparation.vocabulary
     if not isinstance(vocabulary, WordsConfig):
         return {}
@@ -115,7 +114,11 @@ def _read_lists(config: DataConfig) -> dict[str, WordList]:
 
 
 def _check_words(train: Path, vocab: Vocab, counts: Counter[str]) -> None:
-    """Refuse a vocabulary that leaves nothing but unknown words in the training text."""
+    """Check that the vocabulary has a word of the training text.
+
+    Raises:
+        UserError: all words of the text would be unknown.
+    """
     if counts.keys().isdisjoint(vocab.tokens[len(SPECIALS) :]):
         word, most = counts.most_common(1)[0]
         raise UserError(
@@ -129,8 +132,8 @@ def _check_tokens(path: Path, lines: Sequence[str]) -> None:
     for number, line in enumerate(lines, start=1):
         if "" in line.split(" "):
             raise UserError(
-                f"{path}:{number}: a line has one token or more with single spaces between them; "
-                "`alpha-dimt tokenise` writes such text"
+                f"{path}:{number}: a line must be one or more tokens with single spaces between "
+                "them; `alpha-dimt tokenise` writes such text"
             )
 
 
@@ -138,8 +141,8 @@ def _check_lengths(path: Path, lines: Sequence[str]) -> None:
     for number, line in enumerate(lines, start=1):
         if (tokens := line.count(" ") + 1) > LONGEST:
             raise UserError(
-                f"{path}:{number}: this sentence has {tokens:,} tokens, and {LONGEST:,} is the "
-                "most; take the pair out"
+                f"{path}:{number}: this sentence has {tokens:,} tokens, more than the limit of "
+                f"{LONGEST:,}; remove the pair"
             )
 
 
@@ -171,7 +174,7 @@ def _write_split(
         ],
         schema=SCHEMA,
     )
-    # One uncompressed record batch, so that readers can map it without a copy.
+    # One uncompressed record batch, so that readers can memory-map it without a copy.
     with (
         atomic_path(path) as temporary,
         pa.OSFile(str(temporary), "wb") as sink,

@@ -1,4 +1,4 @@
-"""Which training pairs stay: the rules of Moses' clean-corpus-n.perl."""
+"""Choose which training pairs to keep: the rules of Moses' clean-corpus-n.perl."""
 
 from typing import Literal
 
@@ -6,7 +6,7 @@ from alpha_dimt.config.preparation import Preparation
 from alpha_dimt.data.unspaced import separate
 
 Verdict = Literal["kept", "blank", "too short", "too long", "ratio"]
-# What keeps more pairs, for each reason to drop one.
+# How to keep more pairs, by the reason for dropping them.
 LOOSENED_BY = {
     "blank": "give text on both sides of every line",
     "too short": "lower preparation.min_length",
@@ -20,12 +20,12 @@ LONGEST_WORD = 1000
 
 
 def has_long_word(text: str, *, unspaced: bool) -> bool:
-    """Return whether a raw sentence has a word that is none: an address, a table, a binary.
+    """Return whether a raw sentence has an overlong word: an address, a table, binary data.
 
-    Asked before tokenisation, which takes minutes for a word of 100,000 full stops.
+    Checked before tokenisation, which takes minutes for a word of 100,000 full stops.
 
     Args:
-        text: the sentence.
+        text: raw sentence.
         unspaced: whether each character of a script without spaces is a word.
     """
     if len(text) <= LONGEST_WORD:

@@ -1,16 +1,16 @@
-"""Plain text from Moses tokens."""
+"""Turn Moses tokens into plain text."""
 
 import re
 from collections.abc import Sequence
 
 from alpha_dimt.data.unspaced import is_unspaced, join, moses_language
 
-# Ends of clauses in Arabic, Indian, Armenian and Ethiopic scripts, which Moses leaves alone.
+# Clause-final punctuation of Arabic, Indian, Armenian and Ethiopic scripts, which Moses ignores.
 _CLOSING = re.compile(r" +(?=[،؛؟۔।॥։።፣፤])")
 
 
 def detokenise(lines: Sequence[str], language: str) -> list[str]:
-    """Undo Moses tokenisation and its escapes (sacremoses), and join what has no spaces."""
+    """Undo Moses tokenisation and escapes (sacremoses), and join scripts without spaces."""
     from sacremoses import MosesDetokenizer
 
     detokeniser = MosesDetokenizer(lang=moses_language(language))

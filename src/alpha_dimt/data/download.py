@@ -1,4 +1,4 @@
-"""Fetching upstream files from mirrors: resumable, verified, placed atomically, kept."""
+"""Download upstream files from mirrors: resumable, verified, written atomically, cached."""
 
 import hashlib
 import shutil
@@ -20,71 +20,71 @@ from alpha_dimt.core.errors import UserError
 from alpha_dimt.core.files import is_full, sha256, unwritable
 
 CHUNK_BYTES = 2**16
-# Seconds to connect, and to wait for the next bytes.
+# Time-outs in seconds: to connect, and to wait for the next bytes.
 TIMEOUTS = (10, 60)
-# Seconds to the end of the headers, redirects included. No time-out of `requests` bounds their sum.
+# Seconds until all headers are there, redirects included; no time-out of `requests` limits the sum.
 ANSWER_SECONDS = 120
-# A mirror that brings fewer bytes than these in so many seconds is left for the next.
+# A mirror that sends fewer bytes than this in so many seconds is skipped for the next one.
 PACE_BYTES, PACE_SECONDS = 60_000, 60
-# Bytes of the largest file whose size is not known beforehand.
+# Limit in bytes for files whose size is not known in advance.
 MAX_BYTES = 2**30
 
 
 @dataclass(frozen=True)
 class Checks:
-    """What a file must be: another sha256 or size (bytes) refuses it, another md5 only warns."""
+    """Expected sha256 or size (bytes) of a file, or else an error; expected md5, or a warning."""
 
     sha256: str | None = None
     size: int | None = None
     md5: str | None = None
 
     def fault(self, path: Path) -> str | None:
-        """Return what is wrong with a file, None if nothing is."""
+        """Return what is wrong with a file, or None."""
         size = path.stat().st_size
         if self.size is not None and size != self.size:
-            return f"{size:,} bytes came instead of {self.size:,}"
+            return f"{size:,} bytes received instead of {self.size:,}"
         if self.sha256 is not None and sha256(path) != self.sha256:
             return f"the sha256 is {sha256(path)} instead of {self.sha256}"
         return None
 
 
 class _Refused(Exception):
-    """A mirror does not have the file, or does not give it; the message says why."""
+    """A mirror does not have or does not deliver the file; the message says why."""
 
 
 class _Pace:
-    """Bytes of one mirror, counted over all its connections; refuses those that only drip."""
+    """Counts a mirror's bytes over all connections, and rejects a mirror that is too slow."""
 
     def __init__(self) -> None:
         self._bytes, self._since = 0, time.monotonic()
 
     def count(self, new: int) -> None:
-        """Count bytes that have come.
+        """Count received bytes.
 
         Raises:
-            _Refused: the mirror is so slow that nobody would wait for its end.
+            _Refused: the mirror is too slow.
         """
         self._bytes += new
         seconds = time.monotonic() - self._since
         if seconds < PACE_SECONDS:
             return
         if self._bytes < PACE_BYTES:
-            raise _Refused(f"too slow, only {self._bytes:,} bytes came in {seconds:.0f} seconds")
+            raise _Refused(f"too slow, only {self._bytes:,} bytes in {seconds:.0f} seconds")
         self._bytes, self._since = 0, time.monotonic()
 
 
-# A server that cannot be reached, is too slow, or breaks off.
+# Errors of a server that is unreachable, too slow, or breaks off.
 _BROKEN = (requests.ConnectionError, requests.Timeout, HTTPError)
 
 
 def fetch(name: str, *, mirrors: Sequence[str], cache: Path, checks: Checks) -> Path:
-    """Return a verified file from the cache, fetching it first where it is not there.
+    """Return a verified file from the cache; download it first if it is missing.
 
     Args:
         name: upstream file name.
-        mirrors: tried in order; each a URL prefix or a local directory.
+        mirrors: URL prefixes or local folders, tried in order.
         cache: folder of kept files. A partial transfer is kept beside the file and continued.
-        checks: what the file must be. It is checked again whenever it is used.
+        checks: expected values of the file, verified on every use.
 
     Raises:
         UserError: no mirror has the file (names every mirror with its reason), or the cache
@@ -96,7 +96,7 @@ def fetch(name: str, *, mirrors: Sequence[str], cache: Path, checks: Checks) -> 
     if checks.md5 and _md5(target) != checks.md5:
         print(
             f"warning: {target}: the md5 is {_md5(target)} instead of {checks.md5}; "
-            "the counts of the prepared text will tell whether that matters",
+            "the counts of the prepared text will show whether that matters",
             file=sys.stderr,
         )
     return target
@@ -105,13 +105,13 @@ def fetch(name: str, *, mirrors: Sequence[str], cache: Path, checks: Checks) -> 
 def _fetch_from_any(name: str, mirrors: Sequence[str], target: Path, checks: Checks) -> None:
     if not mirrors:
         raise UserError(
-            f"{target}: the file is not there and corpus.mirrors is empty; "
+            f"{target}: the file is missing and corpus.mirrors is empty; "
             f"set corpus.mirrors to URLs or folders that hold {name}"
         )
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=target.parent):
-            target.unlink(missing_ok=True)  # it failed its checks
+            target.unlink(missing_ok=True)  # the file failed its checks
     except OSError as error:
         raise unwritable(target, error) from error
     reasons = []
@@ -126,7 +126,7 @@ def _fetch_from_any(name: str, mirrors: Sequence[str], target: Path, checks: Che
         else:
             return
     raise UserError(
-        f"{name} could not be fetched ({'; '.join(reasons)}); "
+        f"{name} could not be downloaded ({'; '.join(reasons)}); "
         "check the connection or add a mirror to corpus.mirrors"
     )
 
@@ -140,16 +140,16 @@ def _reason(error: Exception) -> str:
     if isinstance(error, requests.Timeout | ReadTimeoutError):
         return "no answer in time"
     if isinstance(error, requests.ConnectionError | HTTPError):
-        return "no connection, or it broke off"
+        return "no connection, or it was broken off"
     if isinstance(error, requests.HTTPError) and error.response is not None:
-        return f"the answer is {error.response.status_code} {error.response.reason}"
+        return f"the server answers {error.response.status_code} {error.response.reason}"
     if isinstance(error, FileNotFoundError):
         return "there is no such file"
     return str(error)
 
 
 def _fetch_from(url: str, target: Path, checks: Checks) -> None:
-    """Fetch one URL or local file and check it; only then pooch gives it its name."""
+    """Download one URL or local file and check it; only then does pooch give it its name."""
 
     def download(url: str, output_file: str, _: object) -> None:
         output = Path(output_file)
@@ -157,13 +157,13 @@ def _fetch_from(url: str, target: Path, checks: Checks) -> None:
             shutil.copyfile(url, output)
             fault = checks.fault(output)
         else:
-            # Named after the URL, so that no mirror continues what another began.
+            # Named after the URL, so that no mirror continues another mirror's download.
             key = hashlib.sha256(url.encode()).hexdigest()[:8]
             part = target.with_name(f"{target.name}.{key}.part")
             continued = part.exists()
             _download(url, part, output, checks)
             fault = checks.fault(output)
-            if fault and continued:  # the file may have changed since the part was fetched
+            if fault and continued:  # the file may have changed since the part was downloaded
                 _download(url, part, output, checks)
                 fault = checks.fault(output)
         if fault:
@@ -171,18 +171,18 @@ def _fetch_from(url: str, target: Path, checks: Checks) -> None:
 
     pooch.get_logger().setLevel("WARNING")
     pooch.retrieve(url, known_hash=None, fname=target.name, path=target.parent, downloader=download)
-    target.chmod(0o644)  # pooch leaves it to its owner alone
+    target.chmod(0o644)  # pooch makes it readable by its owner only
 
 
 def _download(url: str, part: Path, output: Path, checks: Checks) -> None:
-    """Fetch a URL by way of `part`; a broken transfer goes on as long as it makes progress."""
+    """Download a URL via `part`; a broken transfer is resumed as long as it makes progress."""
     pace = _Pace()
     while True:
         before = _size(part)
         try:
             _transfer(url, part, checks.size or MAX_BYTES, pace)
         except _BROKEN:
-            # A server that announced more than there is breaks off after the whole file.
+            # A server that announces too great a length breaks off after the whole file.
             if not (before < _size(part) and checks.fault(part) is None):
                 if _size(part) <= before:
                     raise
@@ -196,7 +196,7 @@ def _size(path: Path) -> int:
 
 
 def _transfer(url: str, part: Path, limit: int, pace: _Pace) -> None:
-    """Fetch what `part` does not hold yet, or everything where the server cannot continue."""
+    """Download the rest of `part`, or everything if the server cannot continue."""
     headers = {"Accept-Encoding": "identity"}
     start = _size(part)
     if start:
@@ -208,16 +208,16 @@ def _transfer(url: str, part: Path, limit: int, pace: _Pace) -> None:
             return
         response.raise_for_status()
         if response.headers.get("Content-Type", "").startswith("text/html"):
-            raise _Refused("a web page came instead of the file")
+            raise _Refused("the server sent a web page instead of the file")
         if response.status_code != requests.codes.partial_content:
             start = 0
         _write_body(response, part, start, limit, pace)
 
 
 def _answer(url: str, headers: dict[str, str]) -> requests.Response:
-    """Return the answer of a server once its headers are there.
+    """Return the response of a server once its headers have arrived.
 
-    Asked for on a thread, which is left alone if they do not come: it ends with the process.
+    The request runs on a daemon thread, which is abandoned if they do not arrive in time.
     """
     answer: Future[requests.Response] = Future()
 
@@ -235,7 +235,7 @@ def _answer(url: str, headers: dict[str, str]) -> requests.Response:
 
 
 def _continues(response: requests.Response, start: int) -> bool:
-    """Return whether the answer to a request for a range is of any use."""
+    """Return whether a response continues at the requested byte."""
     if response.status_code == requests.codes.requested_range_not_satisfiable:
         return False
     given = response.headers.get("Content-Range", f"bytes {start}-")
@@ -246,7 +246,7 @@ def _write_body(
     response: requests.Response, part: Path, start: int, limit: int, pace: _Pace
 ) -> None:
     length = response.headers.get("Content-Length", "")
-    total = start + int(length) if length.isdecimal() else None  # for the bar; it may lie
+    total = start + int(length) if length.isdecimal() else None  # for the bar; may be wrong
     if not sys.stderr.isatty():
         begun = f" from byte {start:,}" if start else ""
         print(f"fetching {response.url}{begun}", file=sys.stderr)
@@ -256,15 +256,15 @@ def _write_body(
         initial=start,
         unit="B",
         unit_scale=True,
-        disable=None,  # no bar where stderr is no terminal
+        disable=None,  # no bar unless stderr is a terminal
     )
     with part.open("ab" if start else "wb") as file, progress:
-        # What has come is written at once, so that nothing of it is lost when the rest does not,
-        # and as it is: some servers announce .gz files as packed for the transfer.
+        # Bytes are written at once, so that none are lost if the transfer breaks, and undecoded:
+        # some servers declare .gz files as compressed for the transfer.
         while chunk := response.raw.read1(CHUNK_BYTES):
             file.write(chunk)
             progress.update(len(chunk))
             pace.count(len(chunk))
             if file.tell() > limit:
                 part.unlink()
-                raise _Refused(f"more than {limit:,} bytes came")
+                raise _Refused(f"more than {limit:,} bytes received")

@@ -34,10 +34,10 @@ _COLUMNS = pa.schema(
 def draw_slice(
     targets: Ragged, proposal: Proposal, *, vocab_size: int, seed: int, index: int
 ) -> pa.RecordBatch:
-    """Return slice `index`: K rows for each target, target by target.
+    """Return slice `index`: K candidates for each target, target by target.
 
-    Each slice has a random stream of its own, so any of them can be drawn alone. Substitutes by
-    frequency follow the frequencies in `targets`; blocks are dealt anew for each slice, and the K
+    Each slice has its own random stream, so any of them can be drawn alone. Substitutes by
+    frequency follow the frequencies in `targets`; blocks are drawn again for each slice, and the K
     candidates of a target share its block.
     """
     rng = np.random.Generator(np.random.Philox(key=[seed, index]))
@@ -83,7 +83,10 @@ def _record_batch(edits: Edits, reward: np.typing.NDArray[np.float64]) -> pa.Rec
 def write_slices(
     path: Path, targets: Ragged, config: AugmentConfig, slices: Iterable[pa.RecordBatch]
 ) -> None:
-    """Write slices, whose edits they are and what drew them: no other training will take them."""
+    """Write slices with the digest of their references and the fingerprint of their configuration.
+
+    A training with other references or another configuration refuses them.
+    """
     schema = _COLUMNS.with_metadata({REFERENCES: targets.digest(), CONFIG: config.fingerprint()})
     with (
         atomic_path(path) as temporary,
@@ -95,11 +98,11 @@ def write_slices(
 
 
 def augment_corpus(config: AugmentConfig, *, encoded: Path, out: Path) -> None:
-    """Write an Arrow file with one record batch a slice.
+    """Write an Arrow file with one record batch per slice.
 
     Raises:
         UserError: the encoded corpus is not the one that the configuration describes, or its target
-            vocabulary has no word that could take the place of another.
+            vocabulary has fewer than two words.
     """
     train = encoded / "train.arrow"
     check_prepared(encoded, config.data, {train.name: sha256(train)})
@@ -108,8 +111,8 @@ def augment_corpus(config: AugmentConfig, *, encoded: Path, out: Path) -> None:
     words = len(Vocab.load(vocab))
     if words < len(SPECIALS) + 2:
         raise UserError(
-            f"{vocab}: a proposal replaces words by others, but this vocabulary has one; lower "
-            "preparation.vocabulary.min_frequency or give more text"
+            f"{vocab}: a proposal replaces words by others, but this vocabulary has only one; "
+            "lower preparation.vocabulary.min_frequency or give more text"
         )
     slices = config.proposal.slices
     with bar(slices, "drawing candidates", "slices") as shown:
@@ -119,6 +122,6 @@ def augment_corpus(config: AugmentConfig, *, encoded: Path, out: Path) -> None:
                 yield draw_slice(
                     targets, config.proposal, vocab_size=words, seed=config.seed, index=index
                 )
-                shown.update()  # when it is written
+                shown.update()  # once the slice is written
 
         write_slices(out, targets, config, drawn())

@@ -1,7 +1,7 @@
 """Read encoded corpora and candidates (Arrow IPC files), memory-mapped and checked.
 
-What has the right name may be of another corpus, cut off or damaged: training on it would give
-figures that mean nothing, so every column is looked at before it is used.
+A file with the right name may belong to another corpus, or be truncated or damaged. Training on it
+would give meaningless results, so every column is checked before use.
 """
 
 from collections.abc import Iterator
@@ -25,11 +25,11 @@ from alpha_dimt.proposals.edits import DELETED
 PAIRS = ("source", "target", "source_text", "target_text")
 EDITS = ("positions", "tokens", "insert_positions", "insert_tokens", "reward", "log_q0")
 REFERENCES = "references"
-"""Metadata of a file of candidates: `Ragged.digest` of the references that they are edits of."""
+"""Metadata key of a candidate file: `Ragged.digest` of the references that were edited."""
 CONFIG = "config"
-"""Metadata of a file of candidates: fingerprint of the slice that it was drawn with."""
+"""Metadata key of a candidate file: fingerprint of the configuration that it was drawn with."""
 
-# Sentences whose text is looked up in the vocabulary: enough to know whether it is the right one.
+# Number of sentences that are encoded again to check that the vocabulary is the right one.
 _SAMPLE = 1000
 
 
@@ -38,8 +38,8 @@ class Pairs:
     """An encoded split: N sentence pairs.
 
     Attributes:
-        source: N rows of source ids, without <s> and </s>.
-        target: N rows of target ids, without <s> and </s>.
+        source: N rows of source ids, excluding <s> and </s>.
+        target: N rows of target ids, excluding <s> and </s>.
         source_text: N segmented source sentences, tokens joined by spaces.
         target_text: N segmented target sentences.
     """
@@ -53,15 +53,15 @@ class Pairs:
         return len(self.source)
 
     def check_vocabularies(self, path: Path, *, source: Vocab, target: Vocab) -> None:
-        """Check that the ids are those that the vocabularies give for the texts.
+        """Check that the vocabularies map the texts to these ids.
 
         Args:
-            path: of the file; stands in the error.
-            source: vocabulary of the source.
-            target: vocabulary of the target.
+            path: path of the file, for the error.
+            source: source vocabulary.
+            target: target vocabulary.
 
         Raises:
-            UserError: an id is outside the vocabulary, or one of the first sentences has others.
+            UserError: an id is outside the vocabulary, or one of the first sentences has wrong ids.
         """
         sides = (
             ("source", self.source, self.source_text, source),
@@ -74,7 +74,7 @@ class Pairs:
             )
             if not fits:
                 raise UserError(
-                    f"{path}: the {side} ids are not those of the vocabulary beside it; "
+                    f"{path}: the {side} ids do not match the vocabulary beside it; "
                     "run `alpha-dimt encode` again"
                 )
 
@@ -85,7 +85,7 @@ class Candidates:
 
     Attributes:
         edits: N * K candidates with their log q0.
-        reward: [N * K].
+        reward: [N * K] reward of each candidate.
     """
 
     edits: Edits
@@ -93,7 +93,7 @@ class Candidates:
 
 
 def ragged_column(column: pa.ListArray) -> Ragged:
-    """Return an Arrow list column as two arrays, without a copy where Arrow allows it."""
+    """Return an Arrow list column as a `Ragged`, without a copy if Arrow allows it."""
     offsets = column.offsets.to_numpy()
     values = column.values.to_numpy()[offsets[0] : offsets[-1]]
     return Ragged(values, (offsets - offsets[0]).astype(np.int64))
@@ -101,14 +101,14 @@ def ragged_column(column: pa.ListArray) -> Ragged:
 
 @contextmanager
 def _arrow_errors(path: Path, made_by: str) -> Iterator[None]:
-    """Turn what Arrow says of a file that it cannot use into one sentence."""
+    """Turn Arrow's errors about an unusable file into one sentence."""
     try:
         yield
     except FileNotFoundError as error:
         raise UserError(
             f"{path}: there is no such file; `alpha-dimt {made_by}` makes it"
         ) from error
-    # Metadata that lies comes as SystemError or UnicodeDecodeError (a ValueError), too.
+    # Inconsistent metadata also raises SystemError or UnicodeDecodeError (a ValueError).
     except (pa.ArrowException, OSError, ValueError, KeyError, SystemError) as error:
         raise UserError(
             f"{path}: this is not what `alpha-dimt {made_by}` writes "
@@ -118,7 +118,7 @@ def _arrow_errors(path: Path, made_by: str) -> Iterator[None]:
 
 
 def _checked(batch: pa.RecordBatch, columns: tuple[str, ...]) -> pa.RecordBatch:
-    """Return a record batch whose columns are there, whole and without nulls.
+    """Return a record batch after checking that its columns are present, valid and without nulls.
 
     Raises:
         ValueError: they are not.
@@ -131,7 +131,7 @@ def _checked(batch: pa.RecordBatch, columns: tuple[str, ...]) -> pa.RecordBatch:
         if lists:
             inner, entries = column.type.value_type, column.values
             if entries.null_count:
-                raise ValueError(f"{name} has gaps")
+                raise ValueError(f"{name} has nulls")
         text, real = name.endswith("_text"), name in ("reward", "log_q0")
         right = (
             pa.types.is_string(inner)
@@ -143,7 +143,7 @@ def _checked(batch: pa.RecordBatch, columns: tuple[str, ...]) -> pa.RecordBatch:
         if not right:
             raise ValueError(f"{name} is {column.type}")
         if column.null_count:
-            raise ValueError(f"{name} has gaps")
+            raise ValueError(f"{name} has nulls")
     return batch
 
 
@@ -158,13 +158,13 @@ def read_pairs(folder: Path, split: str) -> Pairs:
         table = pa.ipc.open_file(pa.memory_map(str(path))).read_all().combine_chunks()
         batches = table.to_batches()
         if len(batches) != 1:
-            raise ValueError("it holds no sentence")
+            raise ValueError("it holds no sentences")
         batch = _checked(batches[0], PAIRS)
         for side in ("source", "target"):
             ids, text = batch.column(side), batch.column(f"{side}_text")
             tokens = pc.add(pc.count_substring(text, " "), 1)
             if not pc.all(pc.equal(pc.list_value_length(ids), tokens)).as_py():
-                raise ValueError(f"{side} and {side}_text have other numbers of tokens")
+                raise ValueError(f"{side} and {side}_text differ in numbers of tokens")
             if pc.min(ids.flatten()).as_py() < 0:
                 raise ValueError(f"{side} has negative ids")
         return Pairs(
@@ -176,20 +176,20 @@ def read_pairs(folder: Path, split: str) -> Pairs:
 
 
 class AugmentedCorpus:
-    """A file of candidates for a corpus; each record batch is one slice."""
+    """A candidate file for a corpus; each record batch is one slice."""
 
     def __init__(self, path: Path, *, targets: Ragged, words: int, config: AugmentConfig) -> None:
-        """Open what `alpha-dimt augment` wrote.
+        """Open a file that `alpha-dimt augment` wrote.
 
         Args:
-            path: the file.
+            path: path of the file.
             targets: the N references that the candidates are edits of.
-            words: size of the target vocabulary.
-            config: what they must have been drawn with.
+            words: target vocabulary size.
+            config: configuration that the candidates must have been drawn with.
 
         Raises:
-            UserError: there is no such file, or it is no Arrow file, holds no slice or the
-                candidates of other references or of another proposal.
+            UserError: the file does not exist or is not an Arrow file, holds no slices, or its
+                candidates belong to other references or another proposal.
         """
         self._path, self._targets, self._words = path, targets, words
         self._each = config.proposal.candidates
@@ -199,7 +199,7 @@ class AugmentedCorpus:
                 raise ValueError("it holds no candidates")
             metadata = self._reader.schema.metadata or {}
             if metadata.get(REFERENCES.encode()) != targets.digest().encode():
-                raise ValueError("its candidates are edits of other references than these")
+                raise ValueError("its candidates are edits of other references")
             if metadata.get(CONFIG.encode()) != config.fingerprint().encode():
                 raise ValueError("its candidates were drawn with another configuration")
 
@@ -210,7 +210,7 @@ class AugmentedCorpus:
         """Return one slice.
 
         Raises:
-            UserError: it is damaged, or its candidates cannot be edits of these references.
+            UserError: the slice is damaged, or its candidates cannot be edits of these references.
         """
         with _arrow_errors(self._path, "augment"):
             batch = _checked(self._reader.get_batch(index), EDITS)
@@ -238,11 +238,11 @@ class AugmentedCorpus:
             (edits.insert_positions, edits.insert_tokens, 0),
         ):
             if not np.array_equal(positions.offsets, tokens.offsets):
-                raise ValueError("its positions and tokens do not belong together")
+                raise ValueError("its positions and tokens differ in number")
             if not _within(positions.values, 0, ends[positions.owner]):
-                raise ValueError("its edits lie outside the sentences")
+                raise ValueError("its edits are outside the sentences")
             if not _within(tokens.values, least, self._words):
-                raise ValueError("its words are not in the vocabulary")
+                raise ValueError("its tokens are not in the vocabulary")
         if not (np.isfinite(reward).all() and np.isfinite(edits.log_q0).all()):
             raise ValueError("a reward or log q0 is not finite")
 

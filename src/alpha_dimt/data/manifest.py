@@ -1,8 +1,8 @@
-"""What a prepared corpus says of itself in its report.json, and the checks of who reads it.
+"""The report.json of each preparation stage, and the checks of it by later stages.
 
 Names and dates of files prove nothing: a folder may be copied, a file replaced, a configuration
-changed in between. So each stage notes the configuration that it worked by and the SHA-256 of what
-it wrote, and the next one compares.
+changed in between. So each stage records its configuration and the SHA-256 of its output, and the
+next stage compares.
 """
 
 from collections.abc import Mapping
@@ -19,16 +19,16 @@ def read_report(folder: Path, made_by: str) -> dict[str, Any]:
     """Return the report.json of a stage.
 
     Args:
-        folder: of its results.
-        made_by: the command that writes it.
+        folder: output folder of the stage.
+        made_by: command that writes it.
 
     Raises:
-        UserError: there is none, or it is something else.
+        UserError: the report is missing or has another form.
     """
     path = folder / "report.json"
     if not path.is_file():
         raise UserError(
-            f"{path}: there is no such file, so nothing says how {folder} was made; run "
+            f"{path}: there is no such file, so it is unknown how {folder} was made; run "
             f"`alpha-dimt {made_by}` again"
         )
     report = read_json(path)
@@ -38,7 +38,7 @@ def read_report(folder: Path, made_by: str) -> dict[str, Any]:
 
 
 def source_of(path: Path) -> dict[str, Any]:
-    """Return what is noted of a user's own file; the dates save reading it when nothing changed."""
+    """Return the record of a user's own file; its date saves reading an unchanged file again."""
     about = path.stat()
     return {
         "path": str(path),
@@ -50,7 +50,7 @@ def source_of(path: Path) -> dict[str, Any]:
 
 
 def is_unchanged(source: Mapping[str, Any]) -> bool:
-    """Return whether a user's file has the content that was noted, whatever its date is."""
+    """Return whether a user's file still has the recorded content, whatever its date."""
     path = Path(source["path"])
     try:
         about = path.stat()
@@ -63,18 +63,18 @@ def is_unchanged(source: Mapping[str, Any]) -> bool:
 
 
 def check_stage(folder: Path, made_by: str, config: Section, sums: Mapping[str, str]) -> None:
-    """Check that the text of a stage is what it wrote, by the configuration that is given.
+    """Check that a stage wrote this text with the given configuration.
 
-    Text without a report was not made here, and nothing is known of it.
+    Text without a report was made elsewhere and is not checked.
 
     Args:
-        folder: of the text.
-        made_by: the command that writes it.
-        config: what it must have been made with.
+        folder: folder of the text.
+        made_by: command that writes it.
+        config: configuration that the text must have been made with.
         sums: SHA-256 of the files that are read, by name.
 
     Raises:
-        UserError: it was made with another configuration, or a file has changed since.
+        UserError: the text was made with another configuration, or a file has changed since.
     """
     if not (folder / "report.json").exists():
         return
@@ -94,30 +94,30 @@ def check_stage(folder: Path, made_by: str, config: Section, sums: Mapping[str, 
 
 
 def check_prepared(encoded: Path, config: DataConfig, sums: Mapping[str, str]) -> None:
-    """Check that encoded splits are those that a configuration describes.
+    """Check that encoded splits were made with a configuration.
 
     Args:
-        encoded: their folder.
-        config: of the corpus.
+        encoded: folder of the splits.
+        config: configuration of the data.
         sums: SHA-256 of the files that are read, by name ("train.arrow").
 
     Raises:
-        UserError: they were made with another configuration, or a file is not what was written.
+        UserError: they were made with another configuration, or a file has changed since.
     """
     report = read_report(encoded, "encode")
     if report["config"] != config.fingerprint():
         raise UserError(
-            f"{encoded}: this corpus was prepared with another configuration than that of the "
-            "run; run `alpha-dimt encode` (or the workflow) again"
+            f"{encoded}: this corpus was not prepared with the configuration of the run; run "
+            "`alpha-dimt encode` (or the workflow) again"
         )
     check_splits(encoded, report, sums)
 
 
 def check_splits(encoded: Path, report: Mapping[str, Any], sums: Mapping[str, str]) -> None:
-    """Check that encoded splits are what their report says.
+    """Check that encoded splits match their report.
 
     Raises:
-        UserError: one is not; names the file.
+        UserError: one does not; names the file.
     """
     for name, found in sums.items():
         noted = report.get("splits", {}).get(name.removesuffix(".arrow"), {}).get("sha256")
@@ -131,13 +131,13 @@ def check_splits(encoded: Path, report: Mapping[str, Any], sums: Mapping[str, st
 def check_vocabularies(
     encoded: Path, report: Mapping[str, Any], sums: Mapping[str, str], run: Path
 ) -> None:
-    """Check that a corpus is encoded by the vocabularies of a run.
+    """Check that a corpus is encoded with the vocabularies of a run.
 
     Args:
         encoded: folder of the corpus.
-        report: its report.json.
+        report: content of its report.json.
         sums: SHA-256 of the run's vocabularies, by language.
-        run: stands in the error.
+        run: run folder, for the error.
 
     Raises:
         UserError: it is not.

@@ -1,4 +1,4 @@
-"""From raw text to tokenised, cleaned splits."""
+"""Turn raw text into tokenised, cleaned splits."""
 
 import sys
 from collections import Counter
@@ -20,12 +20,12 @@ from alpha_dimt.data.tokenise import tokenise
 from alpha_dimt.data.unicode import compose
 from alpha_dimt.data.unspaced import is_unspaced
 
-# Tokens of the longest validation or test sentence; those of training have their own limit.
+# Limit on the tokens of validation and test sentences; training sentences have their own limit.
 LONGEST_SENTENCE = 1000
 
 
 class Pair(NamedTuple):
-    """One pair of sentences, tokenised and as it was."""
+    """One sentence pair, tokenised and raw."""
 
     source: str
     target: str
@@ -37,8 +37,8 @@ def tokenise_corpus(config: DataConfig, *, raw: Path, out: Path) -> None:
     """Write {train,valid,test}.{language}, the raw lines of valid and test, and report.json.
 
     Training pairs are cleaned (module `clean`). IWSLT'14 has no validation file: every
-    `valid_every`-th kept training pair is validation data. Raw lines are composed as the tokens
-    are; of a corpus that has tokens alone, they are its detokenised lines.
+    `valid_every`-th kept training pair becomes validation data. Raw lines are composed (NFC) like
+    the tokens; for a corpus that only has tokens, they are its detokenised lines.
 
     Raises:
         UserError: the raw files are not aligned, a validation or test sentence is blank or
@@ -66,7 +66,7 @@ def tokenise_corpus(config: DataConfig, *, raw: Path, out: Path) -> None:
     for split, pairs in splits.items():
         if not pairs:
             raise UserError(
-                f"{raw}: no pair of sentences is left for {split}; "
+                f"{raw}: no sentence pair is left for {split}; "
                 + (_most_dropped(dropped) if dropped else "give more text")
             )
 
@@ -103,13 +103,13 @@ def tokenise_corpus(config: DataConfig, *, raw: Path, out: Path) -> None:
 
 
 def _most_dropped(dropped: Mapping[str, int]) -> str:
-    """Return the rule that most pairs are dropped by, and what loosens it."""
+    """Return the rule that drops most pairs, and how to loosen it."""
     rule = max(dropped, key=dropped.__getitem__)
     return f'most of them ({dropped[rule]:,}) as "{rule}"; to keep more, {LOOSENED_BY[rule]}'
 
 
 def _counts(split: str, pairs: int, report: Mapping[str, Any]) -> str:
-    """Return one line about a split."""
+    """Return a one-line summary of a split."""
     parts = [f"{split}: {pairs:,} pairs"]
     if split == "train":
         parts[0] += f" of {report['read'][split]:,} read"
@@ -123,7 +123,7 @@ def _counts(split: str, pairs: int, report: Mapping[str, Any]) -> str:
 
 
 def cut_validation(pairs: Sequence[Pair], every: int) -> tuple[list[Pair], list[Pair]]:
-    """Return training and validation pairs: the latter are every `every`-th, counted from 1."""
+    """Split off validation pairs: every `every`-th pair, counted from 1."""
     valid = list(pairs[every - 1 :: every])
     train = [pair for number, pair in enumerate(pairs, start=1) if number % every]
     return train, valid
@@ -132,9 +132,9 @@ def cut_validation(pairs: Sequence[Pair], every: int) -> tuple[list[Pair], list[
 def _read(
     config: DataConfig, raw: Path, split: str
 ) -> tuple[list[tuple[str, str]], dict[str, int]]:
-    """Return pairs of raw lines, composed, and how many lines that changed by language.
+    """Return pairs of raw lines, composed, and the number of lines that this changed by language.
 
-    But for training, a word that is none is an error.
+    An overlong word is an error, except in training data.
     """
     languages = config.corpus.source, config.corpus.target
     paths = [raw / f"{split}.{language}" for language in languages]
@@ -147,7 +147,7 @@ def _read(
                 if long:
                     raise UserError(
                         f"{path}:{number}: a word has more than {LONGEST_WORD:,} characters; "
-                        "correct the sentence or take the pair out"
+                        "correct the sentence or remove the pair"
                     )
     changed = {
         language: sum(map(ne, before, after))
@@ -157,7 +157,7 @@ def _read(
 
 
 def _long_words(lines: tuple[str, str], config: DataConfig) -> list[bool]:
-    """Return for each side whether it has a word that is none."""
+    """Return whether each side has an overlong word."""
     languages = config.corpus.source, config.corpus.target
     return [
         has_long_word(line, unspaced=is_unspaced(language) and not config.preparation.tokenised)

@@ -1,4 +1,4 @@
-"""Byte-pair encoding by subword-nmt."""
+"""Byte-pair encoding with subword-nmt."""
 
 import contextlib
 import io
@@ -13,7 +13,7 @@ from alpha_dimt.core.errors import UserError
 
 
 def count_words(lines: Sequence[str]) -> Counter[str]:
-    """Return how often each token occurs in tokenised lines."""
+    """Count the tokens of tokenised lines."""
     return Counter(token for line in lines for token in line.split(" "))
 
 
@@ -21,11 +21,11 @@ def learn_codes(lines: Sequence[str], operations: int) -> list[str]:
     """Return the lines of a code table: up to `operations` merges learned on tokenised lines.
 
     Raises:
-        UserError: no pair of characters occurs twice, so that there is nothing to merge.
+        UserError: no pair of characters occurs twice, so there is nothing to merge.
     """
     words = [f"{word} {count}" for word, count in count_words(lines).items()]
     codes = io.StringIO()
-    # Its progress bar goes to stderr; without any pair it fails at max() of nothing.
+    # subword-nmt draws its progress bar on stderr, and fails at an empty max() without any pair.
     with contextlib.redirect_stderr(io.StringIO()), contextlib.suppress(ValueError):
         learn_bpe(words, codes, operations, is_dict=True)
     version, *merges = codes.getvalue().removesuffix("\n").split("\n")
@@ -39,6 +39,6 @@ def learn_codes(lines: Sequence[str], operations: int) -> list[str]:
 
 
 def segment(lines: Sequence[str], codes: Sequence[str]) -> list[str]:
-    """Return the lines cut into subwords; all but the last of a word end in "@@"."""
+    """Segment lines into subwords; all but the last subword of a word end in "@@"."""
     bpe: Any = BPE(io.StringIO("".join(f"{line}\n" for line in codes)))
     return [bpe.segment(line) for line in lines]

@@ -1,4 +1,4 @@
-"""A table of tab-separated source and target, as people and spreadsheets write it."""
+"""Read a table of tab-separated source and target, as people and spreadsheets write it."""
 
 import csv
 import re
@@ -9,7 +9,7 @@ from alpha_dimt.config.corpora import OneTable
 from alpha_dimt.core.errors import UserError
 from alpha_dimt.data.aligned import check_aligned, own_lines
 
-# What columns are called, besides a number or the code of a language (within its name, often).
+# Usual column names, besides numbers and language codes (often part of the language's name).
 _COLUMN_NAMES = frozenset(
     [
         *("source", "target", "src", "tgt", "trg", "text", "sentence", "translation"),
@@ -17,7 +17,7 @@ _COLUMN_NAMES = frozenset(
         *("arabic", "chinese", "japanese", "korean"),
     ]
 )
-# As csv writes a field that has quotes: in quotes, and every quote within is doubled.
+# A field as the csv module quotes it: in quotes, with every inner quote doubled.
 _QUOTED = re.compile(r'"(?=.*"")(?:[^"]|"")*"')
 
 
@@ -25,19 +25,19 @@ def read_table(table: OneTable, *, source: str, target: str) -> tuple[list[str],
     """Return the source and target lines of a table; an empty row is a blank pair.
 
     Args:
-        table: where it is, and what is odd about it.
-        source: ISO 639 code.
-        target: ISO 639 code.
+        table: path of the table, and how to read header and quotes.
+        source: ISO 639 code of the source.
+        target: ISO 639 code of the target.
 
     Raises:
-        UserError: the file cannot be read or is empty, a row has not two columns, or the table
-            has a header or quotes and the configuration does not say what to do with them.
+        UserError: the file cannot be read or is empty, a row does not have two columns, or the
+            table has a header or quotes and the configuration does not say what to do with them.
     """
     rows = [_row(table, number, line) for number, line in enumerate(own_lines(table.tsv), start=1)]
     if table.header is None and rows and _is_header(rows[0], source, target):
         raise UserError(
             f"{table.tsv}:1: this looks like the names of the columns ({' and '.join(rows[0])}); "
-            "write header: true beside tsv to leave the line out, or header: false to keep it"
+            "write header: true beside tsv to skip the line, or header: false to keep it"
         )
     if table.quoted is None:
         _refuse_quotes(table.tsv, rows)
@@ -64,7 +64,7 @@ def _row(table: OneTable, number: int, line: str) -> Sequence[str]:
     if len(row) == 1:
         raise UserError(
             f"{table.tsv}:{number}: a line has a source and a target with one tab between them, "
-            "but this one has no tab; add what is missing or take the line out"
+            "but this one has no tab; add the missing side or remove the line"
         )
     if len(row) > 2:
         raise UserError(
@@ -90,7 +90,7 @@ def _refuse_quotes(path: Path, rows: Sequence[Sequence[str]]) -> None:
     ]
     if quoted:
         raise UserError(
-            f"{path}:{quoted[0]}: a field of this line stands in CSV quotes (lines with such "
-            f"fields: {len(quoted):,}); write quoted: true beside tsv to take the quotes off, or "
+            f"{path}:{quoted[0]}: a field of this line is in CSV quotes (lines with such "
+            f"fields: {len(quoted):,}); write quoted: true beside tsv to remove the quotes, or "
             "quoted: false to keep them"
         )

@@ -1,4 +1,4 @@
-"""Moses tokenisation by sacremoses, as the Perl scripts do it."""
+"""Moses tokenisation with sacremoses, equal to the Perl scripts."""
 
 import re
 import sys
@@ -12,23 +12,24 @@ from alpha_dimt.config.preparation import Preparation
 from alpha_dimt.data.unicode import compose
 from alpha_dimt.data.unspaced import is_unspaced, moses_language, separate
 
-# As multi-bleu.perl and the reader of encoded text part tokens; other spaces stand inside them.
+# Whitespace that separates tokens in multi-bleu.perl and in encoded text; other spaces are part of
+# tokens.
 _BETWEEN_TOKENS = re.compile(r"[ \t\r\v\f]+")
 
 
 def tokenise(lines: Sequence[str], language: str, preparation: Preparation) -> list[str]:
     """Return one line of tokens, separated by single spaces, for each raw line.
 
-    The order is that of the Multi30k and MIXER scripts: lower-case (where `lowercase` is
-    "before"), normalise punctuation, tokenise with Moses' escapes, lower-case ("after"). In a
-    language without spaces each character is a token (module `unspaced`). Text that is tokenised
-    already keeps its tokens.
+    The order is that of the Multi30k and MIXER scripts: lower-case (if `lowercase` is "before"),
+    normalise punctuation, tokenise with Moses' escapes, lower-case ("after"). In a language without
+    spaces each character is a token (module `unspaced`). Text that is already tokenised keeps its
+    tokens.
     """
     lines = compose(lines, preparation.unicode)
     if preparation.tokenised:
         tokens = [_BETWEEN_TOKENS.sub(" ", line).strip(" ") for line in lines]
         return tokens if preparation.lowercase == "never" else [line.lower() for line in tokens]
-    # Without `perl_parity`, sacremoses maps some quotation marks otherwise than the Perl script.
+    # Without `perl_parity`, sacremoses maps some quotation marks differently from the Perl script.
     normaliser = MosesPunctNormalizer(lang=moses_language(language), perl_parity=True)
     tokeniser = MosesTokenizer(lang=moses_language(language))
     if preparation.unicode == "nfc":
@@ -38,11 +39,11 @@ def tokenise(lines: Sequence[str], language: str, preparation: Preparation) -> l
         if preparation.lowercase == "before":
             text = text.lower()
         if preparation.normalise_punctuation:
-            # Perl reads lines with their newline, which its rules for final quotes see.
+            # Perl's lines include their newline, which its rules for final quotes depend on.
             text = normaliser.normalize(text + "\n")
         if is_unspaced(language):
             text = separate(text)
-        # Joined again: the rule for a final ".'" leaves a space at the end.
+        # Split and joined again, since the rule for a final ".'" leaves a trailing space.
         text = " ".join(tokeniser.tokenize(text, escape=True))
         result.append(text.lower() if preparation.lowercase == "after" else text)
     return result
@@ -50,10 +51,10 @@ def tokenise(lines: Sequence[str], language: str, preparation: Preparation) -> l
 
 @cache
 def _pad_all_but(letters: str) -> re.Pattern[str]:
-    """Return what Moses puts spaces around, given its alphabet; marks are part of it here.
+    """Return the pattern of characters that Moses pads, given its alphabet extended by marks.
 
-    Perl's alphabet lacks the marks that have no composed letter, so that Yoruba's "ọ̀" would be cut
-    in two; and the zero-width joiners that stand between letters in Persian and Indian scripts.
+    Perl's alphabet lacks marks without a composed letter, so Yoruba's "ọ̀" would be split in two;
+    and it lacks the zero-width joiners between letters of Persian and Indian scripts.
     """
     marks = "".join(
         character

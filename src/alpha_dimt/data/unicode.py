@@ -1,4 +1,4 @@
-"""One form for text that looks alike."""
+"""Unicode normalisation."""
 
 from collections.abc import Sequence
 from typing import Literal
@@ -8,7 +8,7 @@ from unicodedata import normalize
 def compose(lines: Sequence[str], form: Literal["nfc", "as_is"] = "nfc") -> list[str]:
     """Return text in Unicode's composed form (NFC), or as it is.
 
-    Zero-width spaces become spaces, and byte order marks that are not at the start of a file go.
+    Zero-width spaces become spaces, and byte order marks inside a file are removed.
     """
     if form == "as_is":
         return list(lines)

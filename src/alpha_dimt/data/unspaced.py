@@ -22,8 +22,8 @@ _SCRIPTS = "".join(
     )
 )
 _CHARACTER = regex.compile(rf"(?!\p{{Nd}})[{_SCRIPTS}]\p{{M}}*")
-# Beside these, a space means nothing: they are characters as above, or punctuation that is not
-# ASCII, as 。 and ！ are. Letters and digits of other scripts keep their spaces.
+# Spaces beside these are removed: characters as above, and non-ASCII punctuation such as 。 and ！.
+# Letters and digits of other scripts keep their spaces.
 _NO_SPACE = rf"[{_SCRIPTS}[^\p{{ASCII}}\p{{L}}\p{{M}}\p{{N}}\s]]"
 _SPACE = regex.compile(rf"(?V1)(?<={_NO_SPACE})\s+|\s+(?={_NO_SPACE})")
 
@@ -34,15 +34,15 @@ def is_unspaced(language: str) -> bool:
 
 
 def moses_language(language: str) -> str:
-    """Return whose Moses rules a text gets: English for the words inside unspaced text."""
+    """Return the language of the Moses rules to use: English for words inside unspaced text."""
     return "en" if is_unspaced(language) else language
 
 
 def separate(text: str) -> str:
-    """Return text with spaces around each character of a script that has no spaces."""
+    """Return text with spaces around each character of a script without spaces."""
     return " ".join(_CHARACTER.sub(r" \g<0> ", text).split())
 
 
 def join(text: str) -> str:
-    """Return text without the spaces beside characters of a script that has none."""
+    """Return text without the spaces beside characters of a script without spaces."""
     return str(_SPACE.sub("", text)).strip()

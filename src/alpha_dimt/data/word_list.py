@@ -1,4 +1,4 @@
-"""A vocabulary that the user brings: one word a line."""
+"""A vocabulary provided by the user: one word per line."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -13,24 +13,24 @@ from alpha_dimt.data.unicode import compose
 
 
 class WordList(NamedTuple):
-    """A vocabulary of the user's.
+    """A vocabulary provided by the user.
 
     Attributes:
-        path: the file.
-        words: what it lists.
+        path: path of the file.
+        words: words of the list.
     """
 
     path: Path
     words: list[str]
 
     def about(self, counts: Mapping[str, int]) -> dict[str, Any]:
-        """Return what a report says of it; `counts` are those of the training text."""
+        """Return the list's entry in a report; `counts` are word counts of the training text."""
         unused = sum(word not in counts for word in self.words)
         return source_of(self.path) | {"words": len(self.words), "unused": unused}
 
 
 def read_word_list(path: Path, preparation: Preparation) -> WordList:
-    """Return a list, its words in the form that the text has (NFC or as they are).
+    """Read a list; its words are composed (NFC) if the text is.
 
     Raises:
         UserError: the file cannot be read or holds no word, or a line is blank, has a space, names
@@ -38,7 +38,7 @@ def read_word_list(path: Path, preparation: Preparation) -> WordList:
     """
     words: Sequence[str] = compose(own_lines(path), preparation.unicode)
     if not words:
-        raise UserError(f"{path}: the file is empty; give one word a line")
+        raise UserError(f"{path}: the file is empty; give one word per line")
     first_line: dict[str, int] = {}
     for number, word in enumerate(words, start=1):
         if problem := _problem(word, first_line.setdefault(word, number), number):
@@ -48,11 +48,11 @@ def read_word_list(path: Path, preparation: Preparation) -> WordList:
 
 def _problem(word: str, first: int, number: int) -> str:
     if not word.strip():
-        return "this line is blank; a list has one word a line"
+        return "this line is blank; a list has one word per line"
     if len(word.split()) > 1 or word != word.strip():
-        return f"{word!r} has a space; a list has one word a line, without counts or ids"
+        return f"{word!r} has a space; a list has one word per line, without counts or ids"
     if word in SPECIALS:
-        return f"{word} is added to every vocabulary; take the line out"
+        return f"{word} is added to every vocabulary; remove the line"
     if first != number:
-        return f"{word!r} stands in line {first}, too; take one of them out"
+        return f"{word!r} is also in line {first}; remove one of them"
     return ""

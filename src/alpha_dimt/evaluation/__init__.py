@@ -1,1 +1,1 @@
-"""Scores that carry their definition."""
+"""Corpus scores with their definitions, and significance tests of their differences."""

@@ -1,7 +1,8 @@
-"""Several seeds of each system: would other trainings say the same?
+"""Compare systems across seeds: would other trainings give the same result?
 
-The seed is the unit. Systems of one seed start from the same weights, see the same batches and, of
-one proposal, the same candidates, so two systems are compared by their differences seed by seed.
+The seed is the unit of analysis. Systems of one seed start from the same weights, see the same
+batches and, with the same proposal, the same candidates, so two systems are compared by their
+differences seed by seed.
 """
 
 import math
@@ -16,36 +17,36 @@ from scipy import special  # the distributions without `scipy.stats`, which take
 from alpha_dimt.evaluation.within_seed import LEVEL, holm
 
 POWER = 0.8
-"""With which the least detectable difference is found."""
+"""Power with which the minimum detectable difference is found."""
 
 Scores = Mapping[str, Mapping[int, float]]
-"""Of each system, the score of each seed."""
+"""The score of each seed, by system."""
 
 ALL_SIGNS = 20
-"""Seeds up to which the sign-flip test goes through all signs: a million of them."""
+"""Number of seeds up to which the sign-flip test enumerates all signs: a million combinations."""
 RANDOM_SIGNS = 9_999
-"""Draws of signs beyond."""
+"""Number of random sign vectors drawn beyond `ALL_SIGNS` seeds."""
 
 NO_SCATTER = 1e-9
-"""BLEU; smaller deviations are those of rounding."""
+"""BLEU; smaller standard deviations are rounding errors."""
 
 
 @dataclass(frozen=True)
 class AcrossSeeds:
-    """The second system of a pair less the first, over the seeds that both have.
+    """The second system of a pair minus the first, over the seeds that both have.
 
-    What one seed cannot say is None.
+    Values that need more than one seed are None for one seed.
 
     Attributes:
-        pair: names.
-        seeds: that both have.
-        scores: means of both.
+        pair: names of the two systems.
+        seeds: seeds that both systems have.
+        scores: mean score of each system.
         value: mean difference.
         sd: sample standard deviation of the differences.
-        interval: 95 %, of the mean difference, by Student's t.
-        p_t: of the paired t test, two-sided.
-        p_holm: the same, corrected for the number of pairs.
-        p_flip: of the sign-flip test, two-sided; exact up to ALL_SIGNS seeds.
+        interval: 95 % interval of the mean difference, by Student's t.
+        p_t: two-sided p-value of the paired t test.
+        p_holm: `p_t` with Holm's correction for the number of pairs.
+        p_flip: two-sided p-value of the sign-flip test; exact up to `ALL_SIGNS` seeds.
     """
 
     pair: tuple[str, str]
@@ -78,7 +79,7 @@ class Variance:
 
     @property
     def sd_interval(self) -> tuple[float, float]:
-        """Its 95 % interval, by chi-square."""
+        """The 95 % interval of the standard deviation, by chi-square."""
         ends = special.chdtri(self.freedom, [LEVEL / 2, 1 - LEVEL / 2])
         low, high = (math.sqrt(self.value * self.freedom / end) for end in ends)
         return low, high
@@ -86,17 +87,18 @@ class Variance:
 
 @dataclass(frozen=True)
 class Sensitivity:
-    """What an experiment of this size can find, from the spread between its seeds.
+    """The sensitivity of an experiment of this size, from the scatter between its seeds.
 
     Attributes:
-        seeds: n.
-        sd: of a difference between two systems of one seed, pooled over all pairs.
-        sd_interval: 95 %, of it.
-        detectable: the least true difference that one comparison finds with the power POWER.
+        seeds: number of seeds.
+        sd: standard deviation of the difference between two systems of one seed, pooled over all
+            pairs.
+        sd_interval: 95 % interval of `sd`.
+        detectable: minimum true difference that one comparison detects with power `POWER`.
         detectable_corrected: the same at the strictest level of Holm's correction.
         wanted: a difference of interest.
-        seeds_wanted: that one comparison needs to find it.
-        seeds_interval: the same at both ends of `sd_interval`.
+        seeds_wanted: number of seeds that one comparison needs to detect `wanted`.
+        seeds_interval: `seeds_wanted` at both ends of `sd_interval`.
     """
 
     seeds: int
@@ -110,7 +112,7 @@ class Sensitivity:
 
 
 def interval(values: Sequence[float]) -> tuple[float, float] | None:
-    """Return the 95 % interval of a mean by Student's t; None of one value."""
+    """Return the 95 % interval of a mean by Student's t; None for a single value."""
     if len(values) < 2:
         return None
     half = student_t(1 - LEVEL / 2, len(values) - 1) * stdev(values) / math.sqrt(len(values))
@@ -118,12 +120,12 @@ def interval(values: Sequence[float]) -> tuple[float, float] | None:
 
 
 def student_t(share: float, freedom: int) -> float:
-    """Return the quantile of Student's t."""
+    """Return the quantile of Student's t at `share`, with `freedom` degrees of freedom."""
     return float(special.stdtrit(freedom, share))
 
 
 def compare_pairs(scores: Scores) -> list[AcrossSeeds]:
-    """Compare every pair of systems, in the order given; pairs without a common seed are left out.
+    """Compare every pair of systems, in the order given; skip pairs without a common seed.
 
     Holm's correction counts the pairs that have a p-value.
     """
@@ -159,7 +161,7 @@ def _compare(scores: Scores, pair: tuple[str, str], seeds: tuple[int, ...]) -> A
 
 
 def paired_t(differences: Sequence[float]) -> float | None:
-    """Return the two-sided p-value of mean 0; None where the differences do not scatter."""
+    """Return the two-sided p-value of the paired t test; None if the differences do not vary."""
     if stdev(differences) < NO_SCATTER:
         return None
     t = mean(differences) / stdev(differences) * math.sqrt(len(differences))
@@ -167,16 +169,17 @@ def paired_t(differences: Sequence[float]) -> float | None:
 
 
 def sign_flip(differences: Sequence[float]) -> float:
-    """Return the two-sided p-value of differences that are as likely of the other sign.
+    """Return the two-sided p-value of the sign-flip test.
 
-    Exact up to ALL_SIGNS seeds, of RANDOM_SIGNS random sets of signs beyond.
+    Under its null hypothesis each difference is as likely to have the other sign. The p-value is
+    exact up to `ALL_SIGNS` seeds, and estimated from `RANDOM_SIGNS` random sign vectors beyond.
     """
     if len(differences) > ALL_SIGNS:
         return _random_sign_flip(differences)
     sums = np.zeros(1)
     for difference in differences:
         sums = np.concatenate([sums - difference, sums + difference])
-    # The last sum has the signs as they are; sums that should equal it may differ by rounding.
+    # The last sum has the observed signs; sums that should equal it may differ by rounding.
     rounding = 1e-13 * float(np.abs(differences).sum())
     return float(np.mean(np.abs(sums) >= abs(sums[-1]) - rounding))
 
@@ -196,12 +199,12 @@ def _random_sign_flip(differences: Sequence[float]) -> float:
 
 
 def least_sign_flip(seeds: int) -> float:
-    """Return the least p-value that the sign-flip test can give."""
+    """Return the smallest p-value that the sign-flip test can give."""
     return 2.0 ** (1 - seeds) if seeds <= ALL_SIGNS else 2 / (RANDOM_SIGNS + 1)
 
 
 def best_system(scores: Scores) -> str | None:
-    """Return the system that is significantly better than every other one, if there is one."""
+    """Return the system that is significantly better than every other one, or None."""
     pairs = compare_pairs(scores)
     for system in scores:
         wins = [
@@ -215,21 +218,21 @@ def best_system(scores: Scores) -> str | None:
 
 
 def significant(pair: AcrossSeeds) -> bool:
-    """Return whether a pair differs by the corrected t test."""
+    """Return whether a pair differs significantly by the corrected t test."""
     return pair.p_holm is not None and pair.p_holm < LEVEL
 
 
-# ------------------------------------------------------------------- what could be found at all
+# ----------------------------------------------------------- power and detectable differences
 
 
 def power(effect: float, seeds: int, level: float = LEVEL, freedom: int | None = None) -> float:
     """Return the power of a two-sided t test of a mean difference.
 
     Args:
-        effect: true mean difference over the standard deviation of the differences.
-        seeds: n.
-        level: of the test.
-        freedom: degrees of freedom of the variance; None: n - 1, those of the paired t test.
+        effect: true mean difference divided by the standard deviation of the differences.
+        seeds: number of seeds, n.
+        level: significance level of the test.
+        freedom: degrees of freedom of the variance; None for n - 1, as in the paired t test.
     """
     freedom = seeds - 1 if freedom is None else freedom
     # The square of Student's t is F; its noncentral form covers both sides at once.
@@ -238,16 +241,16 @@ def power(effect: float, seeds: int, level: float = LEVEL, freedom: int | None =
 
 
 def detectable(sd: float, seeds: int, level: float = LEVEL, freedom: int | None = None) -> float:
-    """Return the least true difference that is found with the power POWER.
+    """Return the minimum true difference that is detected with power `POWER`.
 
     Args:
-        sd: standard deviation of a difference between two systems of one seed.
-        seeds: n.
-        level: of the test.
-        freedom: see `power`.
+        sd: standard deviation of the difference between two systems of one seed.
+        seeds: number of seeds.
+        level: significance level of the test.
+        freedom: degrees of freedom, see `power`.
     """
     low, high = 0.0, 1.0
-    # Far out the distribution is no number, and such a difference is none either.
+    # Far out the noncentral F distribution is NaN: then no difference can be detected.
     while not (found := power(high, seeds, level, freedom)) >= POWER:
         if math.isnan(found):
             return math.inf
@@ -260,9 +263,9 @@ def detectable(sd: float, seeds: int, level: float = LEVEL, freedom: int | None 
 
 
 def seeds_for(difference: float, sd: float, level: float = LEVEL) -> int:
-    """Return the least number of seeds that finds a true difference with the power POWER."""
+    """Return the smallest number of seeds that detects a true difference with power `POWER`."""
     effect = difference / sd
-    # The normal approximation never asks for more seeds than the t test.
+    # The normal approximation never needs more seeds than the t test.
     quantiles = special.ndtri([1 - level / 2, POWER])
     seeds = max(2, math.floor((float(quantiles.sum()) / effect) ** 2))
     while power(effect, seeds, level) < POWER:
@@ -278,11 +281,11 @@ def common_seeds(scores: Scores) -> list[int]:
 def residual_variance(scores: Scores) -> Variance | None:
     """Return the residual mean square of scores by system and seed.
 
-    It has (systems - 1) (seeds - 1) degrees of freedom and is taken over the seeds that all systems
-    have. Twice this is the pooled variance of the differences between two systems of one seed.
+    It has (systems - 1) (seeds - 1) degrees of freedom and covers the seeds that all systems have.
+    Twice this is the pooled variance of the difference between two systems of one seed.
 
     Returns:
-        None of fewer than two systems or common seeds, or where nothing scatters.
+        None for fewer than two systems or common seeds, or if nothing varies.
     """
     seeds = common_seeds(scores)
     if len(scores) < 2 or len(seeds) < 2:
@@ -294,16 +297,16 @@ def residual_variance(scores: Scores) -> Variance | None:
 
 
 def scattering(value: float, freedom: int) -> Variance | None:
-    """Return a variance; None where it is no more than rounding."""
+    """Return a variance; None if it is only rounding error."""
     return Variance(value, freedom) if math.sqrt(value) >= NO_SCATTER else None
 
 
 def sensitivity(scores: Scores, wanted: float) -> Sensitivity | None:
-    """Return what the experiment can find; None without two seeds of all systems, or scatter.
+    """Return the sensitivity of an experiment; None without two common seeds, or if nothing varies.
 
     Args:
-        scores: of at least two systems.
-        wanted: the difference of interest, BLEU.
+        scores: scores of at least two systems.
+        wanted: difference of interest, BLEU.
     """
     residual = residual_variance(scores)
     if residual is None:

@@ -1,9 +1,9 @@
-"""Corpus scores that carry their definition, computed by sacreBLEU.
+"""Corpus scores with their definitions, computed by sacreBLEU.
 
-`multi_bleu` is the paper's number; the others score detokenised text against the raw references,
-as is usual today. All values are percentages; only for TER is less better. In a language without
-spaces, the tokens of `multi_bleu` and TER are characters, and sacreBLEU cuts the others as it does
-for that language.
+`multi_bleu` is the paper's metric; the others score detokenised text against the raw references,
+as is usual today. All values are percentages; only for TER is lower better. For a language without
+spaces, the tokens of `multi_bleu` and TER are characters, and the other scores use sacreBLEU's
+tokeniser for that language.
 """
 
 from collections.abc import Sequence
@@ -18,9 +18,9 @@ from alpha_dimt.data.unicode import compose
 from alpha_dimt.data.unspaced import is_unspaced, join, separate
 from alpha_dimt.evaluation.tokeniser import tokeniser_of
 
-# multi-bleu.perl reads bytes, so it splits at ASCII whitespace alone; Python, and so sacreBLEU,
-# also splits at these. They occur inside real tokens and are replaced one to one by private-use
-# characters before sacreBLEU sees them.
+# multi-bleu.perl reads bytes, so it splits at ASCII whitespace only; Python, and hence sacreBLEU,
+# also splits at these. They occur inside real tokens, so they are replaced one to one by
+# private-use characters before sacreBLEU sees them.
 _NOT_SPACE = "\x1c\x1d\x1e\x1f\x85\xa0\u1680\u2028\u2029\u202f\u205f\u3000" + "".join(
     chr(code) for code in range(0x2000, 0x200B)
 )
@@ -35,9 +35,9 @@ class Score:
     """A corpus score.
 
     Attributes:
-        metric: short name.
-        value: the score, a percentage.
-        definition: what was compared with what, in words.
+        metric: short name of the metric.
+        value: score, a percentage.
+        definition: description of the compared texts.
         signature: sacreBLEU's signature of the computation.
     """
 
@@ -52,11 +52,11 @@ class BleuScore(Score):
     """A BLEU score and its parts.
 
     Attributes:
-        precisions: of 1- to 4-grams, percentages.
+        precisions: precisions of 1- to 4-grams, percentages.
         brevity_penalty: exp(1 - ref_len / hyp_len), at most 1.
         ratio: hyp_len / ref_len.
-        hyp_len: tokens of the hypotheses.
-        ref_len: tokens of the references.
+        hyp_len: number of tokens in the hypotheses.
+        ref_len: number of tokens in the references.
     """
 
     precisions: tuple[float, float, float, float]
@@ -88,11 +88,11 @@ def multi_bleu(
     Args:
         hypotheses: N tokenised sentences.
         references: N tokenised sentences.
-        lowercased: what the definition says of the text; None says nothing.
-        characters: whether the definition says that the tokens are characters.
+        lowercased: case that the definition states; None to state none.
+        characters: whether the definition states that the tokens are characters.
 
     Raises:
-        ValueError: there is no sentence, or the numbers of sentences differ.
+        ValueError: there are no sentences, or the numbers of sentences differ.
     """
     return _bleu(
         BLEU(tokenize="none", smooth_method="none", force=True),
@@ -107,15 +107,15 @@ def multi_bleu(
 def sentence_statistics(
     hypotheses: Sequence[str], references: Sequence[str]
 ) -> npt.NDArray[np.float64]:
-    """Return what `multi_bleu` is made of, sentence by sentence.
+    """Return the statistics of `multi_bleu` for each sentence.
 
     Args:
         hypotheses: N tokenised sentences.
         references: N tokenised sentences.
 
     Returns:
-        [N, 10] tokens of the hypothesis, tokens of the reference, matched 1- to 4-grams, all 1- to
-        4-grams of the hypothesis; whole numbers. `bleu_of` scores the sum of any rows.
+        [N, 10] counts: tokens of the hypothesis, tokens of the reference, matched 1- to 4-grams,
+        all 1- to 4-grams of the hypothesis. `bleu_of` scores the sum of any rows.
     """
     metric = BLEU(tokenize="none", smooth_method="none", force=True, effective_order=True)
     rows = []
@@ -139,7 +139,7 @@ def bleu_of(statistics: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
     with np.errstate(divide="ignore", invalid="ignore"):
         log_precision = np.log(statistics[..., 2:6] / statistics[..., 6:10]).mean(axis=-1)
         log_penalty = np.minimum(0, 1 - statistics[..., 1] / statistics[..., 0])
-        # Nothing matched, or no hypothesis is long enough for a 4-gram.
+        # NaN: nothing matched, or no hypothesis is long enough for a 4-gram.
         bleu = 100 * np.exp(log_precision + log_penalty)
     return np.where(np.isnan(bleu), 0.0, bleu)
 
@@ -154,19 +154,19 @@ def detokenised_scores(
 ) -> dict[str, Score]:
     """Return sacreBLEU, chrF2 and TER of detokenised hypotheses.
 
-    Both sides are compared in Unicode's composed form (NFC); in a language without spaces, spaces
-    beside its characters do not count.
+    Both sides are compared in Unicode's composed form (NFC). In a language without spaces, spaces
+    beside its characters are ignored.
 
     Args:
         hypotheses: N sentences in Moses tokens, with its escapes; they are detokenised here.
         references: N raw sentences, as published.
         language: ISO 639 code of the text.
-        lowercased: whether the hypotheses are lower-case; then case is ignored.
-        detokenised_reference: whether the references, too, were detokenised, because the corpus
-            has tokens alone; the definition says so.
+        lowercased: whether the hypotheses are lower-case; if so, case is ignored.
+        detokenised_reference: whether the references were detokenised too, because the corpus
+            consists of tokens only; the definition states it.
 
     Raises:
-        ValueError: there is no sentence, or the numbers of sentences differ.
+        ValueError: there are no sentences, or the numbers of sentences differ.
     """
     plain, references = compose(detokenise(hypotheses, language)), compose(references)
     reference = "detokenised reference" if detokenised_reference else "raw reference"

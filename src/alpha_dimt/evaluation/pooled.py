@@ -1,14 +1,15 @@
 """Tests against a variance that is pooled over all systems.
 
-A paired t test of n seeds estimates the scatter with n - 1 degrees of freedom: two of three seeds.
-If all systems scatter alike, all of them together say how much. k systems give two estimates:
+A paired t test on n seeds estimates the variance with n - 1 degrees of freedom, two for three
+seeds. If all systems have the same variance, it can be estimated from all of them together. With k
+systems there are two estimates:
 
 - within systems: the variance of a system's scores over its seeds, k (n - 1) degrees of freedom.
-  Nothing is paired.
+  Scores are not paired.
 - by seed: the residual mean square of scores by system and seed, (k - 1) (n - 1) degrees of
-  freedom. What a seed does to all systems alike is taken off first.
+  freedom. The effect of a seed that is common to all systems is removed first.
 
-Every test here is that of a contrast: a weighted sum of the systems' means, with weights that sum
+Every test here is a test of a contrast: a weighted sum of the systems' means, with weights that sum
 to 0. A pair has the weights -1 and 1.
 """
 
@@ -38,12 +39,12 @@ class Pooled:
     """A contrast of systems, tested against a pooled variance.
 
     Attributes:
-        value: of the contrast.
-        interval: 95 %, of the value.
-        t: the value over its standard error.
+        value: value of the contrast.
+        interval: 95 % interval of the value.
+        t: value divided by its standard error.
         freedom: degrees of freedom.
-        p: two-sided.
-        p_holm: the same, corrected for the number of pairs; None of what is no pair.
+        p: two-sided p-value.
+        p_holm: p-value corrected for the number of pairs; None if the contrast is not a pair.
     """
 
     value: float
@@ -59,14 +60,14 @@ class Slope:
     """The slope of scores over alpha.
 
     Attributes:
-        alpha: of each system.
-        seeds: that all of them have.
-        value: mean over the seeds, per unit of alpha.
-        sd: sample standard deviation over the seeds; None of one seed.
-        interval: 95 %, of the value, by Student's t over the seeds.
-        p_t: of the t test over the seeds, two-sided.
-        pooled: against the variance within all systems.
-        pooled_by_seed: against the residual variance of all systems.
+        alpha: alpha of each system.
+        seeds: seeds that all of these systems have.
+        value: mean slope over the seeds, per unit of alpha.
+        sd: sample standard deviation over the seeds; None for one seed.
+        interval: 95 % interval of the value, by Student's t over the seeds.
+        p_t: two-sided p-value of the t test over the seeds.
+        pooled: test against the variance within all systems.
+        pooled_by_seed: test against the residual variance of all systems.
     """
 
     alpha: dict[str, float]
@@ -81,11 +82,11 @@ class Slope:
 
 @dataclass(frozen=True)
 class SeedCorrelation:
-    """How much of the scatter over seeds is common to the systems of a seed.
+    """The share of the variance over seeds that is common to the systems of a seed.
 
     Attributes:
-        value: the intraclass correlation of two systems of one seed.
-        interval: 95 %, by the F distribution.
+        value: intraclass correlation of two systems of one seed.
+        interval: 95 % interval, by the F distribution.
     """
 
     value: float
@@ -93,7 +94,7 @@ class SeedCorrelation:
 
 
 def within_variance(scores: Scores) -> Variance | None:
-    """Return the variance of a system's scores over its seeds; None where nothing scatters."""
+    """Return the variance of a system's scores over its seeds; None if nothing varies."""
     several = [list(values.values()) for values in scores.values() if len(values) > 1]
     freedom = sum(len(values) - 1 for values in several)
     if not freedom:
@@ -103,17 +104,17 @@ def within_variance(scores: Scores) -> Variance | None:
 
 
 def pooled_pairs(scores: Scores, *, by_seed: bool) -> dict[tuple[str, str], Pooled]:
-    """Test every pair of systems, in the order given; none where nothing scatters.
+    """Test every pair of systems, in the order given; return no tests if nothing varies.
 
     Args:
-        scores: of each system.
-        by_seed: against the residual variance, on the seeds that all systems have; else against
-            the variance within systems, on all seeds.
+        scores: scores of each system.
+        by_seed: whether to test against the residual variance, on the seeds that all systems have,
+            instead of the variance within systems, on all seeds.
     """
     pairs = list(combinations(scores, 2))
     tests = _contrasts(scores, [{a: -1.0, b: 1.0} for a, b in pairs], by_seed=by_seed)
     corrected = holm([test.p for test in tests])
-    # No test at all where nothing scatters.
+    # `strict=False`: there are no tests if nothing varies.
     return {
         pair: replace(test, p_holm=p)
         for pair, test, p in zip(pairs, tests, corrected, strict=False)
@@ -123,7 +124,7 @@ def pooled_pairs(scores: Scores, *, by_seed: bool) -> dict[tuple[str, str], Pool
 def _contrasts(
     scores: Scores, contrasts: Sequence[Mapping[str, float]], *, by_seed: bool
 ) -> list[Pooled]:
-    """Test contrasts, each given by the weights of its systems; none where nothing scatters."""
+    """Test contrasts, each given by its systems' weights; return no tests if nothing varies."""
     scatter = residual_variance(scores) if by_seed else within_variance(scores)
     if scatter is None:
         return []
@@ -151,11 +152,11 @@ def _contrasts(
 
 
 def slope(scores: Scores, alpha: Mapping[str, float]) -> Slope | None:
-    """Return the least-squares slope over alpha; None without a seed that its systems share.
+    """Return the least-squares slope over alpha; None if its systems have no common seed.
 
     Args:
-        scores: of all systems; those without an alpha count for the pooled variances alone.
-        alpha: of at least two systems, not all the same.
+        scores: scores of all systems; those without an alpha only count for the pooled variances.
+        alpha: alpha of at least two systems, not all equal.
     """
     centre = mean(alpha.values())
     square = sum((value - centre) ** 2 for value in alpha.values())
@@ -178,10 +179,10 @@ def slope(scores: Scores, alpha: Mapping[str, float]) -> Slope | None:
 
 
 def seed_correlation(scores: Scores) -> SeedCorrelation | None:
-    """Return the correlation of two systems of one seed; None where it cannot be estimated.
+    """Return the correlation of two systems of one seed; None if it cannot be estimated.
 
-    With F the mean square of the seeds over the residual one, it is (F - 1) / (F + k - 1) of k
-    systems; its interval follows from that of F.
+    With F the mean square of the seeds divided by the residual mean square, it is
+    (F - 1) / (F + k - 1) for k systems; its interval follows from that of F.
     """
     residual = residual_variance(scores)
     if residual is None:

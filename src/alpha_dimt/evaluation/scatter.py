@@ -1,9 +1,9 @@
-"""What the scatter between seeds is made of: the sentences of the test set, and the trainings.
+"""Split the variance between seeds into the part of the test sentences and that of the trainings.
 
 Two trainings of one system differ on a finite test set even if they are equally good: each is right
-on other sentences. Another test set would move their difference, and the bootstrap says by how
-much. Half the variance of the difference is what the sentences add to the variance between seeds.
-The rest would remain on a test set without end.
+on different sentences. On another test set their difference would change, and the bootstrap
+estimates by how much. Half the variance of the difference is the sentences' part of the variance
+between seeds. The rest would remain on an infinite test set.
 """
 
 from collections.abc import Sequence
@@ -18,10 +18,10 @@ from alpha_dimt.evaluation.across_seeds import Variance, scattering
 from alpha_dimt.evaluation.within_seed import Floats, Resampled
 
 RUNAWAY_TIMES, RUNAWAY_TOKENS = 2, 50
-"""A translation runs away that has more tokens than so many times its reference and so many more.
+"""A translation is runaway if it has more than RUNAWAY_TIMES * reference + RUNAWAY_TOKENS tokens.
 
-Measured against the reference, and not by the limit of decoding: that counts word pieces, which
-are gone from the translation.
+The limit is relative to the reference and not the length limit of decoding, which counts subwords:
+they are already joined in the translation.
 """
 
 
@@ -31,7 +31,7 @@ class Scatter:
 
     Attributes:
         between: variance between seeds of a system, pooled over systems.
-        sentences: what the finite test set adds to it.
+        sentences: part that is due to the finite test set.
         single: variance of one model's score from test set to test set.
     """
 
@@ -41,15 +41,15 @@ class Scatter:
 
     @property
     def trainings(self) -> float:
-        """The rest, which is due to the trainings; below 0 where chance made `between` small."""
+        """The part that is due to the trainings; negative if `between` is small by chance."""
         return self.between.value - self.sentences
 
 
 def scatter(systems: Sequence[Sequence[Resampled]]) -> Scatter | None:
-    """Return what the scatter between seeds is made of; None without two seeds of a system.
+    """Split the variance between seeds; return None if no system has two seeds.
 
     Args:
-        systems: of each, its trained models, all of them resampled together.
+        systems: trained models of each system, all of them resampled together.
     """
     several = [models for models in systems if len(models) > 1]
     freedom = sum(len(models) - 1 for models in several)
@@ -62,7 +62,7 @@ def scatter(systems: Sequence[Sequence[Resampled]]) -> Scatter | None:
     )
     if between is None:
         return None
-    # Of n seeds the mean over pairs counts n - 1 times, as their variance does.
+    # For n seeds the mean over pairs has the weight n - 1, like their variance.
     sentences = sum(
         (len(models) - 1)
         * mean(
@@ -76,10 +76,10 @@ def scatter(systems: Sequence[Sequence[Resampled]]) -> Scatter | None:
 
 
 def runaways(statistics: Sequence[Floats]) -> npt.NDArray[np.bool_]:
-    """Return [N] whether some model's translation of a sentence runs away.
+    """Return [N] whether any model's translation of a sentence is runaway.
 
     Args:
-        statistics: of each model, [N, 10] statistics of its translations.
+        statistics: for each model, [N, 10] statistics of its translations.
     """
     tokens = np.stack(statistics)[:, :, :2]  # [models, N, hypothesis and reference]
     limit = RUNAWAY_TIMES * tokens[:, :, 1] + RUNAWAY_TOKENS

@@ -1,4 +1,4 @@
-"""Scores of files: printed as multi-bleu.perl does, or written as signed JSON."""
+"""Score files: print as multi-bleu.perl does, or write JSON with definitions and signatures."""
 
 import dataclasses
 from collections.abc import Sequence
@@ -24,7 +24,7 @@ class Text:
     lines: list[str]
 
     def identity(self) -> dict[str, Any]:
-        """Return what a report says of the file: path, SHA-256, number of lines."""
+        """Return the file's entry in a report: path, SHA-256, number of lines."""
         return {"path": str(self.path), "sha256": sha256(self.path), "lines": len(self.lines)}
 
 
@@ -34,7 +34,7 @@ def print_scores(reference: Path, hypotheses: Sequence[Path], *, as_json: bool) 
     Nothing is printed before all files have been read and checked.
 
     Raises:
-        UserError: a file is missing, empty or no text, or the numbers of lines differ.
+        UserError: a file is missing, empty or not text, or the numbers of lines differ.
     """
     references = _read(reference)
     texts = [_read(path) for path in hypotheses]
@@ -69,17 +69,17 @@ def evaluate_file(
     """Write every score of a file of hypotheses as JSON, each with its definition.
 
     Args:
-        hypotheses: tokenised text, one sentence a line.
-        tokenised: the reference, tokenised in the same way; for multi-bleu.
-        raw: the reference as published; for sacreBLEU, chrF and TER.
+        hypotheses: tokenised text, one sentence per line.
+        tokenised: reference tokenised in the same way; for multi-bleu.
+        raw: reference as published; for sacreBLEU, chrF and TER.
         language: ISO 639 code of the text.
         lowercase: whether `hypotheses` and `tokenised` are lower-case.
         out: JSON file.
-        detokenised_reference: whether `raw` was made from the tokens of a corpus that has nothing
+        detokenised_reference: whether `raw` was made from tokens, because the corpus has nothing
             else (`preparation.tokenised`).
 
     Raises:
-        UserError: a file is missing, empty or no text, or the numbers of lines differ.
+        UserError: a file is missing, empty or not text, or the numbers of lines differ.
     """
     text, reference, raw_reference = _read(hypotheses), _read(tokenised), _read(raw)
     _check_aligned(text, reference)
@@ -112,10 +112,10 @@ def evaluate_file(
 
 
 def translated(hypotheses: Path, text: Text) -> dict[str, Any] | None:
-    """Return what `decode` noted beside its translations; None of text that it did not make.
+    """Return the record that `decode` wrote beside its translations; None for other text.
 
     Raises:
-        UserError: the translations were changed since.
+        UserError: the translations have changed since.
     """
     path = record_of(hypotheses)
     if not path.is_file():
@@ -129,10 +129,10 @@ def translated(hypotheses: Path, text: Text) -> dict[str, Any] | None:
 
 
 def statistics_of(hypotheses: Path, reference: Path) -> npt.NDArray[np.float64]:
-    """Return the statistics of BLEU of each sentence, see `bleu.sentence_statistics`.
+    """Return the BLEU statistics of each sentence, see `metrics.sentence_statistics`.
 
     Raises:
-        UserError: a file is missing, empty or no text, or the numbers of lines differ.
+        UserError: a file is missing, empty or not text, or the numbers of lines differ.
     """
     text, references = _read(hypotheses), _read(reference)
     _check_aligned(text, references)
@@ -150,5 +150,5 @@ def _check_aligned(hypotheses: Text, references: Text) -> None:
 def _read(path: Path) -> Text:
     lines = read_lines(path)
     if not lines:
-        raise UserError(f"{path}: the file is empty; give one sentence a line")
+        raise UserError(f"{path}: the file is empty; give one sentence per line")
     return Text(path, lines)

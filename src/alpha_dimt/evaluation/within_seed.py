@@ -1,12 +1,12 @@
-"""Two trained systems on one test set: would other sentences say the same?
+"""Compare two trained systems on one test set: would other sentences give the same result?
 
-Both tests of sacreBLEU, on the same draws (its generator and seed), for all systems at once: what
-is drawn belongs to the test set and not to the pair, so every system is resampled once and every
-pair is then a subtraction. Beside the p-value that sacreBLEU prints stands the interval of the
-difference, and a two-sided p-value: sacreBLEU's bootstrap is one-sided in effect, as
+Both tests of sacreBLEU, on the same draws (its generator and seed), for all systems at once. The
+draws belong to the test set and not to the pair, so every system is resampled once and every pair
+is then a subtraction. Besides the p-value that sacreBLEU prints, the result has the interval of the
+difference and a two-sided p-value: sacreBLEU's bootstrap is one-sided in effect, as
 docs/significance.md shows.
 
-Shapes: N sentences, 10 statistics (`bleu.sentence_statistics`).
+Shapes: N sentences, 10 statistics (`metrics.sentence_statistics`).
 """
 
 from collections.abc import Sequence
@@ -23,22 +23,22 @@ SEED = 12_345
 """sacreBLEU's defaults."""
 
 LEVEL = 0.05
-"""Of every test and interval: 5 % false alarms, 95 % intervals."""
+"""Significance level of every test and interval: 5 % false positives, 95 % intervals."""
 
-# Values of BLEU that differ by less are equal: they are sums of the same whole numbers.
+# BLEU values that differ by less are equal: they come from the same integer counts.
 _EQUAL = 1e-9
-_BLOCK = 250  # draws worked on at once; bounds the memory
+_BLOCK = 250  # draws computed at once; limits memory
 
 Floats = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True)
 class Resampled:
-    """The BLEU of one system on a test set and on what was drawn from it.
+    """BLEU of one system on a test set and on its resamples.
 
     Attributes:
-        score: on the test set.
-        bootstrap: [RESAMPLES] on sentences drawn with replacement.
+        score: BLEU on the test set.
+        bootstrap: [RESAMPLES] BLEU on sentences drawn with replacement.
         total: [10] statistics of the test set.
         half: [TRIALS, 10] statistics of a random half of the sentences, which the systems of a
             pair exchange.
@@ -52,17 +52,17 @@ class Resampled:
 
 @dataclass(frozen=True)
 class Difference:
-    """The second system of a pair less the first, on one test set.
+    """The second system of a pair minus the first, on one test set.
 
     Attributes:
-        scores: of both.
-        value: the difference.
+        scores: BLEU of both systems.
+        value: difference.
         low: lower end of its 95 % interval, by percentiles of the paired bootstrap.
-        high: upper end.
-        p_bootstrap: of the paired bootstrap, two-sided.
-        p_sacrebleu: of the same resamples, as sacreBLEU prints it; one-sided in effect.
-        p_randomisation: of approximate randomisation, two-sided; as sacreBLEU prints it but for
-            ties, which count here as no difference.
+        high: upper end of that interval.
+        p_bootstrap: two-sided p-value of the paired bootstrap.
+        p_sacrebleu: p-value of the same resamples as sacreBLEU prints it; one-sided in effect.
+        p_randomisation: two-sided p-value of approximate randomisation; as sacreBLEU prints it,
+            except that ties count as no difference.
     """
 
     scores: tuple[float, float]
@@ -75,10 +75,10 @@ class Difference:
 
 
 def resample(systems: Sequence[Floats]) -> list[Resampled]:
-    """Draw from one test set, the same draws for every system.
+    """Resample one test set, with the same draws for every system.
 
     Args:
-        systems: of each, [N, 10] statistics of its translations.
+        systems: for each system, [N, 10] statistics of its translations.
     """
     sentences = len(systems[0])
     joined = np.concatenate(systems, axis=1)  # [N, systems * 10]
@@ -114,7 +114,7 @@ def compare(first: Resampled, second: Resampled) -> Difference:
     value = second.score - first.score
     differences = second.bootstrap - first.bootstrap
     low, high = np.quantile(differences, [LEVEL / 2, 1 - LEVEL / 2])
-    # Under the null hypothesis the differences scatter around 0 as they do around their mean.
+    # Under the null hypothesis the differences vary around 0 as they do around their mean.
     scatter = np.abs(differences - differences.mean())
     sizes = np.abs(differences)
     exchanged = bleu_of(first.total - first.half + second.half) - bleu_of(
@@ -133,7 +133,7 @@ def compare(first: Resampled, second: Resampled) -> Difference:
 
 
 def holm(p_values: Sequence[float]) -> list[float]:
-    """Return p-values corrected for their number (Holm, 1979), in the order given."""
+    """Return p-values with Holm's (1979) correction for their number, in the order given."""
     ranks = np.argsort(p_values, kind="stable")
     factors = len(p_values) - np.arange(len(p_values))
     stepped = np.maximum.accumulate(np.minimum(1, factors * np.asarray(p_values)[ranks]))
@@ -143,5 +143,5 @@ def holm(p_values: Sequence[float]) -> list[float]:
 
 
 def _p_value(as_large: npt.NDArray[np.bool_]) -> float:
-    """Return the share of draws as large as the observed difference, itself counted as one."""
+    """Return the share of draws as large as the observed difference, which counts as a draw."""
     return (int(as_large.sum()) + 1) / (len(as_large) + 1)

@@ -1,4 +1,4 @@
-"""The same few test sentences translated by every system, with the attention behind each word."""
+"""A few test sentences translated by every system, with the attention behind each word."""
 
 from collections.abc import Sequence
 from dataclasses import asdict
@@ -29,7 +29,7 @@ SENTENCES = 8
 
 
 def spread_rows(count: int, wanted: int = SENTENCES) -> list[int]:
-    """Return `wanted` rows evenly spread over `count`, or all of them: nobody picks the best."""
+    """Return `wanted` rows evenly spread over `count`, or all: no cherry-picking."""
     if count <= wanted:
         return list(range(count))
     return [(2 * i + 1) * count // (2 * wanted) for i in range(wanted)]
@@ -44,18 +44,18 @@ def write_examples(
     out: Path,
     device: Device = "auto",
 ) -> None:
-    """Translate a few sentences of the test set with each run; JSON.
+    """Translate a few sentences of the test set with each run, and write JSON.
 
     Args:
-        runs: folders of trained runs on one corpus, one a system.
+        runs: folders of trained runs on one corpus, one per system.
         decoding: configuration of the search.
         encoded: folder of vocabularies and encoded splits.
-        threads: CPU threads.
-        out: file.
-        device: where to search.
+        threads: number of CPU threads.
+        out: JSON file.
+        device: device to search on.
 
     Raises:
-        UserError: a file is missing, or is not of this corpus.
+        UserError: a file is missing, or does not belong to this corpus.
     """
     use_threads(threads)
     search = load(Decoding, decoding)
@@ -96,7 +96,7 @@ def write_examples(
 
 
 def translate_few(trained: Trained, pairs: Pairs, search: Decoding) -> list[Translation]:
-    """Return the translations of a run."""
+    """Translate the sentences with one run, and record the attention of each step."""
     config, vocab = trained.config, trained.target
     found = search_all(trained.model, pairs.source, search, trained.device)
     translations = []
@@ -122,9 +122,9 @@ def attention(model: TranslationModel, source: torch.Tensor, tokens: Sequence[in
     """Return [T, S], the attention when each of T tokens is predicted after those before it.
 
     Args:
-        model: in evaluation mode.
-        source: [S] ids.
-        tokens: T ids, without <s> and </s>.
+        model: model in evaluation mode.
+        source: [S] source ids.
+        tokens: T target ids, excluding <s> and </s>.
     """
     state = model.start(model.encode(source[None], torch.tensor([len(source)])))
     steps = []

@@ -31,12 +31,12 @@ class Trained:
     """A trained run, ready to search.
 
     Attributes:
-        config: of the run.
-        model: with its best weights, on `device`.
-        device: where it searches.
-        source: vocabulary.
-        target: vocabulary.
-        sums: SHA-256 of its weights, vocabularies and codes, see `ModelFiles.parts`.
+        config: configuration of the run.
+        model: model with the run's best weights, on `device`.
+        device: device to search on.
+        source: source vocabulary.
+        target: target vocabulary.
+        sums: SHA-256 of the run's weights, vocabularies and codes, see `ModelFiles.parts`.
     """
 
     config: RunConfig
@@ -51,9 +51,9 @@ def load_trained(config: RunConfig, files: ModelFiles, device: Device = "auto") 
     """Load the model of a run.
 
     Args:
-        config: of the run.
-        files: the run's own.
-        device: where to search.
+        config: configuration of the run.
+        files: files of the run.
+        device: device to search on.
 
     Raises:
         UserError: a file is missing, or is not the one that the run was trained with.
@@ -74,7 +74,7 @@ def load_trained(config: RunConfig, files: ModelFiles, device: Device = "auto") 
 
 
 def check_parts(files: ModelFiles) -> dict[str, str]:
-    """Return the SHA-256 of weights, vocabularies and codes, once they are those of the run.
+    """Return the SHA-256 of weights, vocabularies and codes after checking that they match the run.
 
     Raises:
         UserError: a file is missing or has been replaced.
@@ -82,7 +82,7 @@ def check_parts(files: ModelFiles) -> dict[str, str]:
     about = read_json(files.about)
     noted = about.get("files") if isinstance(about, dict) else None
     if not isinstance(noted, dict):
-        raise UserError(f"{files.about}: the key files is missing; train the run again")
+        raise UserError(f"{files.about}: the key `files` is missing; train the run again")
     sums = {}
     for name, path in files.parts().items():
         if not path.is_file():
@@ -130,14 +130,14 @@ def search_all(
     device: torch.device,
     found_some: Callable[[int], object] = lambda sentences: None,
 ) -> list[Hypothesis]:
-    """Return the best hypothesis of every source, in order; sources of similar lengths together.
+    """Return the best hypothesis of every source, in order; batch sources of similar lengths.
 
     Args:
-        model: a trained one, on `device`.
+        model: trained model, on `device`.
         source: ids of the sentences.
-        config: of the search.
-        device: where it searches.
-        found_some: told after each batch how many sentences it had.
+        config: configuration of the search.
+        device: device to search on.
+        found_some: called after each batch with its number of sentences.
     """
     model.eval()
     results: dict[int, Hypothesis] = {}
@@ -194,12 +194,12 @@ def read_split(encoded: Path, split: str, trained: Trained, run: Path) -> tuple[
 
     Args:
         encoded: folder of the corpus.
-        split: its name.
-        trained: the run.
-        run: its folder; stands in errors.
+        split: name of the split.
+        trained: trained run.
+        run: folder of the run, for errors.
 
     Raises:
-        UserError: it is damaged, or was encoded with other vocabularies than the run's.
+        UserError: the split is damaged, or was not encoded with the run's vocabularies.
     """
     path, corpus = encoded / f"{split}.arrow", trained.config.data.corpus
     report = read_report(encoded, "encode")
@@ -221,12 +221,12 @@ def decode_split(
     threads: int,
     device: Device = "auto",
 ) -> None:
-    """Translate a split with the best weights of a run; one hypothesis a line.
+    """Translate a split with the best weights of a run; one hypothesis per line.
 
-    Beside {out} its record is written: what run, weights, search and split made it.
+    A record of the run, weights, search and split is written beside {out}.
 
     Raises:
-        UserError: a file is missing, or they do not belong together.
+        UserError: a file is missing, or the files do not belong together.
     """
     use_threads(threads)
     run_config = load(RunConfig, run / "config.json")

@@ -1,4 +1,4 @@
-"""Translate new text: raw lines in, raw lines out, as they come."""
+"""Translate new text: raw lines in, raw lines out, as they arrive."""
 
 import sys
 from collections.abc import Callable, Iterator, Sequence
@@ -27,10 +27,10 @@ from alpha_dimt.machine.device import use_threads
 from alpha_dimt.runs.paths import ModelFiles, beam_config_of, model_files
 
 LONG = 200
-"""Tokens from which a line is translated alone: others would be padded to its length."""
+"""Tokens from which a line is translated on its own; others would be padded to its length."""
 
 LONGEST = 1_000
-"""Tokens of a line that are read."""
+"""Maximum tokens of a line; the rest is ignored with a warning."""
 
 BLOCK = 128
 """Lines that are translated together; a block is sorted by length."""
@@ -42,12 +42,12 @@ class Translation(NamedTuple):
     """One line and its translation.
 
     Attributes:
-        source: the line as it came.
-        source_tokens: what the model read.
-        unknown: how many of them it does not know.
-        tokens: what it said, subwords joined.
-        translation: the same as plain text.
-        cut: whether the end of the line was left out.
+        source: line as received.
+        source_tokens: tokens that the model reads.
+        unknown: number of source tokens outside the vocabulary.
+        tokens: tokens of the translation, subwords joined.
+        translation: translation as plain text.
+        cut: whether the end of the line was ignored.
     """
 
     source: str
@@ -63,9 +63,9 @@ class Translator:
     """A trained run, ready to translate.
 
     Attributes:
-        trained: the run.
+        trained: trained run.
         decoding: configuration of the search.
-        codes: BPE of the source; none at word level.
+        codes: BPE codes of the source; empty at word level.
     """
 
     trained: Trained
@@ -73,7 +73,7 @@ class Translator:
     codes: list[str]
 
     def translate(self, lines: Sequence[str]) -> list[Translation]:
-        """Translate raw lines, each by itself; of a blank one nothing is left."""
+        """Translate raw lines, each on its own; a blank line stays blank."""
         data, target = self.trained.config.data, self.trained.target
         preparation, corpus = data.preparation, data.corpus
         prepared = tokenise(lines, corpus.source, preparation)
@@ -123,7 +123,7 @@ def load_translator(files: ModelFiles) -> Translator:
     """Load a translator.
 
     Raises:
-        UserError: a file is missing, or they do not belong together.
+        UserError: a file is missing, or the files do not belong together.
     """
     return Translator(
         trained=load_trained(load(RunConfig, files.config), files),
@@ -133,12 +133,12 @@ def load_translator(files: ModelFiles) -> Translator:
 
 
 def open_translator(run: Path, *, beam: int | None, threads: int) -> Translator:
-    """Load a run, which holds all that it needs.
+    """Load the translator of a run folder, which is self-contained.
 
     Args:
-        run: its folder, results/{corpus}/runs/{system}/seed{seed} or a copy of it.
-        beam: width; None: that of the experiment, or the default.
-        threads: CPU threads.
+        run: run folder, results/{corpus}/runs/{system}/seed{seed} or a copy of it.
+        beam: beam width; None for that of the experiment, or the default.
+        threads: number of CPU threads.
 
     Raises:
         UserError: a file is missing, or does not belong to the run.
@@ -156,13 +156,13 @@ def open_translator(run: Path, *, beam: int | None, threads: int) -> Translator:
 
 
 def line_blocks(read: Callable[[int], bytes], size: int) -> Iterator[list[bytes]]:
-    r"""Yield the complete lines that are there, at most `size` at once, as soon as they are there.
+    r"""Yield complete lines as soon as they arrive, in blocks of at most `size`.
 
-    Lines end at "\n" alone; a last line without one counts.
+    Lines end at "\n" only; a last line without one counts.
 
     Args:
-        read: returns some bytes, waiting for the first alone; none at the end.
-        size: lines in a block.
+        read: returns available bytes, blocking until there are some; b"" at the end.
+        size: maximum number of lines per block.
     """
     rest = b""
     while data := read(_READ):
@@ -174,10 +174,10 @@ def line_blocks(read: Callable[[int], bytes], size: int) -> Iterator[list[bytes]
 
 
 def decode_line(raw: bytes, number: int) -> str:
-    """Return a line as text, without a byte order mark or the carriage return of Windows.
+    """Return a line as text, without a byte order mark or a trailing carriage return.
 
     Raises:
-        UserError: it is not UTF-8.
+        UserError: the line is not UTF-8.
     """
     try:
         text = raw.decode("utf-8")
@@ -197,14 +197,14 @@ def translate_stream(
     as_json: bool,
     block_done: Callable[[int], object],
 ) -> None:
-    """Translate lines as they come, one line out for each line in.
+    """Translate lines as they arrive, one line out for each line in.
 
     Args:
-        translator: a loaded run.
-        stdin: a buffered stream of bytes (`read1`).
-        stdout: flushed after every block.
-        as_json: write one JSON object a line.
-        block_done: told how many lines were translated.
+        translator: translator of a run.
+        stdin: buffered stream of bytes (`read1`).
+        stdout: output stream, flushed after every block.
+        as_json: whether to write one JSON object per line.
+        block_done: called after each block with its number of lines.
 
     Raises:
         UserError: a line is not UTF-8; the lines before its block are written.
@@ -217,7 +217,7 @@ def translate_stream(
             if one.cut:
                 print(
                     f"warning: standard input:{number + i}: only the first {LONGEST:,} tokens are "
-                    "translated; give one sentence a line",
+                    "translated; give one sentence per line",
                     file=sys.stderr,
                 )
         text = "".join(f"{_json(one) if as_json else one.translation}\n" for one in found)

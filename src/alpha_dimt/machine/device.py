@@ -18,18 +18,18 @@ def choose_device(wanted: Device) -> torch.device:
     """Return the device to train on.
 
     Raises:
-        UserError: CUDA is asked for and there is none.
+        UserError: CUDA is requested but not available.
     """
     available = torch.cuda.is_available()
     if wanted == "cuda" and not available:
         raise UserError(
-            "training.device: cuda is asked for, but PyTorch sees no CUDA device; set it to auto"
+            "training.device: cuda is requested, but PyTorch sees no CUDA device; set it to auto"
         )
     return torch.device("cuda" if available and wanted != "cpu" else "cpu")
 
 
 def choose_dtype(wanted: Literal["auto", "fp32", "bf16"], device: torch.device) -> torch.dtype:
-    """Return the type of matrix products; "auto" is bf16 where the hardware multiplies it."""
+    """Return the dtype of matrix products; "auto" is bf16 if the hardware multiplies it."""
     if wanted != "auto":
         return torch.bfloat16 if wanted == "bf16" else torch.float32
     if device.type == "cuda":
@@ -41,10 +41,10 @@ def choose_dtype(wanted: Literal["auto", "fp32", "bf16"], device: torch.device) 
 
 
 def use_threads(threads: int) -> None:
-    """Compute on this many CPU threads, and keep freed memory.
+    """Compute on this many CPU threads, and keep freed memory in the process.
 
-    Large arrays come and go at every step; by default glibc hands each back to the system and
-    gets it again page by page, which costs more than the arithmetic on it.
+    Large arrays are allocated and freed at every step. By default glibc returns each to the system
+    and faults it in again page by page, which costs more than the arithmetic on it.
     """
     torch.set_num_threads(threads)
     if sys.platform == "linux":
@@ -55,7 +55,7 @@ def use_threads(threads: int) -> None:
 
 
 def machine(device: torch.device) -> dict[str, Any]:
-    """Return what a reader of a result wants to know of the machine."""
+    """Return the description of the machine that goes with a result."""
     info: dict[str, Any] = {
         "processor": processor(),
         "cores": cores(),
@@ -68,9 +68,9 @@ def machine(device: torch.device) -> dict[str, Any]:
 
 
 def peak_memory_mb(device: torch.device) -> float:
-    """Return the most memory that this process has held at once, in MB.
+    """Return the peak memory of this process, in MB.
 
-    Of a CUDA device, what PyTorch has allocated there; of a CPU, the resident memory.
+    On a CUDA device this is the memory allocated by PyTorch, on a CPU the resident memory.
     """
     if device.type == "cuda":
         return torch.cuda.max_memory_allocated(device) / 1e6

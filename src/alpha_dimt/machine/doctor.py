@@ -1,4 +1,4 @@
-"""What this machine has and what is missing; works where PyTorch does not."""
+"""Check what this machine has and what is missing; works even if PyTorch does not."""
 
 import importlib
 import importlib.metadata
@@ -30,20 +30,20 @@ REQUIRED = {
     **{"snakemake": "snakemake", "mlflow": "mlflow", "vl_convert": "vl-convert-python"},
 }
 INSTALL = "install requirements.lock (`make run` does) or environment.yml"
-# Below these a warning: toolkits take 2 to 3 GB for one training of the paper's sizes.
+# Free bytes below which to warn; toolkits take 2 to 3 GB for one training of the paper's sizes.
 ENOUGH_MEMORY, ENOUGH_DISK = 4 * GIB, 5 * GIB
 ENOUGH_SCRATCH = GIB // 4  # a model of the paper's size and its copy
 
 
 @dataclass(frozen=True)
 class Finding:
-    """One thing that was looked at.
+    """The result of one check.
 
     Attributes:
-        name: what it is.
-        state: "optional" is not here and not needed by everybody; "warning" works, but badly;
-            "missing" must be mended.
-        detail: what was found, and the way out where something is to be done.
+        name: what was checked.
+        state: "optional" is absent but not needed by everybody; "warning" works, but badly;
+            "missing" must be fixed.
+        detail: what was found, and the way out if there is something to do.
     """
 
     name: str
@@ -52,7 +52,7 @@ class Finding:
 
 
 def print_findings(*, as_json: bool) -> bool:
-    """Print what was found; return whether nothing necessary is missing."""
+    """Print the findings; return whether everything necessary is present."""
     findings = list(examine())
     healthy = all(finding.state != "missing" for finding in findings)
     if as_json:
@@ -68,7 +68,7 @@ def print_findings(*, as_json: bool) -> bool:
 
 
 def examine() -> Iterator[Finding]:
-    """Look at everything, in order of necessity."""
+    """Run all checks, the most necessary first."""
     yield Finding("alpha-dimt", "ok", f"{__version__}, {Path(__file__).parents[1]}")
     yield Finding("Python", "ok", f"{platform.python_version()}, {sys.executable}")
     yield libraries()
@@ -86,7 +86,7 @@ def examine() -> Iterator[Finding]:
 
 
 def libraries() -> Finding:
-    """Return which of the required libraries are here, by name and version alone."""
+    """Check that the required libraries are installed, without importing them."""
     absent = [name for module, name in REQUIRED.items() if not importlib.util.find_spec(module)]
     if absent:
         return Finding("libraries", "missing", f"{', '.join(absent)}: {INSTALL}")
@@ -98,7 +98,7 @@ def libraries() -> Finding:
 
 
 def pytorch() -> Iterator[Finding]:
-    """Yield PyTorch, the precision that is chosen, and CUDA devices."""
+    """Check PyTorch, the precision that `auto` chooses, and CUDA devices."""
     try:
         torch: Any = importlib.import_module("torch")
         runtime: Any = importlib.import_module("alpha_dimt.machine.device")
@@ -106,13 +106,13 @@ def pytorch() -> Iterator[Finding]:
         device = runtime.choose_device("auto")
         precision = str(runtime.choose_dtype("auto", device)).removeprefix("torch.")
         capabilities = torch.cpu.get_capabilities()
-    except Exception as error:  # a broken installation fails in many ways
+    except Exception as error:  # a damaged installation fails in many ways
         reason = str(error).strip().split("\n")[0]
         yield Finding(
             "PyTorch", "missing", f"it does not load ({type(error).__name__}: {reason}): {INSTALL}"
         )
         return
-    build = f"built for CUDA {cuda}" if cuda else "built for the CPU alone"
+    build = f"built for CUDA {cuda}" if cuda else "built for the CPU only"
     yield Finding("PyTorch", "ok", f"{version}, {build}")
     features = [
         name for name in ("avx2", "avx512_f", "avx512_bf16", "amx_bf16") if capabilities.get(name)
@@ -129,11 +129,11 @@ def pytorch() -> Iterator[Finding]:
     elif cuda:
         yield Finding("CUDA", "warning", "PyTorch sees no device: check nvidia-smi and the driver")
     else:
-        yield Finding("CUDA", "optional", "no device is looked for; training runs on the CPU")
+        yield Finding("CUDA", "optional", "not in this build; training runs on the CPU")
 
 
 def threads(environment: Any) -> Finding:
-    """Return whether a setting of the environment asks for more threads than there are cores."""
+    """Check that the environment does not request more threads than there are cores."""
     for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
         value = environment.get(name)
         if value and value.isdigit() and int(value) > cores():
@@ -143,11 +143,11 @@ def threads(environment: Any) -> Finding:
                 f"{name}={value}, but there are {cores()} cores, which makes training much "
                 f"slower: unset {name}",
             )
-    return Finding("threads", "ok", "set by each command; --cores of Snakemake bounds their sum")
+    return Finding("threads", "ok", "set by each command; Snakemake's --cores limits their sum")
 
 
 def memory() -> Finding:
-    """Return total and free memory, and the limit of the container where there is one."""
+    """Check total and free memory, and the container's limit if there is one."""
     values = {
         line.split(":")[0]: int(line.split()[1]) * 1024
         for line in _lines(Path("/proc/meminfo"))
@@ -163,13 +163,13 @@ def memory() -> Finding:
         detail += f", limited to {int(limit) / GIB:.1f} GiB"
     if free < ENOUGH_MEMORY:
         return Finding(
-            "memory", "warning", f"{detail}: the paper's sizes may not fit; train fewer at once"
+            "memory", "warning", f"{detail}: the paper's sizes may not fit; run fewer at once"
         )
     return Finding("memory", "ok", detail)
 
 
 def disk(folder: Path) -> Finding:
-    """Return the free space of a folder, and whether it can be written."""
+    """Check a folder's free space, and whether it is writable."""
     free = shutil.disk_usage(folder).free
     detail = f"{free / GIB:.1f} GiB free in {folder}"
     if not os.access(folder, os.W_OK):
@@ -180,10 +180,10 @@ def disk(folder: Path) -> Finding:
 
 
 def cache(environment: Mapping[str, str]) -> Finding:
-    """Return whether Snakemake can make its cache in the home folder."""
+    """Check whether Snakemake can create its cache in the home folder."""
     try:
         home = Path("~").expanduser()
-    except RuntimeError:  # a user without a name and without HOME
+    except RuntimeError:  # the user has neither a name nor HOME
         home = Path("/nowhere")
     folder = Path(environment.get("XDG_CACHE_HOME") or home / ".cache")
     place = next(place for place in (folder, *folder.absolute().parents) if place.is_dir())
@@ -193,14 +193,14 @@ def cache(environment: Mapping[str, str]) -> Finding:
         return Finding(
             "cache",
             "warning",
-            f"{folder} cannot be made ({error.strerror}): `make run` does without; for another "
-            "profile than the local one, export XDG_CACHE_HOME=/a/folder",
+            f"{folder} cannot be created ({error.strerror}): `make run` works without it; for "
+            "other profiles than the local one, export XDG_CACHE_HOME=/a/folder",
         )
     return Finding("cache", "ok", str(folder))
 
 
 def scratch(environment: Mapping[str, str]) -> Finding:
-    """Return the free space of the folder for temporary files: Snakemake's, and models'."""
+    """Check the free space for temporary files of Snakemake and of models."""
     try:
         folder = Path(environment.get("TMPDIR") or tempfile.gettempdir())
         free = shutil.disk_usage(folder).free
@@ -209,12 +209,12 @@ def scratch(environment: Mapping[str, str]) -> Finding:
         return Finding("TMPDIR", "missing", f"{reason}: export TMPDIR=/a/folder")
     detail = f"{free / GIB:.1f} GiB free in {folder}"
     if free < ENOUGH_SCRATCH:
-        return Finding("TMPDIR", "warning", f"{detail}: export TMPDIR=/a/folder with more")
+        return Finding("TMPDIR", "warning", f"{detail}: export TMPDIR=/a/folder with more space")
     return Finding("TMPDIR", "ok", detail)
 
 
 def encoding() -> Finding:
-    """Return whether text is UTF-8 here."""
+    """Check that files, paths and output are encoded in UTF-8."""
     names = {
         "files": locale.getpreferredencoding(False),
         "paths": sys.getfilesystemencoding(),
@@ -231,23 +231,23 @@ def _is_utf8(name: str | None) -> bool:
 
 
 def slurm() -> Finding:
-    """Return whether jobs can go to SLURM from here."""
+    """Check whether jobs can be submitted to SLURM."""
     absent = [name for name in ("sbatch", "squeue", "sacct") if shutil.which(name) is None]
     if len(absent) == 3:
-        return Finding("SLURM", "optional", "no commands of SLURM here; only for a cluster")
+        return Finding("SLURM", "optional", "commands not found; only for a cluster")
     if not importlib.util.find_spec("snakemake_executor_plugin_slurm"):
         absent.append("the package snakemake-executor-plugin-slurm")
     if absent:
-        return Finding("SLURM", "warning", f"not here: {', '.join(absent)}")
+        return Finding("SLURM", "warning", f"not found: {', '.join(absent)}")
     version = importlib.metadata.version("snakemake-executor-plugin-slurm")
     return Finding("SLURM", "ok", f"sbatch, squeue, sacct and the plugin {version}")
 
 
 def command(name: str, purpose: str, which: Callable[[str], str | None] = shutil.which) -> Finding:
-    """Return where an optional command is."""
+    """Check whether an optional command is installed."""
     path = which(name)
     if path is None:
-        return Finding(name, "optional", f"not here; {purpose}")
+        return Finding(name, "optional", f"not found; {purpose}")
     return Finding(name, "ok", path)
 
 

@@ -1,9 +1,9 @@
-"""One GPU for each process on a machine: a lease by file lock.
+"""One GPU per process on a machine: a lease by file lock.
 
-Without a scheduler, trainings that start side by side would all take the first GPU. Each takes the
-first device that no other process holds, and waits where all are held. A lock belongs to the
-process: however it ends, the kernel frees the device. SLURM's choice is respected, as it is what
-CUDA_VISIBLE_DEVICES says inside a job.
+Without a scheduler, trainings that start in parallel would all take the first GPU. Instead, each
+takes the first device that no other process holds, and waits if all are held. The lock belongs to
+the process: however the process ends, the kernel frees the device. Inside a SLURM job,
+CUDA_VISIBLE_DEVICES holds SLURM's choice, which is respected.
 """
 
 import fcntl
@@ -27,18 +27,18 @@ def visible_devices(environment: Mapping[str, str], query: Callable[[], list[str
 
     Args:
         environment: the environment of the process.
-        query: names all devices of the machine; asked where the environment does not choose.
+        query: returns all devices of the machine; called if the environment names none.
     """
     if VISIBLE not in environment:
         return query()
     names = [name.strip() for name in environment[VISIBLE].split(",")]
-    # As CUDA reads it: what follows an impossible device is not seen.
+    # As in CUDA, an invalid device hides all those after it.
     stop = next((i for i, name in enumerate(names) if name in ("", "-1")), len(names))
     return names[:stop]
 
 
 def machine_devices() -> list[str]:
-    """Return the UUIDs of the GPUs of this machine; none where NVIDIA's driver is not."""
+    """Return the UUIDs of this machine's GPUs; none without NVIDIA's driver."""
     try:
         found = subprocess.run(
             ["nvidia-smi", "--query-gpu=uuid", "--format=csv,noheader"],
@@ -52,7 +52,7 @@ def machine_devices() -> list[str]:
 
 
 def lock_folder(environment: Mapping[str, str]) -> Path:
-    """Return where this user's locks are; each SLURM job numbers its devices from 0."""
+    """Return the folder of this user's locks, per SLURM job: each numbers its devices from 0."""
     name = f"alpha-dimt-devices-{os.getuid()}"
     if "SLURM_JOB_ID" in environment:
         name += f"-job{environment['SLURM_JOB_ID']}"
@@ -60,7 +60,7 @@ def lock_folder(environment: Mapping[str, str]) -> Path:
 
 
 def take_first_free(devices: Sequence[str], folder: Path) -> tuple[str, IO[str]] | None:
-    """Return the first device that nobody holds, and its lock, held until closed; None if none."""
+    """Return the first free device and its lock, held until closed; None if no device is free."""
     folder.mkdir(mode=0o700, exist_ok=True)
     for device in devices:
         lock = (folder / device.replace("/", "_")).open("w", encoding="utf-8")
@@ -77,8 +77,8 @@ def take_first_free(devices: Sequence[str], folder: Path) -> tuple[str, IO[str]]
 def lease(wanted: Device) -> Iterator[str | None]:
     """Give this process one GPU of its own; wait until one is free.
 
-    Yields its name, or None where the CPU is wanted or no GPU can be seen. To be entered before
-    PyTorch first asks for devices: CUDA reads the environment once.
+    Yields its name, or None if the CPU is wanted or no GPU is visible. Enter it before PyTorch
+    first queries devices: CUDA reads the environment once.
     """
     devices = [] if wanted == "cpu" else visible_devices(os.environ, machine_devices)
     if not devices:

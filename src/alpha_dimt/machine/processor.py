@@ -1,4 +1,4 @@
-"""Processor and memory, as far as they can be known without PyTorch."""
+"""Processor and memory, queried without PyTorch."""
 
 import os
 import platform
@@ -8,7 +8,7 @@ from pathlib import Path
 
 
 def cores() -> int:
-    """Return how many cores this process may use."""
+    """Return the number of cores that this process may use."""
     return len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count() or 1
 
 
@@ -23,9 +23,9 @@ def processor() -> str:
 
 
 def peak_rss_mb() -> float:
-    """Return the largest resident memory that this process has had, in MB.
+    """Return the peak resident memory of this process, in MB.
 
-    getrusage would carry over the peak of the process that started this one.
+    getrusage would include the peak of the parent process.
     """
     status = Path("/proc/self/status")
     if status.exists():

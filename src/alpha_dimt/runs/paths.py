@@ -1,4 +1,4 @@
-"""Where things are, seen from a run, which is results/{corpus}/runs/{system}/seed{n}."""
+"""Paths relative to a run, results/{corpus}/runs/{system}/seed{n}."""
 
 import os
 from collections.abc import Mapping
@@ -11,12 +11,12 @@ from alpha_dimt.config.base import fingerprint
 from alpha_dimt.config.preparation import BpeConfig
 from alpha_dimt.core.files import read_json
 
-# The columns of scores, and where a run keeps them.
+# The columns of scores, and their file names in a run.
 COLUMNS = {"dev_greedy": "valid.greedy", "test_greedy": "test.greedy", "test_beam": "test.beam"}
 
 
 def results_of(run: Path) -> Path:
-    """Return the results folder of a run's corpus, whether it is there or not."""
+    """Return the results folder of a run's corpus, which need not exist."""
     return Path(os.path.normpath(run / ".." / ".." / ".."))
 
 
@@ -26,12 +26,12 @@ def encoded_of(run: Path) -> Path:
 
 
 def reference_of(run: Path, language: str) -> Path:
-    """Return the tokenised test set, target side."""
+    """Return the tokenised test set in `language`."""
     return results_of(run) / "data" / "text" / f"test.{language}"
 
 
 def raw_test_of(run: Path, language: str) -> Path:
-    """Return the test set as published, one side."""
+    """Return the test set as published, in `language`."""
     return results_of(run) / "data" / "text" / f"test.raw.{language}"
 
 
@@ -41,32 +41,32 @@ def beam_config_of(run: Path) -> Path:
 
 
 def state_name(run_key: str, data: Mapping[str, str]) -> str:
-    """Return the name of a run's folder of checkpoints, from its configuration and its files.
+    """Return the name of a run's checkpoint folder, which identifies configuration and data.
 
     Args:
         run_key: fingerprint of the configuration.
-        data: sha256 of each file that it is trained on, by name.
+        data: SHA-256 of each file that the run is trained on, by name.
     """
     return f"{run_key}-{fingerprint(data)}"
 
 
 def state_of(run: Path) -> Path:
-    """Return the folder of checkpoints of a run that is done."""
+    """Return the checkpoint folder of a finished run."""
     done = read_json(run / "run.json")
     return results_of(run) / "state" / state_name(done["run_key"], done["data"])
 
 
 def record_of(hypotheses: Path) -> Path:
-    """Return the file that says what made some translations."""
+    """Return the file that records how some translations were made."""
     return hypotheses.with_suffix(".json")
 
 
 def identity_of(run_key: str, reports: Mapping[str, Mapping[str, Any]]) -> str:
-    """Return what changes when a run's configuration, translations or references do.
+    """Return a fingerprint of a run's configuration, translations and references.
 
     Args:
         run_key: fingerprint of the configuration.
-        reports: of its scores, by column.
+        reports: score reports of the run, by column.
     """
     sums = {
         column: [report["hypotheses"]["sha256"], report["references"]["tokenised"]["sha256"]]
@@ -77,16 +77,16 @@ def identity_of(run_key: str, reports: Mapping[str, Mapping[str, Any]]) -> str:
 
 @dataclass(frozen=True)
 class ModelFiles:
-    """The files that a translator is made of; all but the search lie in the folder of the run.
+    """The files that a translator is loaded from; all but `decoding` are in the run folder.
 
     Attributes:
-        config: of the run.
-        about: run.json, with the checksums of the next four.
-        weights: safetensors.
-        source: vocabulary.
-        target: vocabulary.
-        codes: BPE of the source; None at word level.
-        decoding: configuration of the search; None: the default.
+        config: configuration of the run.
+        about: run.json, with the checksums of weights, vocabularies and codes.
+        weights: weights in safetensors.
+        source: source vocabulary.
+        target: target vocabulary.
+        codes: BPE codes of the source; None at word level.
+        decoding: configuration of the search; None for the default.
     """
 
     config: Path
@@ -98,13 +98,13 @@ class ModelFiles:
     decoding: Path | None = None
 
     def parts(self) -> dict[str, Path]:
-        """Return the files whose checksums run.json holds, by what they are."""
+        """Return the files whose checksums run.json holds, by attribute name."""
         parts = {"weights": self.weights, "source": self.source, "target": self.target}
         return parts if self.codes is None else parts | {"codes": self.codes}
 
 
 def model_files(config: RunConfig, run: Path) -> ModelFiles:
-    """Return the files of a run that translates, whether they are there or not."""
+    """Return the files that a run's translator is loaded from, which need not exist."""
     source, target = config.data.corpus.source, config.data.corpus.target
     bpe = isinstance(config.data.preparation.vocabulary, BpeConfig)
     return ModelFiles(

@@ -1,9 +1,9 @@
-"""What in a results folder is of another configuration or of other data, told by content.
+"""Find stale results: those made with another configuration or from other data.
 
-Snakemake's own records say what changed, but they can be gone (`.snakemake` removed, the results
-copied alone), and dates can lie (a file replaced by an older one). What stands here needs neither:
-every product has a record of what it was made from, and the records are compared with the
-configuration and with each other. Records are small; no large file is read.
+Snakemake's own records can be missing (`.snakemake` removed, the results copied alone), and dates
+can mislead (a file replaced by an older one). This check needs neither: every product has a record
+of what it was made from, and the records are compared with the configuration and with each other.
+Records are small; no large file is read.
 """
 
 import json
@@ -31,7 +31,7 @@ class Results:
     folder: Path
 
     def stale(self) -> list[Path]:
-        """Return the products to make again, one file of each."""
+        """Return the products to make again, one file for each."""
         found = [*self._data(), *self._candidates(), *self._searches()]
         for system in self.experiment.systems:
             for seed in self.experiment.seeds:
@@ -91,7 +91,7 @@ class Results:
             yield from self._translated(folder, name, about)
 
     def _translated(self, folder: Path, name: str, about: Json) -> Iterator[Path]:
-        """Yield translations and scores of one split and search that are not of the run."""
+        """Yield translations and scores of one split and search that do not belong to the run."""
         split, search = name.split(".")
         text = folder / f"hypotheses/{name}.txt"
         record = _read(record_of(text))
@@ -112,7 +112,7 @@ class Results:
             yield scores
 
     def _scored(self, report: Json, record: Json, split: str) -> bool:
-        """Return whether scores are of some translations, by the references that there are now."""
+        """Return whether scores belong to these translations and to the current references."""
         target = self.experiment.corpus.target
         reference = self._text.get("splits", {}).get(split, {}).get("sha256", {}).get(target)
         with suppress(KeyError, TypeError):
@@ -121,7 +121,7 @@ class Results:
         return False
 
     def _collections(self) -> Iterator[Path]:
-        """Yield tables, figures and examples that were made from other runs."""
+        """Yield tables, figures and examples that were made from other runs or older ones."""
         identities = self._identities()
         tables = [(self.folder / f"tables/{name}.json", identities) for name in TABLES]
         examples = self.folder / "report/examples.json", self._first_weights()
@@ -136,7 +136,7 @@ class Results:
                     yield figure
 
     def _identities(self) -> list[tuple[str, str]] | None:
-        """Return what tables are made from, see `runs.made_from_runs`; None: not yet there."""
+        """Return what tables are made from, see `made_from_runs`; None if a run is not scored."""
         found = []
         for system in self.experiment.systems:
             for seed in sorted(self.experiment.seeds):
@@ -178,13 +178,13 @@ class Results:
         return self.folder / f"runs/{system}/seed{seed}"
 
     def _splits(self, *names: str) -> list[Any]:
-        """Return the checksums of encoded splits as their report has them."""
+        """Return the checksums of encoded splits from their report."""
         splits = self._encoded.get("splits", {})
         return [splits.get(name, {}).get("sha256") for name in names]
 
 
 def _follows(report: Json, before: Json | None, key: str) -> bool:
-    """Return whether a stage worked by a configuration, on what the stage before it has written."""
+    """Return whether a stage used this configuration and the current output of the stage before."""
     files = (before or {}).get("files", {})
     made_from = report.get("made_from")
     return (
@@ -199,7 +199,7 @@ def _sums(record: Any, *names: str) -> list[Any]:
 
 
 def _read(path: Path) -> Json | None:
-    """Return a record; None where there is none, and nothing at all where it is damaged."""
+    """Return a record; None if it is missing, an empty one if it is damaged."""
     try:
         found = json.loads(path.read_bytes())
     except OSError:
@@ -210,6 +210,6 @@ def _read(path: Path) -> Json | None:
 
 
 def _differs(path: Path, right: Json) -> bool:
-    """Return whether a record is there and is another one."""
+    """Return whether a record exists and differs from the right one."""
     found = _read(path)
     return found is not None and found != right

@@ -1,9 +1,9 @@
-"""Fill MLflow from the folders of finished runs: the only package that knows mlflow.
+"""Log finished runs to MLflow from their folders: the only package that imports mlflow.
 
-records       what is logged of one run, read from its folder
-summaries     what is logged of the seeds of one system, and of all systems together
+records       what is logged for one run, read from its folder
+summaries     what is logged for the seeds of one system, and for all systems together
 mlflow_model  the model as MLflow loads it
-store         where runs are logged, and what may be wrong there
-ready         whether it can be done, asked at the start of an experiment
-upload        the way there, which can be interrupted anywhere and repeated
+store         the database or server, and checks of its state
+ready         the check, at the start of an experiment, that tracking will work
+upload        the upload, which can be interrupted at any point and repeated
 """

@@ -1,7 +1,7 @@
 """The model that MLflow loads: raw sentences in, detokenised translations out.
 
-MLflow copies this file and the package into the model and runs it from there, so it works where
-this package is not installed. Whoever imports this module loads mlflow.
+MLflow copies this file and the package into the model and runs it from there, so it works without
+an installed `alpha_dimt`. Importing this module imports mlflow.
 """
 
 from pathlib import Path
@@ -12,20 +12,20 @@ from mlflow.pyfunc import PythonModel, PythonModelContext
 
 
 class Served(PythonModel):  # type: ignore[misc]
-    """A trained run; its artefacts are named as `ModelFiles` names them."""
+    """A trained run; artefacts have the names of the attributes of `ModelFiles`."""
 
     def load_context(self, context: PythonModelContext) -> None:
         """Load the weights, vocabularies and codes."""
-        # Loads PyTorch, which whoever logs a model does without.
+        # Imports PyTorch, which logging a model does not need.
         from alpha_dimt.inference.translate import load_translator
         from alpha_dimt.runs.paths import ModelFiles
 
         files = {name: Path(path) for name, path in context.artifacts.items()}
         self.translator: Any = load_translator(ModelFiles(**files))
 
-    # MLflow reads the signature off the types, and takes a column of a DataFrame for a list.
+    # MLflow derives the signature from the types; a DataFrame column is accepted as a list.
     def predict(self, context: PythonModelContext, model_input: list[str]) -> list[str]:
-        """Translate raw sentences, one translation for each; of a blank one nothing is left."""
+        """Translate raw sentences, one translation for each; a blank one stays blank."""
         return [found.translation for found in self.translator.translate(model_input)]
 
 

@@ -1,4 +1,4 @@
-"""Whether runs can be logged, asked before the first of them is trained."""
+"""Check that runs can be logged, before the first of them is trained."""
 
 import os
 from pathlib import Path
@@ -20,14 +20,14 @@ if TYPE_CHECKING:
 
 
 def check_tracking(uri: str, experiment: str, receipt: Path) -> None:
-    """Check what `track_runs` will need; create nothing but folders and lock files.
+    """Check what `track_runs` will need; create only folders and lock files.
 
-    A server that cannot be reached is a warning, as it may run when it is needed.
+    An unreachable server is only a warning, since it may be up when it is needed.
 
     Args:
         uri: MLflow tracking URI.
         experiment: name of the MLflow experiment.
-        receipt: as for `track_runs`.
+        receipt: JSON file that `track_runs` will write.
 
     Raises:
         UserError: tracking would fail.
@@ -39,15 +39,15 @@ def check_tracking(uri: str, experiment: str, receipt: Path) -> None:
     with locked(database or receipt):
         _writable((database or receipt).parent)
         if database and not database.exists():
-            return  # made by the first upload
+            return  # created by the first upload
         with refusals_of(uri):
             if database:
                 check_database(database)
             if reason := _unreachable(uri):
                 print(
                     f"warning: MLflow at {uri} cannot be reached now ({reason}); tables and "
-                    "figures will be made all the same, but tracking fails at the end unless it "
-                    "is there then"
+                    "figures will still be made, but tracking fails at the end unless it can be "
+                    "reached by then"
                 )
             else:
                 _ask(uri, experiment)
@@ -60,7 +60,7 @@ def _ask(uri: str, experiment: str) -> None:
 
 
 def _writable(folder: Path) -> None:
-    """Raise an error if a folder cannot be written to; only trying tells."""
+    """Raise an error if a folder cannot be written to; the only reliable test is to try."""
     probe = folder / f".writable.{os.getpid()}"
     try:
         probe.touch()
@@ -70,9 +70,9 @@ def _writable(folder: Path) -> None:
 
 
 def _unreachable(uri: str) -> str | None:
-    """Return why a server does not answer, or None if it does or this cannot be known.
+    """Return why a server does not answer, or None if it does or this cannot be determined.
 
-    MLflow asks a database that is down for minutes.
+    MLflow itself would retry a database that is down for minutes.
     """
     from mlflow.store.db.db_types import DATABASE_ENGINES, SQLITE
 
@@ -100,12 +100,12 @@ def _unreachable_server(uri: str) -> str | None:
         raise
     except (requests.ConnectionError, requests.Timeout) as error:
         return _reason(error)
-    # A proxy whose server is down.
+    # These come from a proxy whose server is down.
     return f"status {answer.status_code}" if answer.status_code in (502, 503, 504) else None
 
 
 def _reason(error: "RequestException") -> str:
-    """Return the innermost reason: requests wraps it in those of three libraries."""
+    """Return the innermost reason; requests wraps it in the errors of three libraries."""
     cause: BaseException = error
     while cause.__context__ is not None:
         cause = cause.__context__

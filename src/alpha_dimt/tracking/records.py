@@ -1,4 +1,4 @@
-"""What is logged of one run, read from its folder and from the prepared corpus."""
+"""What is logged for one run, read from its folder and from the prepared corpus."""
 
 import hashlib
 import json
@@ -16,14 +16,14 @@ from alpha_dimt.data.detokenise import detokenise
 from alpha_dimt.runs.paths import encoded_of, model_files, raw_test_of
 from alpha_dimt.runs.read import check_scored, settings
 
-# Raise when something is logged in another way, so that earlier uploads are replaced.
+# Increment when something is logged in a different way, so that earlier uploads are replaced.
 LAYOUT = 2
 
-# Bytes; the paper's model (85 MB) fits. Larger models stay in the run folder.
+# Bytes; the paper's model (85 MB) fits. Larger models are not uploaded.
 LARGEST_WEIGHTS = 128 * 2**20
 
 TRANSLATIONS = "translations.json"
-# Sentences of the test set, from its beginning, that are shown.
+# Number of sentences shown, from the start of the test set.
 SHOWN = 100
 
 # Names in scores/*.json and in MLflow.
@@ -45,11 +45,11 @@ class Dataset:
     """One split of the corpus.
 
     Attributes:
-        name: of the corpus.
+        name: name of the corpus.
         split: train, valid or test.
         digest: SHA-256 of the encoded split.
-        path: of the encoded split; not read.
-        profile: sizes.
+        path: path of the encoded split; not read.
+        profile: sizes of the split.
     """
 
     name: str
@@ -64,19 +64,19 @@ class Record:
     """Everything that is logged as one run of MLflow.
 
     Attributes:
-        key: its identity in MLflow; for a trained run, the fingerprint of its configuration.
-        name: what the UI shows.
+        key: identity in MLflow; for a trained run, the fingerprint of its configuration.
+        name: name shown in the UI.
         sha: hash of everything below; changes when any file changes.
-        start_ms: time of the start, milliseconds since 1970.
-        end_ms: time of the end.
-        tags: what runs are filtered by, and fingerprints.
+        start_ms: start time, milliseconds since 1970.
+        end_ms: end time, milliseconds since 1970.
+        tags: values to filter runs by, and fingerprints.
         parameters: the complete configuration, flat.
         epochs: metrics of every epoch.
         scores: final metrics.
-        files: artefacts, each with its folder in MLflow (None: the top).
-        texts: artefacts that are no files, by name.
-        datasets: what it was trained and tested on.
-        model: files of the model by name (`layout.ModelFiles`); none where no model is logged.
+        files: artefacts, each with its folder in MLflow (None for the top level).
+        texts: artefacts that are not files on disk, by name.
+        datasets: the data that the run was trained and tested on.
+        model: model files by attribute name of `ModelFiles`; empty if no model is logged.
     """
 
     key: str
@@ -99,11 +99,11 @@ class RunRecord:
     """A trained run and the system that it is a seed of.
 
     Attributes:
-        folder: as given.
-        record: what is logged of it.
+        folder: run folder, as given.
+        record: what is logged for the run.
         system: name of the system.
         system_key: fingerprint of the configuration without the seed.
-        seed: of this run.
+        seed: seed of the run.
         parameters: the configuration without the seed, flat.
     """
 
@@ -116,15 +116,15 @@ class RunRecord:
 
 
 def read_run_record(folder: Path, preset: str | None) -> RunRecord:
-    """Read the folder of a finished run and what the workflow has beside it.
+    """Read the folder of a finished run and the workflow's files beside it.
 
     Args:
         folder: results/{corpus}/runs/{system}/seed{seed}.
-        preset: of the experiment, which the configuration of a run does not hold.
+        preset: preset of the experiment, which is not part of a run's configuration.
 
     Raises:
-        UserError: a file is missing or is not what `train` and `evaluate` write, run.json is
-            of another configuration, or the prepared corpus is another than that trained on.
+        UserError: a file is missing or was not written by `train` or `evaluate`, run.json belongs
+            to another configuration, or the prepared corpus is not the one trained on.
     """
     config = read_json(folder / "config.json")
     run = read_json(folder / "run.json")
@@ -139,7 +139,9 @@ def read_run_record(folder: Path, preset: str | None) -> RunRecord:
     shared = without_seed(config)
     with _errors_of(folder):
         if run["run_key"] != configured.fingerprint():
-            raise UserError(f"{folder}: run.json is of another configuration; train the run again")
+            raise UserError(
+                f"{folder}: run.json belongs to another configuration; train the run again"
+            )
         sums = {str(path.relative_to(folder)): sha256(path) for path in files}
         for name, report in scores.items():
             check_scored(folder, name, run, report)
@@ -164,7 +166,7 @@ def read_run_record(folder: Path, preset: str | None) -> RunRecord:
                 "weights_sha256": model_sums["weights"],
                 **{key: value for key, value in settings(configured).items() if value},
                 **{f"data.{name}": value for name, value in run["data"].items()},
-                # MLflow's UI compares the tables of runs that name one here.
+                # MLflow's UI compares the tables that are named here.
                 "mlflow.loggedArtifacts": json.dumps(
                     [{"path": TRANSLATIONS, "type": "table"}], allow_nan=False
                 ),
@@ -190,7 +192,7 @@ def read_run_record(folder: Path, preset: str | None) -> RunRecord:
 def _check_files(
     folder: Path, name: str, report: Mapping[str, Any], sums: Mapping[str, str], raw: Path
 ) -> None:
-    """Check that translations and raw references are those that were scored."""
+    """Check that the translations and raw references are the ones that were scored."""
     if not report.get("translated"):
         return
     files = {folder / f"hypotheses/{name}.txt": sums.get(f"hypotheses/{name}.txt")}
@@ -208,37 +210,37 @@ def _check_files(
 
 @contextmanager
 def _errors_of(folder: Path) -> Iterator[None]:
-    """Turn what broken files of a run raise into one sentence."""
+    """Turn the exceptions that damaged run files cause into one sentence."""
     try:
         yield
     except FileNotFoundError as error:
         raise UserError(
-            f"{error.filename}: there is no such file; the workflow makes it"
+            f"{error.filename}: there is no such file; run the workflow to make it"
         ) from error
     except KeyError as error:
         raise UserError(
-            f"{folder}: config.json, run.json or scores/ lack the key {error}; make the run anew"
+            f"{folder}: config.json, run.json or scores/ lack the key {error}; train the run again"
         ) from error
     except (TypeError, ValueError, AttributeError) as error:
         raise UserError(
             f"{folder}: config.json, run.json or scores/ are not what a run writes ({error}); "
-            "make the run anew"
+            "train the run again"
         ) from error
 
 
 def hash_of(values: Any) -> str:
-    """Return the SHA-256 of plain values."""
+    """Return the SHA-256 of JSON-compatible values."""
     return hashlib.sha256(json.dumps(values, sort_keys=True, allow_nan=False).encode()).hexdigest()
 
 
 def without_seed(config: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the configuration of a run without its seed and that of the run it starts from."""
+    """Return a run's configuration without its seed and the seed of the run it starts from."""
     values = {key: value for key, value in config.items() if key != "seed"}
     return values | {"start": config["start"] and without_seed(config["start"])}
 
 
 def flatten(values: Mapping[str, Any], prefix: str = "") -> dict[str, str]:
-    """Return nested values as flat text, keys joined by dots; anything but text as JSON."""
+    """Return nested values as a flat mapping, keys joined by dots; non-strings become JSON."""
     flat: dict[str, str] = {}
     for key, value in values.items():
         if isinstance(value, Mapping) and value:
@@ -278,9 +280,9 @@ def epoch_points(path: Path) -> list[Point]:
 def final_points(run: Mapping[str, Any], scores: Mapping[str, Any]) -> list[Point]:
     """Return the final numbers of a run, all at step 0.
 
-    They are of no epoch, and MLflow draws bars of what has step 0 alone.
-    Scores are named {split}_{score}_{search}; those of the validation data end in `_best`, for
-    the values of every epoch have the plain name.
+    They belong to no epoch, and MLflow draws metrics that only have step 0 as bars. Scores are
+    named {split}_{score}_{search}; those of the validation data end in `_best`, because the values
+    of every epoch have the plain name.
     """
     values = {
         "best_epoch": run["best"]["epoch"],
@@ -299,7 +301,7 @@ def final_points(run: Mapping[str, Any], scores: Mapping[str, Any]) -> list[Poin
 def translations(folder: Path, config: RunConfig) -> str:
     """Return the first sentences of the test set with their translations by beam search.
 
-    The table is written as MLflow reads tables (JSON, pandas' orientation "split"): source and
+    The table has the format that MLflow reads (JSON, pandas' orientation "split"): source and
     reference as published, the hypothesis detokenised.
     """
     source, target = config.data.corpus.source, config.data.corpus.target
@@ -309,7 +311,7 @@ def translations(folder: Path, config: RunConfig) -> str:
     if len({len(lines) for lines in texts}) > 1:
         raise UserError(
             f"{files[-1]} has {len(hypotheses):,} lines, but {files[0]} {len(sources):,} and "
-            f"{files[1]} {len(references):,}; translate the test set anew"
+            f"{files[1]} {len(references):,}; translate the test set again"
         )
     shown = detokenise(hypotheses[:SHOWN], target)
     rows = list(zip(sources, shown, references, strict=False))
@@ -329,7 +331,7 @@ def _datasets(folder: Path, run: Mapping[str, Any]) -> list[Dataset]:
     for split in ("train", "valid"):
         if run["data"][f"{split}.arrow"] != report[split]["sha256"]:
             raise UserError(
-                f"{folder}: the run was trained on other data than {encoded} holds now; "
+                f"{folder}: the run was not trained on the data that {encoded} holds now; "
                 "train the run again"
             )
     return [

@@ -1,4 +1,4 @@
-"""Where runs are logged: a SQLite database or a server, and what may be wrong with it."""
+"""Where runs are logged: a SQLite database or a server, and checks of its state."""
 
 import errno
 import fcntl
@@ -18,23 +18,23 @@ if TYPE_CHECKING:
     from mlflow import MlflowClient
 
 _SQLITE = "sqlite:///"
-# What a file system without locks answers.
+# Errors of a file system without locks.
 _NO_LOCKS = {errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP, errno.EINVAL}
 
 
 def configure_mlflow() -> None:
-    """Set what MLflow reads when it is imported or first used.
+    """Set the environment variables that MLflow reads when it is imported or first used.
 
-    A server that is down must not block.
+    Retries and time-outs are short: a server that is down must not block.
 
     Raises:
-        UserError: MLflow cannot work from where it is installed.
+        UserError: MLflow cannot run from its install location.
     """
-    # Of its own folder it does not escape what alembic's configuration takes for a variable.
+    # MLflow does not escape per cent signs in its own path, and alembic interpolates them.
     spec = importlib.util.find_spec("mlflow")
     if spec is not None and "%" in str(spec.origin):
         raise UserError(
-            f"{Path(str(spec.origin)).parent}: MLflow cannot work from a path with a per cent "
+            f"{Path(str(spec.origin)).parent}: MLflow cannot run from a path with a per cent "
             "sign; install the environment elsewhere (make VENV=/path/venv)"
         )
     os.environ["MLFLOW_DISABLE_TELEMETRY"] = "true"
@@ -45,7 +45,7 @@ def configure_mlflow() -> None:
 
 @contextmanager
 def refusals_of(uri: str) -> Iterator[None]:
-    """Turn what MLflow, a database or the system raises into one sentence that names the URI."""
+    """Turn errors of MLflow, a database or the system into one sentence that names the URI."""
     from mlflow.exceptions import MlflowException
     from sqlalchemy.exc import SQLAlchemyError
 
@@ -53,37 +53,37 @@ def refusals_of(uri: str) -> Iterator[None]:
     try:
         yield
     except (MlflowException, SQLAlchemyError, OSError, ImportError) as error:
-        # The first line: the others are SQL.
+        # The first line only: the others are SQL.
         reason = str(error).partition("\n")[0].strip().rstrip(".")
         reason = textwrap.shorten(reason, 350, placeholder="...")
         raise UserError(
             f"MLflow at {uri} cannot be used ({reason}); check that the address (tracking.uri) "
-            "is right, its server runs and its disk has room, then track again"
+            "is right, its server is running and its disk is not full, then track again"
         ) from error
 
 
 def database_of(uri: str) -> Path | None:
-    """Return the file of a SQLite URI, as it is written there.
+    """Return the path in a SQLite URI, as written; None for other URIs.
 
     Raises:
-        UserError: it is a folder.
+        UserError: the path is a folder.
     """
     if not uri.startswith(_SQLITE):
         return None
     database = Path(uri.removeprefix(_SQLITE).partition("?")[0])
-    if database.is_dir():  # SQLite would try for minutes
+    if database.is_dir():  # SQLite would retry for minutes
         raise UserError(f"{database}: tracking.uri must name a file, but this is a folder")
     return database
 
 
 def artefacts_of(database: Path) -> str:
-    """Return the URI of the folder of artefacts, which is beside the database."""
+    """Return the URI of the artefact folder, which is beside the database."""
     return (database.absolute().parent / "mlartifacts").as_uri()
 
 
 @contextmanager
 def locked(path: Path) -> Iterator[None]:
-    """Let one uploader work at a time; the lock goes with its process, however that ends.
+    """Allow one uploader at a time; the kernel releases the lock when the process ends.
 
     Raises:
         UserError: the folder cannot be written to, or its file system has no locks.
@@ -101,32 +101,33 @@ def locked(path: Path) -> Iterator[None]:
             if error.errno not in _NO_LOCKS:
                 raise
             raise UserError(
-                f"{path.parent}: this file system has no locks ({error.strerror}), without which "
-                "two uploads would spoil each other; let results/ be on a local disk, or mount it "
-                "with locks"
+                f"{path.parent}: this file system has no locks ({error.strerror}), and without "
+                "them two uploads would corrupt each other; put results/ on a local disk, or "
+                "mount the file system with locks"
             ) from error
         yield
 
 
 def create_database(database: Path) -> None:
-    """Create a SQLite database with MLflow's tables, whole or not at all.
+    """Create a SQLite database with MLflow's tables, atomically.
 
-    MLflow would create it at the first use, but interrupted there it leaves a broken one.
+    MLflow would create it on first use, but leaves a broken one if interrupted.
     """
     from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
 
     with atomic_path(database) as temporary:
-        # As relative as it was given: in a URI a question mark in the folder's name is none.
+        # A relative path stays relative: a question mark in a folder's name would end the URI.
         uri = f"{_SQLITE}{database.with_name(temporary.name)}"
         store = SqlAlchemyStore(uri, artefacts_of(database))
         store.engine.dispose()
 
 
 def check_database(database: Path) -> None:
-    """Check that a SQLite database is one that the MLflow here can use; changes nothing.
+    """Check that the installed MLflow can use a SQLite database; change nothing.
 
     Raises:
-        UserError: it is not SQLite, damaged, of another application, or of another MLflow.
+        UserError: the file is not SQLite or is damaged, or it belongs to another application or
+            another version of MLflow.
     """
     place = f"{database}: this is not a database that MLflow can use"
     way_out = "move it away, or name another file in tracking.uri"
@@ -138,8 +139,8 @@ def check_database(database: Path) -> None:
         return  # empty: MLflow fills it
     if revision is None or "experiments" not in tables:
         raise UserError(
-            f"{place}: its tables ({_some(tables)}) are another application's, or not all there; "
-            f"{way_out}"
+            f"{place}: its tables ({_some(tables)}) belong to another application or are "
+            f"incomplete; {way_out}"
         )
     known, newest = _revisions()
     if revision == newest:
@@ -148,8 +149,8 @@ def check_database(database: Path) -> None:
 
     if revision in known:
         raise UserError(
-            f"{place}: it was written by an older MLflow than {mlflow.__version__}; after a backup "
-            f"`mlflow db upgrade {_SQLITE}{database}` brings it up to date"
+            f"{place}: it was written by an older MLflow than {mlflow.__version__}; back it up, "
+            f"then run `mlflow db upgrade {_SQLITE}{database}`"
         )
     raise UserError(
         f"{place}: it was written by a newer MLflow than {mlflow.__version__} (revision "
@@ -161,7 +162,7 @@ def _tables_and_revision(database: Path) -> tuple[set[str], str | None]:
     connection = sqlite3.connect(f"{database.absolute().as_uri()}?mode=ro", uri=True, timeout=10)
     try:
         tables = {name for (name,) in connection.execute("SELECT name FROM sqlite_master")}
-        # Reads every page, but no index: of 100 MB in less than a second.
+        # Reads every page but no index: less than a second for 100 MB.
         [[health]] = connection.execute("PRAGMA quick_check(1)")
         if health != "ok":
             raise sqlite3.DatabaseError(f"damaged: {' '.join(health.split())}")
@@ -174,7 +175,7 @@ def _tables_and_revision(database: Path) -> tuple[set[str], str | None]:
 
 
 def _revisions() -> tuple[set[str], str]:
-    """Return the revisions of the database that the MLflow here knows, and the newest."""
+    """Return the database revisions known to the installed MLflow, and the newest."""
     from alembic.script import ScriptDirectory
     from mlflow.store.db.utils import _get_alembic_config
 
@@ -187,10 +188,10 @@ def _some(names: set[str]) -> str:
 
 
 def find_experiment(client: "MlflowClient", name: str) -> str | None:
-    """Return the id of an experiment, or None where there is none of this name.
+    """Return the id of an experiment, or None if no experiment has this name.
 
     Raises:
-        UserError: it was deleted.
+        UserError: the experiment was deleted.
     """
     found: Any = client.get_experiment_by_name(name)
     if found is None:

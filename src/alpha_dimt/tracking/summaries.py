@@ -1,4 +1,4 @@
-"""What is logged of several runs: the seeds of one system, and all systems together."""
+"""What is logged for several runs: the seeds of one system, and all systems together."""
 
 from collections.abc import Callable, Hashable, Iterable, Sequence
 from pathlib import Path
@@ -10,14 +10,14 @@ from alpha_dimt.tracking.records import LAYOUT, Point, Record, RunRecord, hash_o
 
 Key = TypeVar("Key", bound=Hashable)
 
-# How the names of scores begin; deviations of the others are of no use.
+# Prefixes of score names; standard deviations of other metrics are not useful.
 _SCORES = ("valid_", "test_")
-# Tags that are of one run and not of its system.
+# Tags that belong to one run and not to its system.
 _OWN = {"folder", "seed", "system_key", "weights_sha256"}
 
 
 def by_system(runs: Iterable[RunRecord]) -> list[list[RunRecord]]:
-    """Return the runs of each system, systems in the order given, each by seed."""
+    """Group runs by system, systems in the order given, the runs of each sorted by seed."""
     systems: dict[str, list[RunRecord]] = {}
     for run in runs:
         systems.setdefault(run.system_key, []).append(run)
@@ -25,11 +25,11 @@ def by_system(runs: Iterable[RunRecord]) -> list[list[RunRecord]]:
 
 
 def parent_record(seeds: Sequence[RunRecord]) -> Record:
-    """Return what is logged of a system: the means over its seeds.
+    """Return what is logged for a system: the means over its seeds.
 
-    Every metric has the name that it has in a run, so that both stand in one column and one
-    chart. The deviation of a score over two seeds or more ends in `_sd`. The translations are
-    those of the first seed.
+    Metrics keep the names that they have in a run, so that both appear in one column and one chart.
+    Standard deviations of scores, given two seeds or more, end in `_sd`. The translations are those
+    of the first seed.
     """
     records = [run.record for run in seeds]
     common = set.intersection(*(set(record.tags.items()) for record in records))
@@ -48,7 +48,7 @@ def parent_record(seeds: Sequence[RunRecord]) -> Record:
 
 
 def overview_record(runs: Sequence[RunRecord], attached: Sequence[Path]) -> Record:
-    """Return what is logged of all systems together: tables and figures, by their folders."""
+    """Return what is logged for all systems together: tables and figures, by folder."""
     records = [run.record for run in runs]
     sums = [(str(path), sha256(path)) for path in attached]
     corpus = records[0].tags["corpus"]
@@ -64,9 +64,9 @@ def overview_record(runs: Sequence[RunRecord], attached: Sequence[Path]) -> Reco
 
 
 def epoch_means(runs: Sequence[Sequence[Point]]) -> list[Point]:
-    """Return the means of every metric over runs, at the epochs that all of them reached.
+    """Return the mean of every metric over runs, at the epochs that all of them reached.
 
-    Further on, the mean would jump whenever a run ends.
+    Beyond those epochs the mean would jump whenever a run ends.
     """
     return [
         Point(key, mean(_values(points)), max(point.time_ms for point in points), step)
@@ -75,7 +75,7 @@ def epoch_means(runs: Sequence[Sequence[Point]]) -> list[Point]:
 
 
 def final_means(runs: Sequence[Sequence[Point]]) -> list[Point]:
-    """Return the number of seeds, means, and deviations of scores, at step 0."""
+    """Return the number of seeds, the means, and the standard deviations of scores, at step 0."""
     time_ms = max(point.time_ms for points in runs for point in points)
     values = {"seeds": float(len(runs))}
     for key, points in _together(runs, lambda point: point.key).items():
@@ -88,7 +88,7 @@ def final_means(runs: Sequence[Sequence[Point]]) -> list[Point]:
 def _together(
     runs: Sequence[Sequence[Point]], key_of: Callable[[Point], Key]
 ) -> dict[Key, list[Point]]:
-    """Return the points of all runs by key, where every run has one."""
+    """Return the points of all runs by key, for the keys that every run has."""
     found: dict[Key, list[Point]] = {}
     for points in runs:
         for point in points:

@@ -1,11 +1,11 @@
-"""The way to MLflow, which can be interrupted anywhere and repeated.
+"""Upload to MLflow; an upload can be interrupted at any point and repeated.
 
-A run is found again by its tags `run_key` and `owner`: several people, or one with several folders
-of results, may share an experiment, and nobody's upload touches another's. The tag `upload_begun`
-is set when a run is created and `upload_sha` when everything is there; both hold the hash of all
-that is uploaded. So a repeated call skips what is complete, finishes what is half done and replaces
-what has changed. Parents are uploaded like any run, after their children, which are then tagged
-with them if they are not yet.
+A run is identified by its tags `run_key` and `owner`: several people, or one person with several
+results folders, may share an experiment without touching each other's runs. The tag `upload_begun`
+is set when a run is created, `upload_sha` when its upload is complete; both hold the hash of
+everything uploaded. A repeated call therefore skips complete runs, completes interrupted ones and
+replaces changed ones. Parents are uploaded like any run, after their children; the children are
+then tagged with their parent.
 """
 
 import getpass
@@ -42,7 +42,7 @@ _BATCH = 1000  # metrics in one call; MLflow's limit
 _PARAMETERS_BATCH = 100  # MLflow's limit
 _DIGEST = 36  # characters; MLflow's limit
 _PARENT = "mlflow.parentRunId"
-# What translating needs; the model asks for the versions that are installed here.
+# Requirements of translation; the logged model pins the versions that are installed here.
 REQUIREMENTS = (
     *("mlflow", "numpy", "pyarrow", "pydantic", "pyyaml", "sacrebleu", "sacremoses"),
     *("regex", "safetensors", "subword-nmt", "torch"),
@@ -62,17 +62,17 @@ def track_runs(
 
     Args:
         runs: folders of finished runs.
-        uri: MLflow tracking URI; a SQLite database is created where there is none, its artefacts
-            in the folder `mlartifacts` beside it.
-        experiment: name of the MLflow experiment; created where there is none.
-        receipt: JSON file with the URI, the experiment and the MLflow run of every folder, of
+        uri: MLflow tracking URI; a missing SQLite database is created, with its artefacts in the
+            folder `mlartifacts` beside it.
+        experiment: name of the MLflow experiment; created if missing.
+        receipt: JSON file for the URI, the experiment and the MLflow run of every folder, of
             every system and of the tables and figures.
-        preset: of the experiment, a tag.
-        attached: tables and figures of all runs, for a run of their own.
+        preset: preset of the experiment, logged as a tag.
+        attached: tables and figures of all runs, logged as a run of their own.
 
     Raises:
-        UserError: a folder is not a finished run, or MLflow cannot be used. What was logged
-            until then stays, and the next call goes on there.
+        UserError: a folder is not a finished run, or MLflow cannot be used. Anything logged so
+            far is kept, and the next call resumes from there.
     """
     trained = {str(folder): read_run_record(folder, preset) for folder in runs}
     systems = by_system(trained.values())
@@ -113,9 +113,9 @@ class Place:
     """Where runs are uploaded to.
 
     Attributes:
-        client: of the server or database.
-        experiment_id: in MLflow.
-        owner: whose runs are looked at; those of others are left alone.
+        client: client of the server or database.
+        experiment_id: id of the experiment in MLflow.
+        owner: owner of the runs to find and replace; other owners' runs are not touched.
     """
 
     client: "MlflowClient"
@@ -129,10 +129,10 @@ class Place:
 
 
 def owner_of(run: Path) -> str:
-    """Return user and folder of results: whose uploads replace each other."""
+    """Return user and results folder, which identify the uploads that may replace each other."""
     try:
         user = getpass.getuser()
-    except (KeyError, OSError):  # a number that has no name, as in a container
+    except (KeyError, OSError):  # a user id without a name, as in a container
         user = str(os.getuid())
     return f"{user}:{results_of(run.absolute())}"
 
@@ -141,12 +141,12 @@ def _experiment(client: "MlflowClient", name: str, database: Path | None) -> str
     found = find_experiment(client, name)
     if found is not None:
         return found
-    # Absolute, or a SQLite experiment would write below the working directory of the caller.
+    # Absolute: otherwise a SQLite experiment would write below the caller's working directory.
     return str(client.create_experiment(name, artefacts_of(database) if database else None))
 
 
 def _upload(place: Place, record: Record) -> str:
-    """Bring one run to MLflow, unless it is there; return its id in MLflow."""
+    """Upload one run unless it is complete in MLflow; return its id in MLflow."""
     run = _only_run(place, record)
     if run is None:
         identity = {"run_key": record.key, "owner": place.owner, "upload_begun": record.sha}
@@ -156,11 +156,11 @@ def _upload(place: Place, record: Record) -> str:
             run_name=record.name,
             tags=record.tags | identity,
         )
-        # Looked up, for when the answer is lost on its way the client asks again: two are made.
+        # Searched for, because a client that misses the answer retries and so creates two runs.
         run = _only_run(place, record)
-    if run is None:  # whatever answers there, it is no MLflow
+    if run is None:  # the server is not MLflow
         raise UserError(
-            f"MLflow does not have the run {record.name} that it was just given; check that the "
+            f"MLflow does not return the run {record.name} that was just created; check that the "
             "address (tracking.uri) is that of an MLflow server"
         )
     if run.data.tags.get("upload_sha") != record.sha:
@@ -172,7 +172,7 @@ def _only_run(place: Place, record: Record) -> Any:
     """Return the run with this key and content, or None; delete the owner's others of this key."""
     found = place.find("run_key", record.key)
     same = [run for run in found if run.data.tags.get("upload_begun") == record.sha]
-    # The complete one first; sorting keeps the order of the rest.
+    # The complete one first; the sort is stable.
     same.sort(key=lambda run: run.data.tags.get("upload_sha") != record.sha)
     for run in found:
         if run not in same[:1]:
@@ -181,7 +181,7 @@ def _only_run(place: Place, record: Record) -> Any:
 
 
 def _adopt(place: Place, parent: str, system_key: str, children: Collection[str]) -> None:
-    """Make a run the parent of the seeds that it is the mean of, and of no others."""
+    """Make a run the parent of the seeds that it averages, and of no others."""
     for run in place.find("system_key", system_key):
         found = run.data.tags.get(_PARENT)
         if run.info.run_id in children:
@@ -192,7 +192,7 @@ def _adopt(place: Place, parent: str, system_key: str, children: Collection[str]
 
 
 def _fill(client: "MlflowClient", run_id: str, record: Record) -> None:
-    """Log everything of a run; each step can be repeated without making doubles."""
+    """Log everything of a run; each step can be repeated without creating duplicates."""
     from mlflow.entities import Metric, Param
 
     parameters = [Param(key, value) for key, value in record.parameters.items()]
@@ -235,9 +235,9 @@ def _dataset(split: Dataset) -> Any:
 
 @contextmanager
 def _saved_model(files: Mapping[str, Path]) -> Iterator[Path]:
-    """Yield a folder, gone afterwards, that holds a run as a model that MLflow loads.
+    """Yield a temporary folder that holds a run as a model that MLflow can load.
 
-    The package goes with it, for no registry has it in this version.
+    It includes the package, since no registry has this version.
     """
     from mlflow.pyfunc import save_model
 
@@ -255,5 +255,5 @@ def _saved_model(files: Mapping[str, Path]) -> Iterator[Path]:
 
 
 def _pinned(name: str) -> str:
-    """Return a requirement of the version here, without the name of a build (+cpu)."""
+    """Return a requirement pinned to the installed version, without its build suffix (+cpu)."""
     return f"{name}=={importlib.metadata.version(name).partition('+')[0]}"

@@ -1,4 +1,4 @@
-"""The learner of all objectives on candidates: score them, weight them, make one update."""
+"""The learner for all objectives on candidates: score them, weight them, make one update."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -96,26 +96,27 @@ def score(
     Args:
         model: computes the log-probabilities.
         batch: sources and candidates.
-        device: where the model is.
+        device: device of the model.
         rollout: draws further candidates from the model.
-        gold: probability of gold inputs in scheduled sampling.
-        chunk: score each chunk of so many steps on its own, as the authors' code does.
+        gold: probability of gold inputs in scheduled sampling; None for gold inputs only.
+        chunk: number of steps to score as one chunk, as in the authors' code; None to score whole
+            candidates.
 
     Returns:
-        One entry a chunk; one in all without `chunk`.
+        One entry per chunk, or a single one without `chunk`.
     """
 
     def tensor(array: object) -> Tensor:
         value = torch.as_tensor(array)
-        # From pinned memory a copy to the device waits for nothing, so batches are made and sent
-        # while the updates before them are still computed.
+        # Copies from pinned memory do not block, so batches are made and sent while earlier
+        # updates are still being computed.
         return value.pin_memory().to(device, non_blocking=True) if device.type == "cuda" else value
 
     encoded = model.encode(tensor(batch.source), torch.from_numpy(batch.source_lengths))
     if rollout is not None:
         batch = rollout.draw(model, encoded, batch)
     shape = batch.reward.shape
-    # Lengths stay on the CPU: what their sum decides needs no word from the device.
+    # Lengths stay on the CPU, so that decisions based on them do not synchronise with the device.
     target, lengths = tensor(batch.target), torch.from_numpy(batch.target_lengths)
     inputs = None if gold is None else mixed_inputs(model, encoded, target, gold)
     tokens = model.token_log_probs(encoded, target, lengths, inputs=inputs)
@@ -128,7 +129,7 @@ def score(
         ]
     log_q0 = tensor(batch.log_q0).to(parts[0][0].dtype)
     if rollout is not None and rollout.proposal is not None:
-        # All candidates together are a sample of the mixture of both distributions.
+        # All candidates together are a sample from the mixture of both distributions.
         share = rollout.stored / (rollout.stored + rollout.samples)
         log_model = parts[0][0].detach().view(shape) + math.log(1 - share)
         log_q0 = torch.logaddexp(log_q0 + math.log(share), log_model)
@@ -147,7 +148,7 @@ def score(
 
 
 def _distinct(target: Tensor) -> Tensor:
-    """Return [B, K] whether no candidate before it is the same; target is [B, K, T + 1]."""
+    """Return [B, K] whether a candidate differs from all before it; target is [B, K, T + 1]."""
     k = target.shape[1]
     if k == 1:
         return torch.ones(target.shape[:2], dtype=torch.bool, device=target.device)

@@ -1,18 +1,18 @@
-"""Checkpoints of one run: the last two, each whole in itself.
+"""Checkpoints of one run: the last two, each self-contained.
 
     {folder}/lock                         held by the process that trains the run
-    {folder}/metrics.jsonl                the epochs so far, to be watched
-    {folder}/00000007/model.safetensors   the weights after some update; so for every network
+    {folder}/metrics.jsonl                the epochs so far, for monitoring
+    {folder}/00000007/model.safetensors   the weights after some update; one file per network
     {folder}/00000007/best.safetensors    the weights of the best epoch so far
     {folder}/00000007/state.json          everything else, see `State`
     {folder}/00000007/SHA256SUMS          the checksums of these files
 
-Each network of the learner has a file of its own name. Each optimiser with a state has one too,
+Each network of the learner has a file named after it. So has each optimiser with a state,
 {name}.optimiser.safetensors; plain SGD has none.
 
-A checkpoint is written beside its place, fsynced and renamed: it is there as a whole or not at
-all. The best weights are copied from file to file and are never held in memory. A finished run
-keeps one checkpoint, which shares the weights of its model with the folder of the run.
+Checkpoints are atomic: written to a temporary folder, fsynced and renamed. The best weights are
+copied from file to file and never held in memory. A finished run keeps one checkpoint, whose model
+weights are hard-linked with those in the run folder.
 """
 
 import fcntl
@@ -58,12 +58,12 @@ class Checkpoints:
     """Writes and reads the checkpoints of one run; one process at a time, see `held`."""
 
     def __init__(self, folder: Path, *, run_key: str, seconds: float) -> None:
-        """Prepare to keep a run.
+        """Prepare to write checkpoints; nothing is read or written yet.
 
         Args:
-            folder: of this run alone; its name tells configuration and data.
-            run_key: fingerprint of the configuration, as it stands in files of weights.
-            seconds: from one checkpoint to the next.
+            folder: checkpoint folder of this run only; its name identifies configuration and data.
+            run_key: fingerprint of the configuration, also stored in weight files.
+            seconds: time between checkpoints.
         """
         self.folder = folder
         self._run_key = run_key
@@ -74,10 +74,10 @@ class Checkpoints:
 
     @contextmanager
     def held(self) -> Iterator[None]:
-        """Keep other processes from training the run; the lock goes with its process.
+        """Keep other processes from training the run; the kernel frees the lock with the process.
 
         Raises:
-            UserError: another process has the run.
+            UserError: another process is training the run.
         """
         with refusals_named(self.folder):
             self.folder.mkdir(parents=True, exist_ok=True)
@@ -89,12 +89,12 @@ class Checkpoints:
                 file.seek(0)
                 holder = file.read().strip() or "another process"
                 raise UserError(
-                    f"{self.folder}: {holder} trains this run already; wait for it or stop it"
+                    f"{self.folder}: {holder} is already training this run; wait for it or stop it"
                 ) from None
             except OSError as error:  # not every network file system has locks
-                print(f"warning: {self.folder}: cannot be locked ({error}); train a run once only")
+                print(f"warning: {self.folder}: cannot be locked ({error}); train a run only once")
             if not (self.folder / "lock").exists():
-                raise UserError(f"{self.folder}: another process finished this run just now")
+                raise UserError(f"{self.folder}: another process has just finished this run")
             with refusals_named(self.folder):
                 file.truncate(0)
                 file.write(f"process {os.getpid()} on {platform.node()}\n")
@@ -104,9 +104,9 @@ class Checkpoints:
     # ------------------------------------------------------------------------------- reading
 
     def restore(self, learner: Learner) -> State | None:
-        """Fill a learner from the newest whole checkpoint and return its state; None without one.
+        """Load the newest valid checkpoint into a learner; return its state, or None without one.
 
-        A checkpoint that is damaged or of another run is skipped with a message.
+        A checkpoint that is damaged or belongs to another run is skipped with a message.
         """
         for leftover in self.folder.glob(".*.tmp"):  # of a process that was killed
             shutil.rmtree(leftover) if leftover.is_dir() else leftover.unlink()
@@ -117,8 +117,8 @@ class Checkpoints:
                 state = self._read(found[-1], learner)
             except UserError as error:
                 path = found.pop()
-                instead = f"the one before, {found[-1]}" if found else "the beginning"
-                print(f"{path}: {error}; resuming from {instead}", flush=True)
+                fallback = f"the one before, {found[-1]}" if found else "the beginning"
+                print(f"{path}: {error}; resuming from {fallback}", flush=True)
             else:
                 self._kept = found
                 self._write_metrics(state)
@@ -126,7 +126,7 @@ class Checkpoints:
         return None
 
     def _found(self) -> list[Path]:
-        """Return the checkpoints, the newest last; a person's folders beside them are no such."""
+        """Return the checkpoints, the newest last; other folders beside them are ignored."""
         return sorted(path for path in self.folder.iterdir() if re.fullmatch(r"\d{8}", path.name))
 
     def _read(self, path: Path, learner: Learner) -> State:
@@ -169,12 +169,12 @@ class Checkpoints:
         """Write a checkpoint, and remove all but the last two.
 
         Args:
-            state: the state after the last update.
-            learner: its networks and optimisers after that update.
+            state: state after the last update.
+            learner: learner after that update.
             best: whether the weights of its model are the best so far.
 
         Raises:
-            UserError: the disk refuses; the checkpoints before are as they were.
+            UserError: the file system refuses the write; earlier checkpoints are unchanged.
         """
         with self._new(state, keep=KEPT) as temporary:
             for name, network in learner.networks.items():
@@ -191,7 +191,7 @@ class Checkpoints:
 
     @contextmanager
     def _new(self, state: State, *, keep: int) -> Iterator[Path]:
-        """Yield a folder for weights, which becomes the newest of the checkpoints that are kept."""
+        """Yield a folder for weights, which becomes the newest of the `keep` last checkpoints."""
         path = self.folder / f"{int(self._last.name) + 1 if self._last else 1:08d}"
         with atomic_folder(path) as temporary:
             yield temporary
@@ -209,13 +209,13 @@ class Checkpoints:
         write_text(self.folder / METRICS, metrics_text(state))
 
     def _copy_best(self, to: Path) -> None:
-        """Copy the best weights from the last checkpoint, which must be as they were written."""
+        """Copy the best weights from the last checkpoint, after verifying their checksum."""
         last = self._kept[-1]
         shutil.copyfile(last / BEST, to)
         if f"{sha256(to)}  {BEST}" not in read_lines(last / SUMS):
             raise UserError(
-                f"{last / BEST}: these weights were changed while the run was trained; "
-                "give the same command again to resume from the checkpoint before"
+                f"{last / BEST}: these weights changed during training; "
+                "run the same command again to resume from the checkpoint before"
             )
 
     # --------------------------------------------------------------------------------- ending
@@ -229,10 +229,10 @@ class Checkpoints:
         write_text(out / METRICS, metrics_text(state))
 
     def finish(self, state: State, out: Path) -> None:
-        """Keep one last checkpoint, whose model is the published one and takes no more room.
+        """Keep one last checkpoint, whose model is hard-linked with the published one.
 
-        Outputs may be deleted although the run is done, if the process or the workflow dies before
-        that is noted. The same call then finds everything here and trains nothing.
+        If the process or the workflow dies before it records that the run is done, the outputs may
+        be deleted. The same call then restores them from here without training.
         """
         last = self._kept[-1]
         with self._new(state, keep=1) as temporary:
@@ -240,10 +240,10 @@ class Checkpoints:
                 source = out / BEST if name in (MODEL, BEST) else last / name
                 try:
                     os.link(source, temporary / name)
-                except OSError:  # another file system, or one without links
+                except OSError:  # another file system, or one without hard links
                     shutil.copyfile(source, temporary / name)
 
 
 def metrics_text(state: State) -> str:
-    """Return the epochs so far, one JSON object a line."""
+    """Return the epochs so far, one JSON object per line."""
     return "".join(json.dumps(record, allow_nan=False) + "\n" for record in state.records)

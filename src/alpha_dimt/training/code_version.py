@@ -1,4 +1,4 @@
-"""Which code trains."""
+"""The version of the code that trains."""
 
 import subprocess
 from pathlib import Path
@@ -17,7 +17,8 @@ def code_version() -> str:
         return answer.stdout.strip()
 
     try:
-        git("ls-files", "--error-unmatch", here.name)  # a copy in another project is no checkout
+        # Fails for a copy in another project, which is not a checkout of this one.
+        git("ls-files", "--error-unmatch", here.name)
         return f"{__version__}+g{git('describe', '--always', '--dirty', '--abbrev=12')}"
     except (OSError, subprocess.CalledProcessError):
         return __version__

@@ -17,13 +17,13 @@ from alpha_dimt.training.optimisers import Optimiser
 
 @dataclass(frozen=True)
 class Update:
-    """What one update did.
+    """The result of one update.
 
     Attributes:
-        metrics: scalars on the device, the same names in every update. The loop logs their means
-            over the updates of an epoch. `tokens` (target tokens) and `log_p` (their summed
-            log-probability) are among them, and are logged as `train_nll_per_token`.
-        diverged: whether this update or one before it was not finite; a scalar on the device.
+        metrics: scalars on the device, with the same names in every update. The loop logs their
+            means over the updates of an epoch. They include `tokens` (target tokens) and `log_p`
+            (their summed log-probability), which are logged as `train_nll_per_token`.
+        diverged: whether this update or an earlier one was not finite; a scalar on the device.
     """
 
     metrics: dict[str, Tensor]
@@ -35,7 +35,7 @@ class Learner(Protocol):
 
     @property
     def networks(self) -> Mapping[str, nn.Module]:
-        """The networks by name; "model" is validated, published and translated with."""
+        """The networks by name; "model" is the one to validate, publish and translate with."""
 
     @property
     def optimisers(self) -> Mapping[str, Optimiser]:

@@ -8,18 +8,18 @@ from alpha_dimt.config.training import TrainingConfig
 
 @dataclass(frozen=True)
 class DevDecay:
-    """Dev-decay (Wilson et al., 2017) as the authors ran it, and what to do while BLEU is 0.
+    """Dev-decay (Wilson et al., 2017) as the authors ran it, extended to epochs with a BLEU of 0.
 
-    A BLEU of 0 cannot tell one epoch from another: then the likelihood of the validation data
-    decides. From the first BLEU above 0 on, BLEU alone does, as in the authors' code.
+    While BLEU is 0 it cannot rank epochs, so the likelihood of the validation data decides. From
+    the first BLEU above 0 on, only BLEU decides, as in the authors' code.
 
     Attributes:
-        learning_rate: for the next epoch.
+        learning_rate: learning rate of the next epoch.
         best: highest greedy BLEU on the validation data so far.
-        best_nll: lowest negative log-likelihood a token while `best` is 0; None: not known.
-        best_epoch: the best epoch so far; 0 before the first.
-        epoch: epochs done.
-        decays: epochs without a new best so far.
+        best_nll: lowest negative log-likelihood per token while `best` is 0; None if unknown.
+        best_epoch: best epoch so far; 0 before the first.
+        epoch: number of finished epochs.
+        decays: number of epochs without a new best so far.
     """
 
     learning_rate: float
@@ -34,8 +34,8 @@ class DevDecay:
 
         Args:
             bleu: greedy BLEU on the validation data.
-            nll: negative log-likelihood a token of its references.
-            recipe: the decay of the learning rate.
+            nll: negative log-likelihood per token of its references.
+            recipe: decay and minimum of the learning rate.
         """
         epoch = self.epoch + 1
         if bleu > self.best:
@@ -48,7 +48,7 @@ class DevDecay:
 
     @property
     def by_likelihood(self) -> bool:
-        """Whether no epoch has had a BLEU above 0, so that the likelihood chooses the best."""
+        """Whether no epoch has reached a BLEU above 0, so that the likelihood selects the best."""
         return self.best == 0
 
     def stopped(self, recipe: TrainingConfig) -> str | None:

@@ -28,14 +28,14 @@ CHECK_EVERY = {"cpu": 1, "cuda": 100}
 
 @dataclass(frozen=True)
 class Task:
-    """What the loop repeats; nothing in here changes while it runs.
+    """The constant inputs of the loop.
 
     Attributes:
-        batches: the batches of an epoch (counted from 1), the same ones in every call.
-        validate: metrics of the network "model" on the validation data; `valid_bleu_greedy` and
-            `valid_nll_per_token` are two of them.
+        batches: returns the batches of an epoch (counted from 1), the same ones in every call.
+        validate: returns metrics of the network "model" on the validation data, including
+            `valid_bleu_greedy` and `valid_nll_per_token`.
         recipe: learning rates, batch size, stop rule.
-        seed: of the random streams.
+        seed: seed of the random streams.
     """
 
     batches: Callable[[int], Iterable[Batch]]
@@ -49,7 +49,7 @@ class Diverged(UserError):
 
 
 class Stopwatch:
-    """Measures laps in seconds, unmoved by changes of the time of day."""
+    """Measures laps in seconds with a monotonic clock."""
 
     def __init__(self) -> None:
         self._at = time.monotonic()
@@ -63,7 +63,7 @@ class Stopwatch:
 def seed_update(seed: int, epoch: int, number: int) -> None:
     """Seed the random streams (dropout, samples) of one update; none carries over to the next."""
     state = int(np.random.SeedSequence((seed, epoch, number)).generate_state(1)[0])
-    # `torch.manual_seed` also notes, at half a millisecond, what devices never used will get.
+    # `torch.manual_seed` would also queue seeds for unused devices, which takes half a millisecond.
     torch.default_generator.manual_seed(state)
     if torch.cuda.is_initialized():  # type: ignore[no-untyped-call]
         torch.cuda.manual_seed_all(state)
@@ -76,13 +76,13 @@ def train_epoch(
     device: torch.device,
     after_update: Callable[[Batch], None] = lambda batch: None,
 ) -> tuple[Metrics, int, int]:
-    """Make the rest of one pass over the data, from where `state` stands.
+    """Finish the current pass over the data, starting from `state`.
 
     Returns:
-        Mean metrics, updates and target tokens of the whole epoch.
+        Mean metrics, number of updates and target tokens of the whole epoch.
 
     Raises:
-        Diverged: `state` and the weights are those before the first bad update.
+        Diverged: `state` and the weights are those before the first non-finite update.
     """
     for network in learner.networks.values():
         network.train()
@@ -94,7 +94,7 @@ def train_epoch(
         if diverged:
             raise Diverged(
                 f"epoch {epoch}, batch {state.updates + 1}: the loss or its gradient is not "
-                "finite, this update was not made; lower training.learning_rate or "
+                "finite, so this update was skipped; lower training.learning_rate or "
                 "training.clip_norm"
             )
 
@@ -126,7 +126,9 @@ def fit(
     bar: EpochBar,
     after_epoch: Callable[[State], None],
 ) -> str:
-    """Train until the stop rule; return its name. `after_epoch` sees the state after each epoch.
+    """Train until the stop rule applies, and return its name.
+
+    `after_epoch` is called with the state after each epoch.
 
     Raises:
         Diverged, Stopped: the state so far is in the last checkpoint.
@@ -135,7 +137,7 @@ def fit(
 
     def after_update(batch: Batch) -> None:
         state.epoch_seconds += watch.lap()
-        bar.update(int(batch.target_lengths.sum()))  # counted here: the device is not asked
+        bar.update(int(batch.target_lengths.sum()))  # summed on the host: no synchronisation
         if checkpoints.due():
             checkpoints.save(state, learner)
         stop.raise_if_set()
@@ -159,9 +161,9 @@ def fit(
             "peak_memory_mb": peak_memory_mb(device),
         }
         state.end_epoch(metrics, updates, timing, task.recipe)
-        if odd := sorted(metrics.keys() - state.records[-1]["metrics"].keys()):
+        if dropped := sorted(metrics.keys() - state.records[-1]["metrics"].keys()):
             print(
-                f"warning: epoch {state.schedule.epoch}: {', '.join(odd)} is not finite and is "
+                f"warning: epoch {state.schedule.epoch}: {', '.join(dropped)} is not finite and is "
                 "left out of metrics.jsonl",
                 flush=True,
             )

@@ -1,4 +1,4 @@
-"""What a training prints after each epoch."""
+"""The messages that a training prints after each epoch."""
 
 import math
 from typing import Any
@@ -7,11 +7,11 @@ from alpha_dimt.training.loop import Metrics
 from alpha_dimt.training.state import State
 
 COLLAPSED = 1.1
-"""Effective sample size of a group below which one candidate has all the weight."""
+"""Effective sample size below which one candidate of a group has nearly all the weight."""
 
 
 def print_epoch(progress: State) -> None:
-    """Print the last epoch, and warn if weights collapsed in it or BLEU says nothing."""
+    """Print the last epoch, and warn if its weights collapsed or BLEU is still 0."""
     record, schedule = progress.records[-1], progress.schedule
     print(_line(record), flush=True)
     if schedule.by_likelihood:
@@ -23,15 +23,15 @@ def print_epoch(progress: State) -> None:
         )
     if collapsed(record["metrics"]):
         print(
-            f"warning: epoch {record['epoch']}: the weights have collapsed, a group is worth "
-            f"{record['metrics']['ess']:.2f} candidates; make weights more even (a higher "
-            "tau, a lower sharpness) or try another alpha",
+            f"warning: epoch {record['epoch']}: the weights have collapsed, with an effective "
+            f"sample size of {record['metrics']['ess']:.2f} candidates; make weights more even (a "
+            "higher tau, a lower sharpness) or try another alpha",
             flush=True,
         )
 
 
 def collapsed(metrics: Metrics) -> bool:
-    """Return whether one of several candidates has all the weight of a group."""
+    """Return whether one of several candidates has nearly all the weight of a group."""
     several = metrics.get("ess_fraction", 1.0) < 1
     return several and metrics.get("ess", math.inf) < COLLAPSED
 

@@ -1,4 +1,4 @@
-"""Optimisers: how a gradient moves parameters."""
+"""Optimisers: update parameters by their gradients."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -9,38 +9,38 @@ from torch import Tensor
 
 
 class Optimiser(Protocol):
-    """Moves parameters by their gradients."""
+    """Updates parameters by their gradients."""
 
     def step(self, parameters: Iterable[Tensor], *, learning_rate: float, unless: Tensor) -> Tensor:
-        """Make one update; afterwards the parameters have no gradient.
+        """Make one update and clear the gradients.
 
-        Nothing moves where the norm of the gradient is not finite or `unless` is true.
+        The update is a no-op if the norm of the gradient is not finite or `unless` is true.
 
         Args:
-            parameters: those that have a gradient are moved.
+            parameters: parameters to update; those without a gradient are skipped.
             learning_rate: factor of the step.
-            unless: a scalar on the parameters' device.
+            unless: whether to skip the update; a scalar on the parameters' device.
 
         Returns:
             The norm of the gradient before clipping, a scalar on the parameters' device.
         """
 
     def state(self) -> dict[str, Tensor]:
-        """Return what an interrupted training needs to resume; empty without any state."""
+        """Return the tensors that are needed to resume training; empty without any state."""
 
     def load(self, state: Mapping[str, Tensor]) -> None:
-        """Take over a state that `state` returned."""
+        """Restore a state that `state` returned."""
 
 
 @dataclass(frozen=True)
 class Sgd:
-    """Plain SGD with a clipped gradient, for dense and for sparse gradients.
+    """Plain SGD with gradient clipping, for dense and sparse gradients.
 
-    An embedding's gradient may be sparse: a mini-batch reads a tenth of the words, and the other
-    rows are neither zeroed nor read.
+    Gradients of embeddings may be sparse: a mini-batch uses a tenth of the vocabulary, and the
+    other rows are neither zeroed nor read.
 
     Attributes:
-        clip_norm: longer gradients are scaled to this norm.
+        clip_norm: gradients with a greater norm are scaled down to it.
     """
 
     clip_norm: float
@@ -62,7 +62,7 @@ class Sgd:
         wanted = torch.isfinite(norm) & ~unless
         factor = (self.clip_norm / norm).clamp(max=1.0) * -learning_rate
         if norm.is_cuda:
-            # The host does not wait for the norm: what must not count is set to 0 on the device.
+            # The host does not wait for the norm: a skipped update is set to 0 on the device.
             for _, gradient, _ in moved:
                 gradient.copy_(torch.where(wanted, gradient * factor, 0))
             scale = 1.0
@@ -82,11 +82,11 @@ class Sgd:
         return {}
 
     def load(self, state: Mapping[str, Tensor]) -> None:
-        """Take over nothing."""
+        """Restore nothing: plain SGD has no state."""
 
 
 def _sum_rows(gradient: Tensor) -> tuple[Tensor, Tensor]:
-    """Return the sum of a sparse gradient's entries for each distinct row, and these rows."""
+    """Return the sum of a sparse gradient's entries per distinct row, and the row numbers."""
     entries = gradient._values()
     rows, place = torch.unique(gradient._indices()[0], return_inverse=True)
     return entries.new_zeros(len(rows), entries.shape[1]).index_add_(0, place, entries), rows

@@ -1,4 +1,4 @@
-"""Draw from the model that is being trained: further candidates, and its own words as inputs."""
+"""Draw from the model in training: candidates, and inputs for scheduled sampling."""
 
 import math
 from dataclasses import dataclass, replace
@@ -21,14 +21,14 @@ from alpha_dimt.rewards import reward
 
 @dataclass(frozen=True)
 class Rollout:
-    """Candidates drawn from the model that is being trained.
+    """Draws candidates from the model in training.
 
     Attributes:
-        samples: candidates a source.
-        reward: of the samples.
+        samples: number of samples per source.
+        reward: reward of the samples.
         targets: references of all sentences.
-        stored: candidates a source that come from the proposal; 0 if none do.
-        proposal: their distribution; log q0 is then that of the mixture of both.
+        stored: number of candidates per source that come from the proposal; 0 without one.
+        proposal: distribution of those candidates; log q0 is then that of the mixture of both.
     """
 
     samples: int
@@ -40,8 +40,8 @@ class Rollout:
     def draw(self, model: TranslationModel, encoded: Any, batch: Batch) -> Batch:
         """Return the batch with the samples as further candidates of each source.
 
-        Samples are drawn without dropout and cut after 1.5 |x| + 5 tokens (Shen et al., 2016), |x|
-        being the length of the longest source of the batch.
+        Samples are drawn without dropout and truncated after 1.5 |x| + 5 tokens (Shen et al.,
+        2016), where |x| is the length of the longest source of the batch.
         """
         b, device = len(batch.rows), model.device
         training = model.training
@@ -63,7 +63,7 @@ class Rollout:
         references = self.targets.take(np.repeat(batch.rows, self.samples))
         log_q0 = np.zeros(len(target))
         if self.proposal is not None:
-            # A sample that was cut has no </s>, and the proposal never draws it.
+            # A truncated sample has no </s>, so the proposal never draws it.
             log_q0 = self.proposal.log_prob(references, _prefixes(target, lengths + 1))
         same = reward("edit_distance", candidates, references) == 0
         return side_by_side(
@@ -90,17 +90,17 @@ def mixed_inputs(
 ) -> Tensor:
     """Return decoder inputs of scheduled sampling (Bengio et al., 2015).
 
-    Each input is the gold word with `gold_probability`, or else a word drawn from the model after
-    the inputs before it.
+    Each input is the gold token with `gold_probability`, otherwise a token drawn from the model
+    given the inputs before it.
 
     Args:
-        model: the model; its own words are drawn without dropout.
-        encoded: R sources.
+        model: model in training; tokens are drawn without dropout.
+        encoded: R encoded sources.
         target: [R, T + 1] framed references.
-        gold_probability: 0 to 1.
+        gold_probability: probability of the gold token, 0 to 1.
 
     Returns:
-        [R, T].
+        [R, T] token ids.
     """
     training = model.training
     model.eval()
@@ -118,6 +118,6 @@ def mixed_inputs(
 
 
 def gold_probability(k: float, update: int) -> float:
-    """Return the inverse sigmoid decay k / (k + exp(i / k)) of scheduled sampling."""
+    """Return the inverse sigmoid decay k / (k + exp(i / k)) of scheduled sampling, i = `update`."""
     exponent = update / k
     return k / (k + math.exp(exponent)) if exponent < 700 else 0.0

@@ -1,4 +1,4 @@
-"""Train one run: from its configuration and data to its folder."""
+"""Train one run: read its configuration and data, write its folder."""
 
 import importlib.metadata
 import math
@@ -72,21 +72,21 @@ def train_run(
     """Train, and write metrics.jsonl, best.safetensors and run.json into the run's folder.
 
     Args:
-        config: the complete slice of this run.
+        config: complete configuration of this run.
         encoded: folder of vocabularies and encoded splits.
-        augmented: file of candidates; None for objectives without a proposal.
-        start: weights of the run that this one starts from; None: random ones.
+        augmented: candidate file; None for objectives without a proposal.
+        start: weights of the run that this one starts from; None for random ones.
         state: folder of checkpoints; this run uses a subfolder named by configuration and data. The
-            last one stays there when the run is done.
-        out: the run's folder.
-        threads: CPU threads.
-        device: where to train.
-        checkpoint_seconds: from one checkpoint to the next.
+            last checkpoint stays there when the run is done.
+        out: run folder.
+        threads: number of CPU threads.
+        device: device to train on.
+        checkpoint_seconds: time between checkpoints.
 
     Raises:
-        UserError: the data does not fit the configuration, training diverged, the disk refuses to
-            be written, or another process trains this run.
-        Stopped: SIGTERM or SIGUSR1 came; the same call goes on.
+        UserError: the data does not match the configuration, training diverged, the file system
+            refuses a write, or another process is training this run.
+        Stopped: SIGTERM or SIGUSR1 was received; the same call resumes.
     """
     if (augmented is None) != (config.proposal is None):
         needs = "needs" if augmented is None else "takes no"
@@ -115,12 +115,12 @@ def train_run(
     data = {path.name: sha256(path) for path in files}
     check_prepared(encoded, config.data, {path.name: data[path.name] for path in files[:2]})
     parts = model_files(config, out)
-    # What a run needs to translate stays with it, whatever becomes of the encoded corpus.
+    # A run folder can translate on its own, so it keeps copies of vocabularies and codes.
     kept = {path: (encoded / path.name).read_bytes() for path in (parts.source, parts.target)}
     if parts.codes:
         kept[parts.codes] = (encoded / parts.codes.name).read_bytes()
     checkpoints = Checkpoints(
-        # Neither another configuration nor other data may resume this state.
+        # Only the same configuration and data may resume this state.
         state / state_name(config.fingerprint(), data),
         run_key=config.fingerprint(),
         seconds=checkpoint_seconds,
@@ -181,7 +181,7 @@ def train_run(
 
 @dataclass(frozen=True)
 class Inputs:
-    """What a training reads.
+    """The data of a training.
 
     Attributes:
         train: pairs.
@@ -202,7 +202,7 @@ def read_inputs(config: RunConfig, encoded: Path, augmented: Path | None) -> Inp
     """Read the data of a run.
 
     Raises:
-        UserError: a file is missing, or they do not belong together.
+        UserError: a file is missing, or the files do not belong together.
     """
     corpus = config.data.corpus
     vocab = Vocab.load(encoded / f"vocab.{corpus.target}.txt")
@@ -228,7 +228,7 @@ def resume_or_start(
     checkpoints: Checkpoints,
     arithmetic: str,
 ) -> State:
-    """Return where the run stands, the learner filled: its last checkpoint, or the beginning."""
+    """Restore the last checkpoint into the learner, or initialise it; return the state."""
     progress, model = checkpoints.restore(learner), learner.model
     if progress is None:
         if start is None or config.start is None:
@@ -239,14 +239,14 @@ def resume_or_start(
     print(f"resuming after epoch {progress.schedule.epoch}, batch {progress.updates}")
     if progress.arithmetic != arithmetic:
         print(
-            f"warning: it was computed with {progress.arithmetic} so far; the result will differ "
-            "in the last digits from that of an uninterrupted run"
+            f"warning: the run was computed with {progress.arithmetic} so far; its result will "
+            "differ in the last digits from that of an uninterrupted run"
         )
     return progress
 
 
 def outcome(progress: State) -> dict[str, Any]:
-    """Return what run.json says of a training that is over."""
+    """Return the entries of run.json about a finished training."""
     schedule = progress.schedule
     return {
         "best": {

@@ -1,4 +1,4 @@
-"""Being asked to stop: SIGTERM ends a job, SIGUSR1 announces that it will be ended."""
+"""Stop on request: SIGTERM ends a job, SIGUSR1 announces its end."""
 
 import signal
 from collections.abc import Iterator
@@ -11,7 +11,7 @@ SIGNALS = (signal.SIGTERM, signal.SIGUSR1)
 
 
 class StopSignal:
-    """Whether a signal has asked to stop."""
+    """A flag that SIGTERM and SIGUSR1 set."""
 
     def __init__(self) -> None:
         self._name: str | None = None
@@ -19,7 +19,7 @@ class StopSignal:
 
     @contextmanager
     def installed(self) -> Iterator["StopSignal"]:
-        """Note the signals instead of dying of them."""
+        """Record the signals instead of being killed by them."""
         before = {number: signal.signal(number, self._receive) for number in SIGNALS}
         try:
             yield self
@@ -33,20 +33,20 @@ class StopSignal:
             self.raise_if_set()
 
     def raise_if_set(self) -> None:
-        """Stop here, if asked to.
+        """Stop here if a signal was received.
 
         Raises:
-            Stopped: a signal came.
+            Stopped: a signal was received.
         """
         if self._name:
             raise Stopped(
-                f"stopped by {self._name}: all updates so far are kept, and the same command "
-                "resumes from here"
+                f"stopped by {self._name}: all updates so far are saved; run the same command to "
+                "resume"
             )
 
     @contextmanager
     def raised_at_once(self) -> Iterator[None]:
-        """Stop in the middle of the block; nothing of it is kept."""
+        """Let signals interrupt the block at once; its work is lost."""
         self._at_once = True
         try:
             self.raise_if_set()

@@ -1,7 +1,7 @@
-"""What a training knows of itself, beside its networks and optimisers.
+"""The state of a training besides its networks and optimisers.
 
-Together with them this is all that is needed to resume after any update. Random streams need no
-state: batches are a function of seed and epoch, dropout and samples one of seed, epoch and update.
+Together they are sufficient to resume after any update. Random streams need no state: batches are a
+function of seed and epoch, dropout and samples a function of seed, epoch and update.
 """
 
 import math
@@ -17,10 +17,10 @@ from alpha_dimt.training.learning_rate import DevDecay
 
 
 class MetricSums:
-    """Metrics of the running epoch, summed where they are computed.
+    """Sums of metrics over the current epoch, kept on the device that computes them.
 
-    Adding never asks the device for a value, so no update waits for it. Sums are in double
-    precision and survive `read` bit for bit.
+    Adding never synchronises with the device. Sums are in double precision and survive a round trip
+    through `plain` bit for bit.
     """
 
     def __init__(self, totals: dict[str, float] | None = None) -> None:
@@ -34,7 +34,7 @@ class MetricSums:
         return cls({name: float.fromhex(total) for name, total in plain.items()})
 
     def plain(self) -> dict[str, str]:
-        """Return the sums as text with all their digits, which also holds what is not finite."""
+        """Return the sums as hexadecimal text, which is exact and covers non-finite values."""
         return {name: total.hex() for name, total in self.read().items()}
 
     def add(self, metrics: dict[str, Tensor], *, unless: Tensor) -> None:
@@ -56,14 +56,14 @@ class State:
     """A training after any update.
 
     Attributes:
-        schedule: learning rate, best epoch, epochs done.
-        started_ms: when training began, in milliseconds since 1970.
-        arithmetic: device, precision and threads that compute it; others differ in the last digits.
-        step: updates of the epochs done.
-        records: one entry an epoch, as they stand in metrics.jsonl.
-        seconds: time spent on these epochs, over all sittings.
-        sums: metrics of the running epoch; "updates" is the position in its data.
-        epoch_seconds: time spent on it so far.
+        schedule: learning rate, best epoch, number of finished epochs.
+        started_ms: start of training, milliseconds since 1970.
+        arithmetic: device, precision and threads; with others the last digits differ.
+        step: number of updates in finished epochs.
+        records: one entry per epoch, as in metrics.jsonl.
+        seconds: time spent on finished epochs, over all processes.
+        sums: metrics of the current epoch; "updates" is the position in its data.
+        epoch_seconds: time spent on the current epoch so far.
     """
 
     schedule: DevDecay
@@ -77,7 +77,7 @@ class State:
 
     @property
     def updates(self) -> int:
-        """Updates of the running epoch."""
+        """Number of updates in the current epoch."""
         return int(self.sums.read().get("updates", 0))
 
     def end_epoch(
@@ -87,7 +87,7 @@ class State:
         timing: dict[str, float],
         recipe: TrainingConfig,
     ) -> None:
-        """Close the running epoch: one more record, and the schedule moves on."""
+        """Close the current epoch: add its record and advance the schedule."""
         self.step += updates
         self.schedule = self.schedule.after(
             metrics["valid_bleu_greedy"], metrics["valid_nll_per_token"], recipe
@@ -99,14 +99,14 @@ class State:
                 "time_ms": time.time_ns() // 1_000_000,
                 "epoch": self.schedule.epoch,
                 "step": self.step,
-                # JSON has no number for the others.
+                # JSON has no non-finite numbers.
                 "metrics": {name: x for name, x in metrics.items() if math.isfinite(x)},
                 "timing": timing,
             }
         )
 
     def plain(self) -> dict[str, Any]:
-        """Return the state as what JSON can hold; floats keep all their digits there."""
+        """Return the state as JSON-compatible values; floats survive exactly."""
         return vars(self) | {"schedule": asdict(self.schedule), "sums": self.sums.plain()}
 
     @classmethod

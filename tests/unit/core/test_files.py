@@ -148,7 +148,7 @@ def test_a_full_disk_is_one_sentence_and_keeps_the_old_file(small_disk: SmallDis
     write_text(path, "old")
     disk.fill(leave=4096)
 
-    with pytest.raises(UserError, match=r"text: this cannot be written \(No space left on device"):
+    with pytest.raises(UserError, match=r"text: cannot be written \(No space left on device"):
         write_text(path, "new" * 10_000)
 
     assert path.read_text() == "old"
@@ -159,7 +159,7 @@ def test_a_read_only_disk_is_one_sentence(small_disk: SmallDisk):
     disk = small_disk
     disk.read_only()
 
-    with pytest.raises(UserError, match=r"a/text: this cannot be written \(Read-only file system"):
+    with pytest.raises(UserError, match=r"a/text: cannot be written \(Read-only file system"):
         write_text(disk.folder / "a/text", "new")
 
 

@@ -65,10 +65,10 @@ def test_another_file_is_refused(tmp_path: Path):
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (["a", "b", "a"], r"vocab\.txt:7: .*'a' twice \(line 5"),
-        (["a", "<unk>"], r"vocab\.txt:6: .*'<unk>' twice \(line 2"),
-        (["a", ""], r"vocab\.txt:6: '' is no word"),
-        (["a b"], r"vocab\.txt:5: 'a b' is no word"),
+        (["a", "b", "a"], r"vocab\.txt:7: .*'a' twice \(also in line 5"),
+        (["a", "<unk>"], r"vocab\.txt:6: .*'<unk>' twice \(also in line 2"),
+        (["a", ""], r"vocab\.txt:6: '' is not a word"),
+        (["a b"], r"vocab\.txt:5: 'a b' is not a word"),
     ],
 )
 def test_a_file_with_lines_that_are_no_words_of_their_own(

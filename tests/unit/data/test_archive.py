@@ -73,7 +73,7 @@ def test_broken_archive(tmp_path: Path, content: bytes | None) -> None:
     path = make(tmp_path / "a.tgz", (tarfile.TarInfo("a"), bytes(5000) + b"x"))
     path.write_bytes(path.read_bytes()[:60] if content is None else content)
     with pytest.raises(
-        UserError, match=r"a\.tgz: this (archive cannot be read|is not a whole gzip)"
+        UserError, match=r"a\.tgz: this (archive cannot be read|gzip file is incomplete)"
     ):
         read_members(path, ["a"])
 
@@ -97,7 +97,7 @@ def test_more_members_than_a_corpus_has(tmp_path: Path, monkeypatch: pytest.Monk
 def test_every_byte_of_the_archive_is_needed(tmp_path: Path, cut: int) -> None:
     path = make(tmp_path / "a.tgz", (tarfile.TarInfo("a"), b"text" * 100))
     path.write_bytes(path.read_bytes()[:-cut])
-    with pytest.raises(UserError, match="not a whole gzip file"):
+    with pytest.raises(UserError, match="gzip file is incomplete"):
         read_members(path, ["a"])
 
 

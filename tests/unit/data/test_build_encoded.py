@@ -96,7 +96,7 @@ def test_same_input_same_bytes(text: Path) -> None:
 def test_lines_that_are_no_tokens(text: Path, line: str) -> None:
     write_lines(text / "valid.de", ["gut .", line])
     write_lines(text / "valid.en", ["good .", "good ."])
-    with pytest.raises(UserError, match=r"valid\.de:2: a line has one token or more"):
+    with pytest.raises(UserError, match=r"valid\.de:2: a line must be one or more tokens"):
         encode(text, WordsConfig(kind="words"))
     assert not (text.parent / "encoded").exists()
 

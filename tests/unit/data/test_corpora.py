@@ -158,7 +158,7 @@ def test_multi30k(tmp_path: Path) -> None:
 def test_multi30k_wrong_checksum(tmp_path: Path) -> None:
     corpus = multi30k(tmp_path)
     packed(tmp_path / "val.en.gz", ["Something else."])
-    with pytest.raises(UserError, match=r"val\.en\.gz could not be fetched .*the sha256 is"):
+    with pytest.raises(UserError, match=r"val\.en\.gz could not be downloaded .*the sha256 is"):
         write_raw(corpus, mirrors=[str(tmp_path)], cache=tmp_path / "cache", out=tmp_path / "raw")
     assert not (tmp_path / "raw").exists()
 

@@ -210,13 +210,13 @@ def test_part_of_an_earlier_session(
 @pytest.mark.parametrize(
     ("how", "reason"),
     [
-        ("page", "a web page came"),
+        ("page", "the server sent a web page instead"),
         ("wrong", "the sha256 is"),
-        ("missing", "the answer is 404"),
-        ("broken", "the answer is 500"),
+        ("missing", "the server answers 404"),
+        ("broken", "the server answers 500"),
         ("circle", "Exceeded 30 redirects"),
-        ("endless", "more than 512,000 bytes came"),
-        ("announces500000", "500,000 bytes came instead of 512,000"),
+        ("endless", "more than 512,000 bytes received"),
+        ("announces500000", "500,000 bytes received instead of 512,000"),
     ],
 )
 def test_error_names_every_mirror_with_its_reason(
@@ -234,7 +234,7 @@ def test_error_names_every_mirror_with_its_reason(
 
 def test_wrong_size_is_refused(server: Server, tmp_path: Path) -> None:
     checks = Checks(size=len(CONTENT) + 1)
-    with pytest.raises(UserError, match="512,000 bytes came instead of 512,001"):
+    with pytest.raises(UserError, match="512,000 bytes received instead of 512,001"):
         fetch("f.gz", mirrors=[f"{server.url}/good"], cache=tmp_path, checks=checks)
 
 
@@ -287,8 +287,8 @@ def test_a_slow_server_that_keeps_its_pace_is_waited_for(
 @pytest.mark.parametrize(
     ("how", "limit", "reason"),
     [
-        ("drips", "PACE_SECONDS", r"too slow, only \d+ bytes came in \d+ seconds"),
-        ("drops", "PACE_SECONDS", r"too slow, only \d+ bytes came in \d+ seconds"),
+        ("drips", "PACE_SECONDS", r"too slow, only \d+ bytes in \d+ seconds"),
+        ("drops", "PACE_SECONDS", r"too slow, only \d+ bytes in \d+ seconds"),
         ("dripsheaders", "ANSWER_SECONDS", "no answer in time"),
     ],
 )
@@ -316,7 +316,7 @@ def test_a_server_that_stops_is_left_for_the_next(
 ) -> None:
     monkeypatch.setattr(module, "TIMEOUTS", (SHORT, SHORT))
     mirrors = [f"{server.url}/{how}", f"{server.url}/broken"]
-    with pytest.raises(UserError, match=r"no answer in time|no connection, or it broke off"):
+    with pytest.raises(UserError, match=r"no answer in time|no connection, or it was broken off"):
         fetch("f.gz", mirrors=mirrors, cache=tmp_path, checks=GOOD)
     assert not (tmp_path / "f.gz").exists()
     path = fetch("f.gz", mirrors=[mirrors[0], f"{server.url}/good"], cache=tmp_path, checks=GOOD)
@@ -350,7 +350,7 @@ def test_a_full_disk_is_not_the_mirrors_fault(
     (tmp_path / "f.gz").write_bytes(CONTENT)
     mirrors = [f"{server.url}/good" if mirror == "server" else str(tmp_path)]
     small_disk.fill(leave=200_000)
-    with pytest.raises(UserError, match=r"f\.gz: this cannot be written \(No space left") as caught:
+    with pytest.raises(UserError, match=r"f\.gz: cannot be written \(No space left") as caught:
         fetch("f.gz", mirrors=[*mirrors, "/other"], cache=small_disk.folder, checks=GOOD)
     assert "\n" not in str(caught.value)
     assert not (small_disk.folder / "f.gz").exists()
@@ -364,7 +364,7 @@ def test_a_cache_that_cannot_be_written_to(
     server: Server, tmp_path: Path, small_disk: SmallDisk
 ) -> None:
     small_disk.read_only()
-    with pytest.raises(UserError, match=r"f\.gz: this cannot be written \(Read-only"):
+    with pytest.raises(UserError, match=r"f\.gz: cannot be written \(Read-only"):
         fetch("f.gz", mirrors=[f"{server.url}/good"], cache=small_disk.folder, checks=GOOD)
     assert server.requests == []
 

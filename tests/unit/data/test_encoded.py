@@ -66,11 +66,11 @@ def lying_offsets(before: pa.Table) -> pa.Table:
             column("source", lambda rows: [str(row) for row in rows], pa.string()),
             "source is string",
         ),
-        (column("target", lambda rows: [None, *rows[1:]]), "target has gaps"),
-        (column("target", lambda rows: [[None, *rows[0][1:]], *rows[1:]]), "target has gaps"),
+        (column("target", lambda rows: [None, *rows[1:]]), "target has nulls"),
+        (column("target", lambda rows: [[None, *rows[0][1:]], *rows[1:]]), "target has nulls"),
         (column("source", lambda rows: [[-1, *rows[0][1:]], *rows[1:]]), "negative ids"),
-        (column("source", lambda rows: [rows[0][1:], *rows[1:]]), "other numbers of tokens"),
-        (column("source_text", lambda rows: ["", *rows[1:]]), "other numbers of tokens"),
+        (column("source", lambda rows: [rows[0][1:], *rows[1:]]), "differ in numbers of tokens"),
+        (column("source_text", lambda rows: ["", *rows[1:]]), "differ in numbers of tokens"),
         (lying_offsets, "[Oo]ffset"),
     ],
 )
@@ -108,7 +108,7 @@ def test_a_vocabulary_of_another_corpus(encoded: Path, side: str, words: str) ->
     path = encoded / "train.arrow"
     pairs.check_vocabularies(path, source=right, target=right)
     vocabularies = {"source": right, "target": right, side: Vocab(words)}
-    with pytest.raises(UserError, match=rf"train\.arrow: the {side} ids are not those"):
+    with pytest.raises(UserError, match=rf"train\.arrow: the {side} ids do not match"):
         pairs.check_vocabularies(path, **vocabularies)
 
 
@@ -144,10 +144,10 @@ def test_right_candidates(candidates: Path, encoded: Path) -> None:
         (column("tokens", edited(-2)), "not in the vocabulary"),
         (column("positions", edited(99)), "outside the sentences"),
         (column("positions", edited(-1)), "outside the sentences"),
-        (column("positions", lambda rows: [[*row, 1] for row in rows]), "do not belong together"),
+        (column("positions", lambda rows: [[*row, 1] for row in rows]), "differ in number"),
         (column("reward", lambda rows: [float("nan"), *rows[1:]]), "not finite"),
         (column("log_q0", lambda rows: [float("-inf"), *rows[1:]]), "not finite"),
-        (column("reward", lambda rows: [None, *rows[1:]]), "reward has gaps"),
+        (column("reward", lambda rows: [None, *rows[1:]]), "reward has nulls"),
         (column("reward", lambda rows: ["1"] * len(rows), pa.string()), "reward is string"),
         (lambda before: before.slice(0, 99), "has 99 candidates a slice, but 50"),
         (lambda before: before.drop_columns(["log_q0"]), "its columns are"),
@@ -187,5 +187,5 @@ def test_ids_without_a_word_anywhere_in_the_file(
 ) -> None:
     monkeypatch.setattr("alpha_dimt.data.encoded._SAMPLE", 0)
     pairs, right = read_pairs(encoded, "train"), Vocab(LETTERS)
-    with pytest.raises(UserError, match=r"train\.arrow: the target ids are not those"):
+    with pytest.raises(UserError, match=r"train\.arrow: the target ids do not match"):
         pairs.check_vocabularies(encoded / "train.arrow", source=right, target=Vocab(LETTERS[:-1]))

@@ -98,7 +98,7 @@ def test_odd_characters_part_words_and_keep_the_lines(tmp_path: Path) -> None:
 
 def test_nothing_left_to_train_on(tmp_path: Path) -> None:
     raw = write_splits(tmp_path / "raw", train_de=["Ja."], train_en=["Well, yes, of course."])
-    with pytest.raises(UserError, match="no pair of sentences is left for train"):
+    with pytest.raises(UserError, match="no sentence pair is left for train"):
         tokenise_corpus(CONFIG, raw=raw, out=tmp_path / "text")
     assert not (tmp_path / "text").exists()
 

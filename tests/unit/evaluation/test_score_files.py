@@ -73,7 +73,7 @@ def test_empty_file(reference: Path, tmp_path: Path, name: str) -> None:
 def test_broken_gzip_and_invalid_text(reference: Path, tmp_path: Path) -> None:
     cut = tmp_path / "cut.en.gz"
     cut.write_bytes(gzip.compress("\n".join(LINES).encode())[:-9])
-    with pytest.raises(UserError, match=r"cut\.en\.gz: this is not a whole gzip file"):
+    with pytest.raises(UserError, match=r"cut\.en\.gz: this gzip file is incomplete"):
         print_scores(reference, [cut], as_json=False)
     latin = tmp_path / "latin.en.gz"
     latin.write_bytes(gzip.compress(b"a\nf\xfcr\n"))

@@ -92,7 +92,7 @@ def test_another_locale_is_a_warning() -> None:
 
 def test_optional_tools(monkeypatch: pytest.MonkeyPatch) -> None:
     assert command("conda", "for x", lambda name: None) == Finding(
-        "conda", "optional", "not here; for x"
+        "conda", "optional", "not found; for x"
     )
     monkeypatch.setattr("shutil.which", lambda name: None)
     assert slurm().state == "optional"
@@ -127,7 +127,7 @@ def test_a_home_that_cannot_be_written_is_explained(
     assert "export XDG_CACHE_HOME=/a/folder" in cache({}).detail
     small_disk.read_only()
     monkeypatch.setenv("HOME", str(small_disk.folder))
-    assert "cannot be made (Read-only file system)" in cache({}).detail
+    assert "cannot be created (Read-only file system)" in cache({}).detail
 
 
 def test_a_full_or_missing_folder_for_temporary_files(

@@ -32,7 +32,7 @@ def test_a_full_disk_leaves_no_half_table(tmp_path: Path, small_disk: SmallDisk)
     write_table1(runs, out=tmp_path / "whole/table1")
     disk = small_disk
     disk.fill(leave=4096)
-    with pytest.raises(UserError, match=r"table1\.\w+: this cannot be written \(No space left"):
+    with pytest.raises(UserError, match=r"table1\.\w+: cannot be written \(No space left"):
         write_table1(runs, out=disk.folder / "table1")
     written = list(disk.folder.glob("[!.]*"))
     assert all(

@@ -502,7 +502,7 @@ def test_unfinished_runs_are_named_before_mlflow_is_touched(tmp_path: Path) -> N
         (
             "../../../data/encoded/report.json",
             '{"splits": {"train": {"sha256": "0"}}}',
-            "was trained on other data than .*encoded holds now",
+            "was not trained on the data that .*encoded holds now",
         ),
         (
             "../../../data/text/test.raw.en",
@@ -512,7 +512,7 @@ def test_unfinished_runs_are_named_before_mlflow_is_touched(tmp_path: Path) -> N
         ("run.json", "[]", "not what a run writes"),
         ("run.json", "{}", "lack the key 'run_key'"),
         ("run.json", '{"a": ' * 5000, r"run\.json:\d+: this is not valid JSON"),
-        ("run.json", '{"run_key": "0123456789abcdef"}', "of another configuration"),
+        ("run.json", '{"run_key": "0123456789abcdef"}', "belongs to another configuration"),
         ("config.json", "[]", r"config\.json: the file"),
         ("config.json", "{}", "this key is required"),
         ("metrics.jsonl", "[]\n", r"metrics\.jsonl:1: "),
@@ -599,7 +599,9 @@ def test_an_address_where_no_mlflow_is(
         start = time.monotonic()
         uri = f"http://127.0.0.1:{server.server_port}"
         try:
-            with pytest.raises(UserError, match=r"cannot be used|does not have the run") as caught:
+            with pytest.raises(
+                UserError, match=r"cannot be used|does not return the run"
+            ) as caught:
                 track_runs([run], uri=uri, experiment="toy", receipt=tmp_path / "tracking.json")
         finally:
             server.shutdown()

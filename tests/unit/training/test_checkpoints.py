@@ -273,9 +273,9 @@ def test_a_model_of_other_sizes_is_not_filled(tmp_path: Path) -> None:
 def test_best_weights_that_change_meanwhile_are_noticed(tmp_path: Path) -> None:
     opened = write_four(tmp_path)
     damage(tmp_path / "00000004/best.safetensors", "one bit")
-    with pytest.raises(UserError, match="these weights were changed while the run was trained"):
+    with pytest.raises(UserError, match="these weights changed during training"):
         opened.save(state(3, updates=9), model(5))
-    with pytest.raises(UserError, match="these weights were changed"):
+    with pytest.raises(UserError, match="these weights changed"):
         opened.publish(state(3), tmp_path / "out")
     assert not list((tmp_path / "out").iterdir())
     restored = model(0)
@@ -320,7 +320,7 @@ def test_a_full_disk_leaves_the_checkpoints_as_they_were(
     disk = small_disk
     opened = write_four(disk.folder / "run")
     disk.fill(leave=4096)
-    with pytest.raises(UserError, match=r"00000005: this cannot be written \(No space left"):
+    with pytest.raises(UserError, match=r"00000005: cannot be written \(No space left"):
         opened.save(state(4), model(6))
     assert sorted(path.name for path in (disk.folder / "run").iterdir()) == [
         *("00000003", "00000004", "metrics.jsonl")
@@ -347,7 +347,7 @@ def test_one_process_at_a_time(tmp_path: Path) -> None:
     )
     assert other.stdout is not None
     assert other.stdout.readline() == "held\n"
-    sentence = rf"process {other.pid} on \S+ trains this run already; wait for it or stop it"
+    sentence = rf"process {other.pid} on \S+ is already training this run; wait for it or stop it"
     with pytest.raises(UserError, match=sentence), open_checkpoints(tmp_path).held():
         pytest.fail("two at once")
     other.kill()

@@ -1,4 +1,4 @@
-"""IWSLT'14 German-English: the files of its archive, and what their preparation must give.
+"""IWSLT'14 German-English: the files of its archive, and the expected result of preparation.
 
 The preparation is that of MIXER (Ranzato et al., 2016), which the paper uses.
 """
@@ -22,13 +22,13 @@ from alpha_dimt.data.download import Checks, fetch
 # In MIXER's order.
 TEST_SETS = ("TED.dev2010", "TEDX.dev2012", "TED.tst2010", "TED.tst2011", "TED.tst2012")
 
-# Lines of metadata. The release of 2014-01 has the first three; later ones add the others.
+# Tags of metadata lines. The release of 2014-01 has the first three; later ones add the others.
 _METADATA = re.compile(r"<(url|talkid|keywords)>|^\s*</?(speaker|reviewer|translator|doc)\b")
 _TEXT_TAGS = re.compile(r"</?(?:title|description)>")
 _SEGMENT = re.compile(r'<seg id="\d+">(.*)</seg>')
 _SEGMENT_TAG = re.compile(r"</?seg\b", re.IGNORECASE)
 
-# The pairs that the release of 2014-01 gives for training.
+# Number of training pairs in the release of 2014-01.
 TRAINING_PAIRS = 153_326
 _PREPARED = Path(__file__).parents[2] / "published" / "iwslt14_prepared.csv"
 
@@ -70,22 +70,22 @@ def test_members(source: str, target: str, language: str) -> list[str]:
 
 
 def training_segments(lines: Sequence[str]) -> list[str]:
-    """Return the text of a train.tags file; titles and descriptions are text, too."""
+    """Return the text of a train.tags file, including titles and descriptions."""
     return [_TEXT_TAGS.sub("", line).strip() for line in lines if not _METADATA.search(line)]
 
 
 def test_segments(lines: Sequence[str], name: object) -> list[str]:
     """Return the text of the <seg> lines of an XML file, with ’ as the ASCII apostrophe.
 
-    The lines are taken as MIXER takes them, by pattern: nothing is ever resolved or included, and
-    `&amp;` stays as it is.
+    As in MIXER, lines are matched by pattern: the XML is not parsed, entities are never resolved,
+    and `&amp;` stays as it is.
 
     Args:
-        lines: of the file.
-        name: stands in the error.
+        lines: lines of the file.
+        name: name of the file, for the error.
 
     Raises:
-        UserError: a segment is not alone on its line as the release has it, or the file declares
+        UserError: a segment is not alone on its line as in the release, or the file declares
             entities; names the file and the line.
     """
     segments = []
@@ -94,8 +94,8 @@ def test_segments(lines: Sequence[str], name: object) -> list[str]:
         match = _SEGMENT.search(line)
         if "<!ENTITY" in line or (tags and (match is None or tags != 2 or "<!" in line)):
             raise UserError(
-                f'{name}:{number}: a segment stands on one line as <seg id="1">text</seg>, without '
-                f"declarations or sections, but here is {textwrap.shorten(line, 80)!r}; "
+                f'{name}:{number}: a segment must be one line <seg id="1">text</seg>, without '
+                f"declarations or sections, but this line is {textwrap.shorten(line, 80)!r}; "
                 "get the archive as WIT3 released it"
             )
         if match:
@@ -107,7 +107,7 @@ def test_segments(lines: Sequence[str], name: object) -> list[str]:
 
 
 class Prepared(NamedTuple):
-    """What one prepared file must be; `checksums` has one byte for every line."""
+    """Expected values of one prepared file; `checksums` has one byte per line."""
 
     tokens: int
     sha256: str
@@ -115,12 +115,12 @@ class Prepared(NamedTuple):
 
 
 def line_checksums(lines: Sequence[str]) -> bytes:
-    """Return a byte for every line: the lowest of its CRC-32."""
+    """Return one byte per line: the lowest of its CRC-32."""
     return bytes(zlib.crc32(line.encode()) & 0xFF for line in lines)
 
 
 def expected() -> dict[str, Prepared]:
-    """Return what the prepared files must be, by name: "valid.de" and so on."""
+    """Return the expected values of the prepared files, by name ("valid.de" and so on)."""
     with _PREPARED.open(encoding="utf-8", newline="") as file:
         return {
             row["file"]: Prepared(
@@ -134,11 +134,11 @@ def differences(splits: Mapping[str, Mapping[str, Any]], folder: Path) -> list[s
     """Compare a preparation with the published one.
 
     Args:
-        splits: by split: "pairs", and by language "tokens" and "sha256".
-        folder: where the prepared files are.
+        splits: for each split, "pairs", and "tokens" and "sha256" by language.
+        folder: folder of the prepared files.
 
     Returns:
-        One sentence for each difference; nothing if the preparation is the published one.
+        One sentence per difference; empty if the preparation is the published one.
     """
     found = []
     pairs = splits["train"]["pairs"]
@@ -159,11 +159,11 @@ def _file_differences(path: Path, tokens: int, expected: Prepared) -> Iterator[s
     if tokens != expected.tokens:
         yield f"{path} has {tokens:,} tokens instead of {expected.tokens:,}"
     ours = line_checksums(lines)
-    # A byte misses one changed line in 256, so the first that shows may be a later one.
+    # One byte misses one changed line in 256, so the first mismatch found may be a later line.
     for number, (one, other) in enumerate(zip(ours, expected.checksums, strict=False), start=1):
         if one != other:
             yield f"{path}:{number} is the first line that differs from the published text: " + (
                 repr(lines[number - 1])
             )
             return
-    yield f"{path} differs from the published text in its sha256, but no line shows it"
+    yield f"{path} differs from the published text in its sha256, but not in a line's checksum"

@@ -64,7 +64,7 @@ def test_test_segments() -> None:
 )
 def test_segments_in_another_form_are_refused(line: str) -> None:
     lines = ['<seg id="1">Good.</seg>', line]
-    with pytest.raises(UserError, match=r"de-en\.xml:2: a segment stands on one line"):
+    with pytest.raises(UserError, match=r"de-en\.xml:2: a segment must be one line"):
         iwslt14.test_segments(lines, "de-en.xml")
 
 
