@@ -44,11 +44,11 @@ def test_a_full_disk_leaves_no_half_table(tmp_path: Path, small_disk: SmallDisk)
 def test_published_rows_are_the_papers() -> None:
     published = read_published()
     assert len(published) == 8
-    best = [row for row in published if row["alpha"] == "0.5"]
-    assert [(row["dev_greedy"], row["test_greedy"], row["test_beam"]) for row in best] == [
-        ("29.91", "28.02", "28.49")
-    ]
-    assert all(row["source"].endswith("Koyamada et al. (2017), Table 1") for row in published)
+    [best] = published[published["alpha"] == "0.5"].to_dict("records")
+    assert (best["dev_greedy"], best["test_greedy"], best["test_beam"]) == (
+        *("29.91", "28.02", "28.49"),
+    )
+    assert published["source"].str.endswith("Koyamada et al. (2017), Table 1").all()
 
 
 def test_one_seed_is_the_plain_value(tmp_path: Path, out: Path) -> None:
@@ -144,6 +144,8 @@ def test_latex_is_ascii_with_the_same_number_of_cells_in_every_row(
     assert text.isascii()
     body = re.findall(r"^(.*&.*) \\\\$", text, flags=re.MULTILINE)
     assert len(body) == 1 + 8 + 1
+    # A rule and a name above each group: two of the papers, and ours.
+    assert text.count("\\midrule\n\\multicolumn") == 3
     assert {line.count("&") for line in body} == {9}
     assert text.count("{") == text.count("}")
     assert not re.search(r"(?<!\\)[%#_]", text.split("\n", 1)[1].replace(r"\label", ""))
@@ -177,6 +179,7 @@ def test_html_is_well_formed_accessible_and_self_contained(tmp_path: Path, out: 
     assert checker.open == []
     assert {"caption", "main", "h1", "title"} <= checker.seen
     assert checker.scopes.count("row") == 9
+    assert checker.scopes.count("rowgroup") == text.count("<tbody>") == 3
     assert checker.scopes.count("col") == 7
     assert "color-scheme: light dark" in text
 
