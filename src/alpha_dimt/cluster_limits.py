@@ -2,7 +2,7 @@
 
 Limits, not forecasts. A training that reaches its limit goes on from its checkpoint, so its margin
 is small; what starts anew has a wide one. The rates are the slowest that were measured for the
-paper's model on one or two CPU cores; a GPU is faster. docs/cluster.md has the resulting numbers.
+paper's model on one or two CPU cores; a GPU is faster. docs/how-to/cluster.md has the resulting numbers.
 """
 
 import shutil

@@ -385,7 +385,7 @@ def test_one_sentence_of_the_default_loops(page: str, tmp_path: Path) -> None:
 
 
 def test_the_page_about_tests_has_the_figures_of_multi30k() -> None:
-    flat = " ".join((ROOT / "docs/significance.md").read_text(encoding="utf-8").split())
+    flat = " ".join((ROOT / "docs/explanation/significance.md").read_text(encoding="utf-8").split())
     across, pooled, *_ = read_tables(RESULTS / "multi30k/tables/significance.json")
     note = pooled.note.replace("−", "-").replace("+", "")
     greedy, beam, dev = re.findall(r"\) (-?\d\.\d+) \((-?\d\.\d+ to \d\.\d+)\)[,.]", note)

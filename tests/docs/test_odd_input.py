@@ -2,7 +2,7 @@ import re
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
-PAGE = (ROOT / "docs/odd_input.md").read_text(encoding="utf-8")
+PAGE = (ROOT / "docs/reference/odd_input.md").read_text(encoding="utf-8")
 
 
 def test_every_row_names_tests_that_are_there() -> None:
@@ -10,7 +10,7 @@ def test_every_row_names_tests_that_are_there() -> None:
     assert rows
     for row in rows:
         file, names = "", 0
-        for path, name in re.findall(r"\]\(\.\./(tests/[\w/]+\.py)\)|::(\w+)", row):
+        for path, name in re.findall(r"\]\(\.\./\.\./(tests/[\w/]+\.py)\)|::(\w+)", row):
             if path:
                 file = (ROOT / path).read_text(encoding="utf-8")
                 continue

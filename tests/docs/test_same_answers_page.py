@@ -1,4 +1,4 @@
-"""docs/speed.md, "The same answers": the table is that of the runs that are kept."""
+"""docs/notes/speed.md, "The same answers": the table is that of the runs that are kept."""
 
 from pathlib import Path
 
@@ -15,5 +15,5 @@ def test_the_curves_are_those_of_the_kept_runs() -> None:
     assert [read_json(run / "run.json")["precision"] for run in plain] == ["float32"] * 3
     for a, b in zip(fast, plain, strict=True):
         assert read_json(a / "run.json")["data"] == read_json(b / "run.json")["data"]
-    page = (ROOT / "docs/speed.md").read_text(encoding="utf-8")
+    page = (ROOT / "docs/notes/speed.md").read_text(encoding="utf-8")
     assert table(fast, plain) in page

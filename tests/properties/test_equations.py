@@ -261,4 +261,4 @@ def test_normalising_each_source_keeps_its_direction_but_not_that_of_the_sum(
     for one, other in zip(of_printed, of_normalised, strict=True):
         assert torch.cosine_similarity(one, other, dim=0).item() == pytest.approx(1, abs=1e-12)
     between = torch.cosine_similarity(printed_sum, normalised_sum, dim=0).item()
-    assert between == pytest.approx(cosine, abs=5e-4)  # as docs/objectives.md says
+    assert between == pytest.approx(cosine, abs=5e-4)  # as docs/explanation/objectives.md says

@@ -74,7 +74,7 @@ def test_more_candidates_do_not_reach_what_a_proposal_never_draws(
         assert int(q0.support.sum()) == size, name
         gradient = exact_weights(exact, q0, 0.5) @ scores
         cosine = torch.cosine_similarity(gradient, whole, dim=0).item()
-        # As docs/objectives.md says.
+        # As docs/explanation/objectives.md says.
         expected = {"the model": 1.0, "ngram": 0.663}.get(name, 0.678)
         assert cosine == pytest.approx(expected, abs=5e-4), name
     reference = exact.sequences.index(REFERENCES[SOURCE])
@@ -100,7 +100,7 @@ def test_one_candidate_has_weight_1_whatever_alpha(exact: Exact, proposals: dict
 def test_the_estimate_of_z_makes_the_on_policy_gradient_biased(
     exact: Exact, proposals: dict[str, Q0], alpha: str, k: int, repetitions: int
 ) -> None:
-    """The figures are those of docs/objectives.md."""
+    """The figures are those of docs/explanation/objectives.md."""
     [row] = [row for row in page_rows() if row[:2] == [alpha, str(k)]]
     drawn = proposals["the model"].draw(repetitions * k, seed=2).view(repetitions, k)
     found = on_policy_bias(exact, drawn, alpha=float(alpha))
@@ -110,6 +110,6 @@ def test_the_estimate_of_z_makes_the_on_policy_gradient_biased(
 
 
 def page_rows() -> list[list[str]]:
-    page = (Path(__file__).parents[2] / "docs/objectives.md").read_text(encoding="utf-8")
+    page = (Path(__file__).parents[2] / "docs/explanation/objectives.md").read_text(encoding="utf-8")
     [block] = re.findall(r"^\| alpha \| K \|.*\n\|[-:| ]*\n((?:\|.*\n)+)", page, flags=re.MULTILINE)
     return [[cell.strip() for cell in line.strip("|").split("|")] for line in block.splitlines()]

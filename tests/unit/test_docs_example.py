@@ -1,4 +1,4 @@
-"""docs/objectives.md: its programs run, print what it says, and its functions exist."""
+"""docs/explanation/objectives.md: its programs run, print what it says, and its functions exist."""
 
 import contextlib
 import io
@@ -17,13 +17,13 @@ from alpha_dimt.objectives import Scored, alpha_divergence
 from alpha_dimt.training.binding import bind
 
 ROOT = Path(__file__).parents[2]
-DOC = (ROOT / "docs" / "objectives.md").read_text(encoding="utf-8")
+DOC = (ROOT / "docs/explanation/objectives.md").read_text(encoding="utf-8")
 
 
 def test_the_figures_of_tau_are_what_the_program_prints() -> None:
     printed = io.StringIO()
     with contextlib.redirect_stdout(printed):
-        exec(compile(block(DOC, "python"), "docs/objectives.md", "exec"), {})
+        exec(compile(block(DOC, "python"), "docs/explanation/objectives.md", "exec"), {})
     assert printed.getvalue() == block(DOC, "text")
 
 
@@ -73,7 +73,7 @@ def test_named_functions_exist(reference: str) -> None:
 
 @pytest.mark.parametrize("target", sorted(set(re.findall(r"!\[[^]]*\]\(([^)]+)\)", DOC))))
 def test_figures_exist(target: str) -> None:
-    assert (ROOT / "docs" / target).is_file()
+    assert (ROOT / "docs/explanation" / target).is_file()
 
 
 @pytest.mark.parametrize(
@@ -81,4 +81,4 @@ def test_figures_exist(target: str) -> None:
 )
 def test_every_config_of_the_table_is_one(entry: str) -> None:
     values = {"corpus": {"kind": "toy"}, "systems": {"one": yaml.safe_load(entry)}}
-    config.parse(config.Experiment, values, "docs/objectives.md")
+    config.parse(config.Experiment, values, "docs/explanation/objectives.md")

@@ -4,7 +4,7 @@ Both tests of sacreBLEU, on the same draws (its generator and seed), for all sys
 draws belong to the test set and not to the pair, so every system is resampled once and every pair
 is then a subtraction. Besides the p-value that sacreBLEU prints, the result has the interval of the
 difference and a two-sided p-value: sacreBLEU's bootstrap is one-sided in effect, as
-docs/significance.md shows.
+docs/explanation/significance.md shows.
 
 Shapes: N sentences, 10 statistics (`metrics.sentence_statistics`).
 """

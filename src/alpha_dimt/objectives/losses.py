@@ -10,7 +10,7 @@ minimum risk). Off policy, with a group that the softmax runs over:
     log weight = alpha log p + (1 - alpha) r / tau - log q0, softmax over the group
 
 All losses are means over the B sources of a mini-batch of a sum over tokens, so learning rates
-mean the same for all of them. Shapes: B sources, K candidates of each. `docs/objectives.md` puts
+mean the same for all of them. Shapes: B sources, K candidates of each. `docs/explanation/objectives.md` puts
 each equation of the paper beside its function.
 """
 
@@ -184,7 +184,7 @@ def on_policy_alpha(
     u = (1 - alpha) (r / tau - log p - log Z), which tends to r - tau log p, the entropy-regularised
     policy gradient (Eq. 9), as alpha tends to 1. Z, the normaliser of q, is the mean of
     exp(r / tau) / p over the samples of a source: u stays bounded, at the price of a bias below
-    alpha = 1 (docs/objectives.md has its size).
+    alpha = 1 (docs/explanation/objectives.md has its size).
 
     Args:
         scored: the candidates; at least 2 a source.
