@@ -38,7 +38,8 @@ from alpha_dimt.data.batching import (
 )
 from alpha_dimt.data.encoded import Candidates, Pairs, read_pairs
 from alpha_dimt.machine.device import choose_device, choose_dtype, use_threads
-from alpha_dimt.models.attention_rnn.fused import FusedAttentionRnn
+from alpha_dimt.models.base import TranslationModel
+from alpha_dimt.models.build import build_model
 from alpha_dimt.models.weights import fill
 from alpha_dimt.objectives import model_term
 from alpha_dimt.proposals import Words, build
@@ -109,7 +110,7 @@ def _explained(log_w: Floats, by: Floats) -> float:
 
 
 @torch.inference_mode()
-def terms_of(config: RunConfig, model: FusedAttentionRnn, pairs: Pairs, words: int) -> Terms:
+def terms_of(config: RunConfig, model: TranslationModel, pairs: Pairs, words: int) -> Terms:
     """Draw a candidate for each sentence, and score BATCHES mini-batches of them."""
     objective = config.objective
     assert isinstance(objective, AlphaConfig)
@@ -155,7 +156,7 @@ def rows_of(run: Path, encoded: Path) -> Iterable[str]:
         Vocab.load(encoded / f"vocab.{side}.txt") for side in (corpus.source, corpus.target)
     ]
     source, target = map(len, vocabularies)
-    model = FusedAttentionRnn(config.model, source_vocab_size=source, target_vocab_size=target)
+    model = build_model(config.model, source_vocab_size=source, target_vocab_size=target)
     fill(model, run / "best.safetensors", config.fingerprint())
     model.compute_dtype = choose_dtype(config.training.precision, choose_device("cpu"))
     model.eval()

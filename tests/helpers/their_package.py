@@ -8,11 +8,13 @@ import numpy as np
 from pydantic import Field
 
 from alpha_dimt.config.corpora import CorpusConfig, Size
+from alpha_dimt.config.models import AttentionRnnConfig, ModelConfig
 from alpha_dimt.config.objectives import OffPolicyConfig
 from alpha_dimt.config.proposals import DistributionConfig, SubstitutingConfig
 from alpha_dimt.config.schedules import FractionSchedule
 from alpha_dimt.config.systems import Needs, ObjectiveConfig
 from alpha_dimt.core.ragged import Ragged
+from alpha_dimt.models.attention_rnn.model import AttentionRnn
 from alpha_dimt.objectives import Loss, Scored, log_weights, normalise
 from alpha_dimt.proposals import Words
 from alpha_dimt.proposals.ngram import Ngram
@@ -85,6 +87,31 @@ def _share(candidates: Ragged, references: Ragged) -> np.ndarray:
 
 
 LENGTH = Reward(_share, best=1.0)
+
+
+class Small(ModelConfig):
+    """The network of ours with one size."""
+
+    network: ClassVar[str] = "their_package:SmallNetwork"
+
+    units: int = 8
+
+    def parameters(self, source_vocab_size: int, target_vocab_size: int) -> int:
+        return self._ours().parameters(source_vocab_size, target_vocab_size)
+
+    def cost(self) -> float:
+        return 1.0
+
+    def sentence(self) -> str:
+        return f"The model has {self.units} units"
+
+    def _ours(self) -> AttentionRnnConfig:
+        return AttentionRnnConfig(embedding=self.units, hidden=self.units)
+
+
+class SmallNetwork(AttentionRnn):
+    def __init__(self, options: Small, **sizes: int) -> None:
+        super().__init__(options._ours(), **sizes)
 
 
 class Echo(CorpusConfig):

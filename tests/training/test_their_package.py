@@ -1,4 +1,4 @@
-"""Somebody else's objective, proposal, reward and corpus, from the configuration to a run."""
+"""Somebody else's objective, model, proposal, reward, corpus: from the configuration to a run."""
 
 import json
 import os
@@ -45,7 +45,12 @@ def config() -> Experiment:
         "mixed": {"objective": "interpolated", "ml_weight": 0.5, "other": CLIPPED},
         "rewarded": {"objective": "policy_gradient", "reward": "their_package:LENGTH"},
     }
-    return parse(Experiment, {**values, "systems": systems, "proposal": PROPOSAL}, "theirs")
+    theirs = {
+        "systems": systems,
+        "proposal": PROPOSAL,
+        "model": {"kind": "their_package:Small", "units": 12},
+    }
+    return parse(Experiment, {**values, **theirs}, "theirs")
 
 
 def test_they_train(config: Experiment, tmp_path: Path) -> None:
@@ -61,6 +66,7 @@ def test_they_train(config: Experiment, tmp_path: Path) -> None:
         about = read_json(run / "run.json")
         assert about["libraries"]["their_package"] == "1.2"
         assert about["run_key"] == config.run_config(system, 1).fingerprint()
+        assert about["parameters"] == config.model.parameters(14, 14)
 
 
 def test_a_package_on_pythonpath_trains_by_the_command(tmp_path: Path) -> None:

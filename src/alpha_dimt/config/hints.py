@@ -87,8 +87,9 @@ def _is_tag(kind: type[Section], tag: str, values: dict[str, Any]) -> bool:
 def _by_path(candidates: list[type[Section]], values: dict[str, Any]) -> list[type[Section]]:
     """Return somebody else's class of options, if the values name one by import path."""
     for kind in candidates:
-        if issubclass(kind, Kind) and ":" in str(values.get(kind.tag)):
-            return [kind_named(Kind, values[kind.tag])]
+        path = values.get(kind.tag) if issubclass(kind, Kind) else None
+        if isinstance(path, str) and ":" in path:
+            return [kind_named(Kind, path)]
     return []
 
 

@@ -79,6 +79,6 @@ class AttentionRnnConfig(ModelConfig):
 
 
 if TYPE_CHECKING:
-    Model = AttentionRnnConfig  # the only network so far
+    Model = ModelConfig
 else:
     Model = one_of(ModelConfig, default="attention_rnn")

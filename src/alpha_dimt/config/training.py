@@ -58,7 +58,7 @@ class TrainingConfig(Section):
     )
     implementation: Annotated[Literal["auto", "plain"], Since("0.1.0")] = Field(
         default="auto",
-        description="plain: the model's definition in plain PyTorch, slower; auto: the fastest "
+        description="`plain`: the model's definition in plain PyTorch, slower; `auto`: the fastest "
         "implementation of the same function",
     )
     precision: Literal["auto", "fp32", "bf16"] = Field(

@@ -21,6 +21,15 @@ def experiment(objective: dict[str, Any], **changes: Any) -> Experiment:
     return parse(Experiment, values, "test.yaml")
 
 
+def test_a_system_may_be_called_objective() -> None:
+    with pytest.raises(UserError, match=r"systems\.objective\.ceilling: unknown key"):
+        parse(
+            Experiment,
+            {"corpus": {"kind": "toy"}, "systems": {"objective": {**CLIPPED, "ceilling": 1}}},
+            "test.yaml",
+        )
+
+
 @pytest.mark.filterwarnings("error")
 def test_somebody_elses_objective_has_typed_keys_and_an_identity(tmp_path: Path) -> None:
     run = experiment(CLIPPED).run_config("a", 1)
