@@ -13,10 +13,12 @@ import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
+import pandas as pd
+
 from alpha_dimt.config import RunConfig, load
 from alpha_dimt.core.files import read_json_lines, write_json
 from alpha_dimt.evaluation.across_seeds import compare_pairs
-from alpha_dimt.tables.table1 import formatted, formatted_interval
+from alpha_dimt.tables.wording import interval_text, mean_sd
 from alpha_dimt.training.run import train_run
 
 METRICS = {"valid_bleu_greedy": "dev BLEU", "valid_nll_per_token": "dev NLL a token"}
@@ -71,8 +73,10 @@ def table(fast: Sequence[Path], plain: Sequence[Path]) -> str:
                 for side, seeds in runs.items()
             }
             [pair] = compare_pairs(scores)
-            cells = [formatted(list(scores[side].values())) for side in ("fast", "plain")]
-            cells += [f"{pair.value:+.2f}", formatted_interval(pair.interval, "+")]
+            of_sides = pd.DataFrame(scores)[["fast", "plain"]]
+            cells = [mean_sd(*both) for both in zip(of_sides.mean(), of_sides.std(), strict=True)]
+            ends = interval_text(*pair.interval, "+.2f") if pair.interval else ""
+            cells += [f"{pair.value:+.2f}", ends]
             line += "".join(f" {cell} |" for cell in cells)
         lines.append(line)
     return "\n".join(lines)

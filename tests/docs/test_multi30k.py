@@ -20,10 +20,10 @@ from alpha_dimt.evaluation.score_files import statistics_of
 from alpha_dimt.evaluation.within_seed import compare, resample
 from alpha_dimt.report.page import write_report
 from alpha_dimt.tables.significance import write_significance
-from alpha_dimt.tables.significance.text import p_text
 from alpha_dimt.tables.table import read_tables
 from alpha_dimt.tables.table1 import write_table1
 from alpha_dimt.tables.training import write_training_table
+from alpha_dimt.tables.wording import p_text
 
 ROOT = Path(__file__).parents[2]
 RESULTS = ROOT / "docs/results"
@@ -200,12 +200,9 @@ def test_only_likelihood_differs_over_seeds(page: str) -> None:
     for study in STUDIES:
         [table1] = read_tables(RESULTS / study / "tables/table1.json")
         across, *_ = read_tables(RESULTS / study / "tables/significance.json")
-        assert not any(cell.bold for row in table1.rows for cell in row.cells), study
-        bold |= {
-            (study, row.group, row.cells[0].text)
-            for row in across.rows
-            if any(cell.bold for cell in row.cells)
-        }
+        assert not table1.strong.any(), study
+        significant = across.rows["Difference of"][across.strong.any(axis=1)]
+        bold |= {(study, *row) for row in significant.items()}
     assert bold == {
         ("multi30k", "Dev (nats per token)", "alpha0.3 − ml"),
         ("multi30k", "Dev (nats per token)", "alpha0.7 − raml"),
@@ -215,13 +212,9 @@ def test_only_likelihood_differs_over_seeds(page: str) -> None:
 def over_seeds(study: str, table: int) -> dict[tuple[str, str], dict[str, str]]:
     """Return the rows of a table of significance.json by scores and difference."""
     made = read_tables(RESULTS / study / "tables/significance.json")[table]
-    return {
-        (row.group, row.cells[0].text): {
-            header: cell.text.replace("−", "-")
-            for header, cell in zip(made.headers, row.cells, strict=True)
-        }
-        for row in made.rows
-    }
+    plain = made.rows.map(lambda text: text.replace("−", "-"))
+    names = made.rows["Difference of"].items()
+    return dict(zip(names, plain.to_dict("records"), strict=True))
 
 
 def test_the_words_about_likelihood_are_the_tables(page: str) -> None:
@@ -274,9 +267,15 @@ def test_the_words_about_likelihood_are_the_tables(page: str) -> None:
     assert highest < 1
 
 
+def scatter(study: str) -> dict[tuple[str, str], list[str]]:
+    """Return the rows of the table of the scatter by scores and part."""
+    rows = read_tables(RESULTS / study / "tables/significance.json")[2].rows
+    texts = zip(rows.index, rows.to_numpy().tolist(), strict=True)
+    return {(group, part): cells for group, (part, *cells) in texts}
+
+
 def test_the_words_about_scatter_are_the_table(page: str) -> None:
-    made = read_tables(RESULTS / "multi30k/tables/significance.json")[2]
-    rows = {(row.group, row.cells[0].text): [c.text for c in row.cells[1:]] for row in made.rows}
+    rows = scatter("multi30k")
     flat = " ".join(section(page, "Five systems, three seeds").split())
     part = "the sentences of test"
     _, sd, beam = rows["Test (beam 10)", part]
@@ -291,9 +290,9 @@ def test_the_words_about_scatter_are_the_table(page: str) -> None:
     rest = (float(high) ** 2 - float(sd) ** 2) ** 0.5
     assert f"differ by up to about {rest:.1f}" in flat
     pieces = [
-        row.cells[3].text
-        for row in read_tables(RESULTS / "multi30k-bpe/tables/significance.json")[2].rows
-        if row.cells[0].text == "the trainings: the rest" and "without" not in row.group
+        share
+        for (group, part), (_, _, share) in scatter("multi30k-bpe").items()
+        if part == "the trainings: the rest" and "without" not in group
     ]
     flat = " ".join(section(page, "Words and word pieces").split())
     assert f"most of it is the trainings ({pieces[0]} and {pieces[1]})" in flat
@@ -402,11 +401,7 @@ def test_the_page_about_tests_has_the_figures_of_multi30k() -> None:
     assert "In 3 of 1,000 sentences" in across.note
     assert f"three sentences of 1,000 make {whole} seeds out of {without}" in flat
     share = {
-        study: next(
-            row.cells[3].text
-            for row in read_tables(RESULTS / study / "tables/significance.json")[2].rows
-            if (row.group, row.cells[0].text) == ("Test (beam 10)", "the sentences of test")
-        )
+        study: scatter(study)["Test (beam 10)", "the sentences of test"][2]
         for study in ("multi30k", "multi30k-bpe")
     }
     assert f"account for {share['multi30k']} of the variance" in flat

@@ -17,6 +17,7 @@ LAYERS = (
     ("rewards",),
     ("models", "data"),
     ("runs",),  # paths and records of results
+    ("results",),  # the same as frames, for tables and notebooks
     ("evaluation",),  # metrics and tests of differences
     ("inference",),  # search, decoding, translation
     ("training",),
@@ -30,6 +31,7 @@ LEAVES = {"objectives"}  # told everything that they need to know
 # Libraries that only some may import.
 LIBRARIES = {
     "mlflow": {"tracking"},
+    "pandas": {"report", "results", "tables"},
     "torch": {"kernels", "machine", "models", "objectives", "inference", "training"},
     "snakemake": set(),
 }
@@ -97,21 +99,32 @@ def test_libraries_stay_where_they_belong(imports: dict[str, set[str]], library:
 
 
 HEAVY = {"torch", "mlflow", "pandas", "snakemake", "scipy.stats", "scipy.optimize"}
+PLANNING = ("config", "cluster_limits", "runs.paths", "runs.stale")  # what common.smk imports
+
+
+def heavy_loaded_by(module: str) -> set[str]:
+    code = f"import sys, {PACKAGE}.{module}; print(*{HEAVY} & set(sys.modules))"
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert result.returncode == 0, result.stderr
+    return set(result.stdout.split())
 
 
 @pytest.mark.parametrize(
     "module",
     [
-        *("cli", "tables.table1", "tables.significance", "tables.training", "tracking.upload"),
+        *("cli", *PLANNING, "tables.compare", "tracking.upload"),
         *("data.draw_candidates", "data.prepare"),
     ],
 )
 def test_light_modules_load_nothing_heavy(module: str):
-    code = f"import sys, {PACKAGE}.{module}; print(*{HEAVY} & set(sys.modules))"
-    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert heavy_loaded_by(module) == set()
 
-    assert result.returncode == 0, result.stderr
-    assert result.stdout.split() == []
+
+@pytest.mark.parametrize(
+    "module", ["results", "tables.table1", "tables.significance", "tables.training"]
+)
+def test_tables_load_pandas_alone(module: str):
+    assert heavy_loaded_by(module) == {"pandas"}
 
 
 def test_the_command_line_loads_in_no_time():

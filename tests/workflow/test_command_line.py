@@ -47,7 +47,7 @@ def test_an_example_works(results, name: str):
 
 
 @pytest.mark.parametrize("name", ["table", "significance"])
-def test_a_table_is_written_without_heavy_libraries(results, name: str):
+def test_a_table_takes_no_heavy_library_but_pandas(results, name: str):
     result = subprocess.run(
         ["bash", "-c", f"{sys.executable} -X importtime -m alpha_dimt {name} {EXAMPLES[name]}"],
         cwd=results,
@@ -59,7 +59,7 @@ def test_a_table_is_written_without_heavy_libraries(results, name: str):
     assert result.returncode == 0, result.stderr
     loaded = {line.rpartition("|")[2].strip() for line in result.stderr.splitlines()}
     assert "alpha_dimt.tables.table1" in loaded
-    assert not loaded & {"torch", "scipy.stats", "scipy.optimize", "mlflow", "pandas"}
+    assert not loaded & {"torch", "scipy.stats", "scipy.optimize", "mlflow"}
 
 
 def test_as_many_lines_come_out_as_went_in(results):

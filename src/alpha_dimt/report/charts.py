@@ -4,18 +4,18 @@ Colours of text and lines are those of the text around the chart, so that it is 
 on dark paper. Every chart has its figures in words as its description.
 """
 
-from collections.abc import Iterable, Sequence
-from statistics import mean
 from typing import Any
 
 import altair as alt
+import pandas as pd
 
 from alpha_dimt.config import RunConfig
 from alpha_dimt.config.base import fingerprint
 from alpha_dimt.config.objectives import OffPolicyConfig
-from alpha_dimt.evaluation.across_seeds import interval
 from alpha_dimt.report.study import Study, published_curves
-from alpha_dimt.runs.read import TESTED, Training, settings
+from alpha_dimt.results import rows_of
+from alpha_dimt.tables.summary import STATISTICS
+from alpha_dimt.tables.wording import interval_text
 
 # Okabe and Ito's palette without its black, told apart by the colour-blind on both backgrounds.
 PALETTE = ["#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#8C6BB1"]
@@ -32,9 +32,8 @@ ASIDE = 0.008
 """Half of what stands between the points of greedy and beam search at one alpha."""
 
 Chart = alt.LayerChart | alt.FacetChart
-Values = list[dict[str, Any]]
 
-SEARCHES = {"test_greedy": "greedy", "test_beam": "beam"}
+SEARCHES = ["greedy", "beam"]
 
 
 def all_charts(study: Study) -> dict[str, Chart]:
@@ -89,7 +88,7 @@ def _finished(chart: Chart, description: str, height: int = HEIGHT) -> Chart:
 
 
 def _colour(study: Study) -> alt.Color:
-    names = list(study.systems)
+    names = study.systems
     few = len(names) <= len(PALETTE)
     return alt.Color(
         "system:N",
@@ -112,8 +111,8 @@ def _with_rows(study: Study) -> int:
     return max(HEIGHT, SYSTEM_HEIGHT * len(study.systems))
 
 
-def _values(rows: Iterable[dict[str, Any]]) -> alt.Data:
-    return alt.Data(values=list(rows))  # type: ignore[no-untyped-call]
+def _values(rows: pd.DataFrame) -> alt.Data:
+    return alt.Data(values=rows.to_dict("records"))  # type: ignore[no-untyped-call]
 
 
 # ----------------------------------------------------------------------------------- epochs
@@ -128,7 +127,7 @@ def of_every_epoch(study: Study, name: str, title: str, *, lowest: bool = False)
         title: of its axis.
         lowest: whether the best value is the lowest; for the description.
     """
-    if not any(study.mean_series(system, name) for system in study.systems):
+    if study.mean_series(name).empty:
         return None
     return _finished(
         alt.layer(*_epoch_layers(study, name, title)),
@@ -139,30 +138,22 @@ def of_every_epoch(study: Study, name: str, title: str, *, lowest: bool = False)
 
 def _epoch_layers(study: Study, name: str, title: str) -> list[alt.Chart]:
     """Return the seeds of each system as thin lines and their mean as a thick one."""
-    systems = [system for system in study.systems if study.mean_series(system, name)]
     chosen = alt.selection_point(name="chosen", fields=["system"], bind="legend")
     shown = alt.condition(chosen, alt.value(1.0), alt.value(0.1))
     faint = alt.condition(chosen, alt.value(0.3), alt.value(0.05))
     x = _epoch_axis(study)
     y = alt.Y("value:Q", title=title, scale=alt.Scale(zero=False))
     tooltip = ["system:N", "seeds:N", "epoch:Q", alt.Tooltip("value:Q", format=".3f")]
-    thin = _values(
-        {"system": training.system, "seed": training.seed, "epoch": epoch, "value": value}
-        for system in systems
-        for training in study.systems[system]
-        for epoch, value in training.series(name).items()
-    )
-    thick = _values(
-        {"system": system, "seeds": _seeds(study.systems[system]), "epoch": epoch, "value": value}
-        for system in systems
-        for epoch, value in study.mean_series(system, name).items()
-    )
+    means = study.mean_series(name)
+    # Seeds without a common epoch have no mean, and are not shown at all.
+    thin = study.series(name).merge(means[["system"]].drop_duplicates())
+    thick = means.merge(study.seeds.rename("seeds"), on="system")
     colour = _colour(study)
     return [
-        alt.Chart(thin)
+        alt.Chart(_values(thin))
         .mark_line(strokeWidth=1)
         .encode(x=x, y=y, color=colour, opacity=faint, detail="seed:N"),
-        alt.Chart(thick)
+        alt.Chart(_values(thick))
         .mark_line(strokeWidth=2.5, point=alt.OverlayMarkDef(size=30))
         .encode(x=x, y=y, color=colour, opacity=shown, tooltip=tooltip)
         .add_params(chosen),
@@ -171,7 +162,7 @@ def _epoch_layers(study: Study, name: str, title: str) -> list[alt.Chart]:
 
 def last_epoch(study: Study) -> int:
     """Return the last epoch of all runs."""
-    return max(len(training.epochs) for training in study.trainings)
+    return int(study.frames.epochs["epoch"].max())
 
 
 def _epoch_axis(study: Study) -> alt.X:
@@ -181,28 +172,21 @@ def _epoch_axis(study: Study) -> alt.X:
 
 
 def _epochs_said(study: Study, name: str, title: str, lowest: bool) -> str:
-    best = min if lowest else max
-    ends = "; ".join(
-        f"{system}: last {list(series.values())[-1]:.2f}, best {best(series.values()):.2f}"
-        for system in study.systems
-        if (series := study.mean_series(system, name))
+    values = study.mean_series(name).groupby("system", observed=True)["value"]
+    ends = values.agg(["last", "min" if lowest else "max"])
+    said = "; ".join(
+        f"{system}: last {last:.2f}, best {best:.2f}" for system, last, best in ends.itertuples()
     )
-    return f"{title} against the epoch, mean over seeds. {ends}."
+    return f"{title} against the epoch, mean over seeds. {said}."
 
 
 def learning_curves(study: Study) -> Chart:
     """Return greedy dev BLEU against the epoch, the authors' curves as thin lines behind."""
     name, title = "valid_bleu_greedy", "Dev BLEU (greedy)"
-    last = last_epoch(study)
+    curves = published_curves()
+    curves["published"] = curves.pop("run") + ", authors, IWSLT'14"
     behind = (
-        alt.Chart(
-            _values(
-                {"published": f"{run}, authors, IWSLT'14", "epoch": epoch, "value": value}
-                for run, curve in published_curves().items()
-                for epoch, value in curve.items()
-                if epoch <= last
-            )
-        )
+        alt.Chart(_values(curves[curves["epoch"] <= last_epoch(study)]))
         .mark_line(strokeWidth=1, strokeDash=[4, 3], color=GREY, opacity=0.7)
         .encode(
             x=_epoch_axis(study),
@@ -219,33 +203,16 @@ def learning_curves(study: Study) -> Chart:
     return _finished(layers, description, _with_legend(study))
 
 
-def _seeds(trainings: Sequence[Training]) -> str:
-    return ", ".join(str(training.seed) for training in trainings)
-
-
 # ------------------------------------------------------------------------------------ scores
 
 
 def scores(study: Study) -> Chart:
     """Return test BLEU of every system: each run a small point, the mean and its 95 % interval."""
-    runs = [
-        {
-            "system": training.system,
-            "search": search,
-            "seed": training.seed,
-            "bleu": training.run.scores[column],
-        }
-        for column, search in SEARCHES.items()
-        for training in study.trainings
-    ]
-    means = [
-        entry
-        for system, trainings in study.systems.items()
-        for entry in _intervals(system, trainings, None)
-    ]
+    runs = study.tested.rename(columns={"value": "bleu"})[["system", "search", "seed", "bleu"]]
+    means = intervals(study)
     bleu = alt.X("bleu:Q", title="Test BLEU", scale=alt.Scale(zero=False))
     place: dict[str, Any] = {
-        "y": alt.Y("system:N", title=None, sort=list(study.systems)),
+        "y": alt.Y("system:N", title=None, sort=study.systems),
         "yOffset": alt.YOffset("search:N"),
         "color": _search_colour(),
     }
@@ -261,10 +228,9 @@ def scores(study: Study) -> Chart:
         ),
         summary.mark_point(size=80, filled=True, opacity=1, shape="diamond").encode(x=bleu),
     ]
-    said = "; ".join(map(_said, means))
     return _finished(
         alt.layer(*layers),
-        f"Test BLEU, mean over seeds and 95 % interval. {said}.",
+        f"Test BLEU, mean over seeds and 95 % interval. {_said(means)}.",
         _with_rows(study),
     )
 
@@ -281,20 +247,16 @@ def bleu_against_alpha(study: Study) -> Chart | None:
 
     ML, which has none, is a line.
     """
-    points: Values = []
-    for system, trainings in study.systems.items():
-        config = trainings[0].config
-        alpha = settings(config)["alpha"]
-        if not isinstance(config.objective, OffPolicyConfig) or not _number(alpha):
-            continue
-        points += [
-            point | {"family": _but_alpha(config)}
-            for point in _intervals(system, trainings, float(alpha))
-        ]
-    if not points:
+    systems = study.frames.runs.groupby("system", observed=True)[["objective", "alpha"]].first()
+    systems["alpha"] = pd.to_numeric(systems["alpha"], errors="coerce")
+    systems["family"] = list(map(_but_alpha, study.configs))
+    systems["off_policy"] = [isinstance(one.objective, OffPolicyConfig) for one in study.configs]
+    shown = systems[systems["off_policy"] & systems["alpha"].notna()]
+    points = intervals(study).merge(shown[["alpha", "family"]], on="system")
+    if points.empty:
         return None
-    for point in points:
-        point["place"] = point["alpha"] + (-ASIDE if point["search"] == "greedy" else ASIDE)
+    points["place"] = points["alpha"] + points["search"].map({"greedy": -ASIDE, "beam": ASIDE})
+    lines = intervals(study).merge(systems.loc[systems["objective"] == "ml", []], on="system")
     base = alt.Chart(_values(points)).encode(
         x=alt.X("place:Q", title="α", scale=alt.Scale(domain=[-0.05, 1.05], nice=False)),
         color=_search_colour(),
@@ -306,23 +268,20 @@ def bleu_against_alpha(study: Study) -> Chart | None:
         base.mark_line(strokeWidth=1, opacity=0.5).encode(y=y, detail="family:N"),
         base.mark_point(size=70, filled=True, opacity=1).encode(y=y),
     ]
-    said = [_said(point) for point in points]
-    for system, trainings in study.systems.items():
-        if settings(trainings[0].config)["objective"] == "ml":
-            lines = _intervals(system, trainings, None)
-            said += [_said(line) for line in lines]
-            layers.append(
-                alt.Chart(_values(lines))
-                .mark_rule(strokeDash=[6, 4], strokeWidth=1.5)
-                .encode(
-                    y=alt.Y("bleu:Q"),
-                    color=_search_colour(),
-                    tooltip=["system:N", "search:N", alt.Tooltip("bleu:Q", format=".2f")],
-                )
+    if not lines.empty:
+        layers.append(
+            alt.Chart(_values(lines))
+            .mark_rule(strokeDash=[6, 4], strokeWidth=1.5)
+            .encode(
+                y=alt.Y("bleu:Q"),
+                color=_search_colour(),
+                tooltip=["system:N", "search:N", alt.Tooltip("bleu:Q", format=".2f")],
             )
+        )
     return _finished(
         alt.layer(*layers),
-        "Test BLEU against alpha; dashed lines are maximum likelihood. " + "; ".join(said) + ".",
+        "Test BLEU against alpha; dashed lines are maximum likelihood. "
+        f"{_said(pd.concat([points, lines]))}.",
     )
 
 
@@ -335,64 +294,39 @@ def _but_alpha(config: RunConfig) -> str:
 
 
 def _search_colour() -> alt.Color:
-    names = list(SEARCHES.values())
-    return alt.Color("search:N", title=None, scale=alt.Scale(domain=names, range=PALETTE[:2]))
+    return alt.Color("search:N", title=None, scale=alt.Scale(domain=SEARCHES, range=PALETTE[:2]))
 
 
-def _number(text: str) -> bool:
-    try:
-        float(text)
-    except ValueError:
-        return False
-    return True
+def intervals(study: Study) -> pd.DataFrame:
+    """Return system, search, mean test BLEU (bleu), the ends of its 95 % interval, and the seeds.
+
+    Of one seed the ends are the value itself.
+    """
+    of_each = study.tested.groupby(["system", "search"], observed=True, sort=False)["value"]
+    means = of_each.agg(list(STATISTICS.values())).set_axis(list(STATISTICS), axis="columns")
+    means = means.rename(columns={"mean": "bleu"})[["bleu", "low", "high"]]
+    means = means.assign(**{end: means[end].fillna(means["bleu"]) for end in ("low", "high")})
+    return means.reset_index().merge(study.seeds.rename("seeds"), on="system")
 
 
-def _intervals(system: str, trainings: Sequence[Training], alpha: float | None) -> Values:
-    """Return mean and 95 % interval of the test scores of a system; of one seed, the value."""
-    rows = []
-    for column in TESTED:
-        scores = [training.run.scores[column] for training in trainings]
-        low, high = interval(scores) or (scores[0], scores[0])
-        rows.append(
-            {
-                "system": system,
-                "alpha": alpha,
-                "search": SEARCHES[column],
-                "bleu": mean(scores),
-                "low": low,
-                "high": high,
-                "seeds": _seeds(trainings),
-            }
-        )
-    return rows
-
-
-def _said(point: dict[str, Any]) -> str:
-    text = f"{point['system']}, {point['search']}: {point['bleu']:.2f}"
-    if point["low"] < point["high"]:
-        text += f" ({point['low']:.2f} to {point['high']:.2f})"
-    return text
+def _said(means: pd.DataFrame) -> str:
+    return "; ".join(
+        f"{one.system}, {one.search}: {one.bleu:.2f}"
+        + (f" ({interval_text(one.low, one.high)})" if one.low < one.high else "")
+        for one in rows_of(means)
+    )
 
 
 def lengths(study: Study) -> Chart:
     """Return length ratio and brevity penalty of the test translations, a point a run."""
-    rows = [
-        {
-            "system": training.system,
-            "seed": training.seed,
-            "search": search,
-            "ratio": training.run.bleu[column].ratio,
-            "penalty": training.run.bleu[column].brevity_penalty,
-        }
-        for training in study.trainings
-        for column, search in SEARCHES.items()
-    ]
+    names = {"length_ratio": "ratio", "brevity_penalty": "penalty"}
+    rows = study.tested[["system", "seed", "search", *names]].rename(columns=names)
     points = (
         alt.Chart(_values(rows))
         .mark_point(size=70, filled=True, opacity=0.7)
         .encode(
             x=alt.X("ratio:Q", title="Length ratio, test", scale=alt.Scale(zero=False)),
-            y=alt.Y("system:N", title=None, sort=list(study.systems)),
+            y=alt.Y("system:N", title=None, sort=study.systems),
             yOffset="search:N",
             color=_search_colour(),
             tooltip=[
@@ -402,15 +336,16 @@ def lengths(study: Study) -> Chart:
         )
     )
     line = (
-        alt.Chart(_values([{"one": 1.0}]))
+        alt.Chart(_values(pd.DataFrame({"one": [1.0]})))
         .mark_rule(color=GREY, strokeDash=[4, 3])
         .encode(x="one:Q")
     )
+    means = rows.groupby(["system", "search"], observed=True, sort=False)[
+        ["ratio", "penalty"]
+    ].mean()
     said = "; ".join(
-        f"{system}, {search}: ratio {mean(t.run.bleu[column].ratio for t in trainings):.3f}, "
-        f"penalty {mean(t.run.bleu[column].brevity_penalty for t in trainings):.3f}"
-        for system, trainings in study.systems.items()
-        for column, search in SEARCHES.items()
+        f"{one.system}, {one.search}: ratio {one.ratio:.3f}, penalty {one.penalty:.3f}"
+        for one in rows_of(means.reset_index())
     )
     return _finished(
         alt.layer(line, points),

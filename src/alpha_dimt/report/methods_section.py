@@ -1,5 +1,6 @@
 """The methods section, written from the configuration that the runs were made with."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from alpha_dimt.config import RunConfig
@@ -21,15 +22,15 @@ NAMING = {"objective", "training", "proposal", "start", "function"}
 
 def methods(study: Study) -> list[str]:
     """Return the paragraphs."""
-    first = study.trainings[0]
+    first = study.runs[0]
     return [
-        data_text(first.config, first.run.sizes),
+        data_text(first.config, first.sizes),
         f"{first.config.model.sentence()}: {first.about['parameters']:,} parameters.",
-        *(system_text(trainings[0].config) for trainings in study.systems.values()),
+        *map(system_text, study.configs),
         training_text(first.config),
         decoding_text(study.search, first.config),
         (
-            f"BLEU is {first.run.definition} (sacreBLEU {first.run.signature}). Within a seed, "
+            f"BLEU is {first.definition} (sacreBLEU {first.signature}). Within a seed, "
             f"systems are compared by paired bootstrap ({RESAMPLES:,} resamples) and approximate "
             f"randomisation ({TRIALS:,} trials). Over seeds, where the seed is the unit, BLEU and "
             "the negative log-likelihood of dev are compared by paired t tests, which decide what "
@@ -39,8 +40,8 @@ def methods(study: Study) -> list[str]:
     ]
 
 
-def data_text(config: RunConfig, sizes: tuple[int, int]) -> str:
-    """Return what the text is, and how it was prepared; `sizes` are those of dev and test."""
+def data_text(config: RunConfig, sizes: Mapping[str, int]) -> str:
+    """Return what the text is, and how it was prepared; `sizes` see `Run`."""
     corpus, preparation = config.data.corpus, config.data.preparation
     vocabulary = preparation.vocabulary
     if isinstance(vocabulary, BpeConfig):
@@ -51,8 +52,8 @@ def data_text(config: RunConfig, sizes: tuple[int, int]) -> str:
     else:
         words = words_text(vocabulary)
     return (
-        f"{corpus.sentence()}; dev has {sizes[0]:,} sentences, test {sizes[1]:,}. Texts are "
-        f"{tokens_text(config)}. Training pairs have "
+        f"{corpus.sentence()}; dev has {sizes['valid.greedy']:,} sentences, test "
+        f"{sizes['test.greedy']:,}. Texts are {tokens_text(config)}. Training pairs have "
         f"{preparation.min_length} to {preparation.max_length} tokens a side and a ratio of "
         f"lengths of at most {preparation.max_ratio:g}. {words}."
     )

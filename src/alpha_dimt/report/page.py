@@ -1,13 +1,12 @@
 """The page: one file that opens from disk, without a network."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import asdict
-from datetime import UTC, datetime
 from functools import cache
 from html import unescape
 from importlib import resources
 from pathlib import Path
-from statistics import median
 from typing import Any
 
 import vl_convert
@@ -22,16 +21,24 @@ from alpha_dimt.report.differences import differences
 from alpha_dimt.report.methods_section import methods
 from alpha_dimt.report.provenance import Value, circumstances, provenance
 from alpha_dimt.report.study import Study, read_study
-from alpha_dimt.runs.paths import COLUMNS
-from alpha_dimt.runs.read import TESTED, Training, made_from_runs, scores_by_seed
+from alpha_dimt.results import rows_of
+from alpha_dimt.runs.read import TESTED, Run, made_from_runs
 from alpha_dimt.runs.translations import read_examples
+from alpha_dimt.tables.summary import RUN, bleu_by_run, by_system
 from alpha_dimt.tables.table import MISSING, read_tables, section
-from alpha_dimt.tables.table1 import beam_header
+from alpha_dimt.tables.training import figures_of
+from alpha_dimt.tables.wording import bleu_headers
 
 RUN_HEADERS = (
     *("System", "Seed", "Dev greedy", "Test greedy", "Test beam", "BP greedy", "BP beam"),
     *("Best epoch", "Epochs", "Minutes", "Tokens/s", "Memory (MB)"),
 )
+RUN_COLUMNS = {
+    **{"system": "", "seed": "d", "dev_greedy": ".2f", "test_greedy": ".2f", "test_beam": ".2f"},
+    **{"penalty_greedy": ".3f", "penalty_beam": ".3f", "best_epoch": "d", "epochs": "d"},
+    **{"minutes": ".1f", "target_tokens_per_second": ",.0f", "peak_memory_mb": ",.0f"},
+}
+"""Columns of the table of every run, and how their numbers are shown."""
 
 
 def write_report(runs: Sequence[Path], *, tables: Path, examples: Path | None, out: Path) -> None:
@@ -47,13 +54,14 @@ def write_report(runs: Sequence[Path], *, tables: Path, examples: Path | None, o
         UserError: a file is missing, or is not what the commands write.
     """
     study = read_study(runs)
-    made_from = made_from_runs([training.run for training in study.trainings])
+    made_from = made_from_runs(study.runs)
     [table1] = read_tables(tables / "table1.json", made_from)
     [training] = read_tables(tables / "training.json", made_from)
     across, pooled, scatter, within = read_tables(tables / "significance.json", made_from)
-    shown = read_examples(examples, weights_of(study.trainings)) if examples else []
+    shown = read_examples(examples, weights_of(study.runs)) if examples else []
     charts = {name: chart.to_dict() for name, chart in all_charts(study).items()}
-    corpus = study.trainings[0].config.data.corpus
+    corpus = study.runs[0].config.data.corpus
+    ended = study.frames.runs["ended"].max()
     environment = Environment(
         loader=PackageLoader("alpha_dimt.report", ""),
         autoescape=True,
@@ -78,7 +86,7 @@ def write_report(runs: Sequence[Path], *, tables: Path, examples: Path | None, o
         scatter=Markup(section(scatter)),
         within=Markup(section(within)),
         run_headers=RUN_HEADERS,
-        run_rows=[run_row(training) for training in study.trainings],
+        run_rows=run_rows(study),
         examples=shown,
         differences=differences,
         beam=study.search.beam,
@@ -87,40 +95,39 @@ def write_report(runs: Sequence[Path], *, tables: Path, examples: Path | None, o
         methods=methods(study),
         provenance=provenance(study, out.parent),
         circumstances=circumstances(study),
-        ended=f"The last of these runs ended on {last_end(study):%d %B %Y, %H:%M} UTC.",
+        ended=f"The last of these runs ended on {ended:%d %B %Y, %H:%M} UTC.",
     )
     write_text(out, page)
 
 
-def weights_of(trainings: Sequence[Training]) -> dict[str, str | None]:
+def weights_of(runs: Sequence[Run]) -> dict[str, str | None]:
     """Return the SHA-256 of the weights of each run; None of runs of before it was noted."""
-    return {
-        training.run.name: training.about.get("files", {}).get("weights") for training in trainings
-    }
+    return {run.name: run.about.get("files", {}).get("weights") for run in runs}
 
 
 def summary(study: Study) -> str:
     """Return in a sentence what was run."""
-    counts = {len(trainings) for trainings in study.systems.values()}
-    seeds = f"{min(counts)} to {max(counts)}" if len(counts) > 1 else f"{max(counts)}"
-    dev, test = study.trainings[0].run.sizes
+    counts = study.frames.runs["system"].value_counts()
+    few, many = counts.min(), counts.max()
+    sizes = study.runs[0].sizes
     return (
-        f"Systems: {', '.join(study.systems)}. Seeds of each: {seeds}. "
-        f"{dev:,} dev and {test:,} test sentences."
+        f"Systems: {', '.join(study.systems)}. "
+        f"Seeds of each: {many if few == many else f'{few} to {many}'}. "
+        f"{sizes['valid.greedy']:,} dev and {sizes['test.greedy']:,} test sentences."
     )
 
 
 def verdicts(study: Study) -> list[str]:
     """Return in words which system is best over seeds, if any is."""
-    systems = [[training.run for training in same] for same in study.systems.values()]
-    if all(len(same) == 1 for same in systems):
+    if len(study.runs) == len(study.systems):
         return [
             "One seed of each: nothing here is evidence about other trainings of these systems."
         ]
     said = []
+    bleu = bleu_by_run(study.frames.scores)
     for column in TESTED:
-        header = beam_header(study.search.beam) if column == "test_beam" else "Test (greedy)"
-        best = best_system(scores_by_seed(systems, column))
+        header = bleu_headers(study.search.beam)[column]
+        best = best_system(by_system(bleu[column]))
         said.append(
             f"{header}: {best} is better than every other system over the seeds (paired t tests, "
             "Holm-corrected, 5 %)."
@@ -131,35 +138,25 @@ def verdicts(study: Study) -> list[str]:
     return said
 
 
-def run_row(training: Training) -> list[Value]:
-    """Return the row of a run, see RUN_HEADERS."""
-    about = training.about
-    speed = median(record["timing"]["target_tokens_per_second"] for record in training.epochs)
-    memory = training.peak_memory_mb()
-    numbers: list[tuple[float | None, str]] = [
-        (training.seed, "d"),
-        *((training.run.scores[column], ".2f") for column in COLUMNS),
-        *((training.run.bleu[column].brevity_penalty, ".3f") for column in TESTED),
-        (about["best"]["epoch"], "d"),
-        (about["epochs"], "d"),
-        (about["wall_seconds"] / 60, ".1f"),
-        (speed, ",.0f"),
-        (memory, ",.0f"),
-    ]
+def run_rows(study: Study) -> list[list[Value]]:
+    """Return the row of each run, see RUN_COLUMNS."""
+    frames = study.frames
+    penalties = study.tested.pivot(index=RUN, columns="search", values="brevity_penalty")
+    figures = figures_of(frames.runs, frames.epochs).join(bleu_by_run(frames.scores))
+    figures = figures.join(penalties.add_prefix("penalty_")).reset_index()
+    figures["minutes"] = figures["wall_seconds"] / 60
     return [
-        Value(training.system, training.system),
-        *(
-            Value(MISSING, "") if number is None else Value(format(number, form), str(number))
-            for number, form in numbers
-        ),
+        [
+            Value(row[0], row[0]),
+            *(
+                Value(MISSING, "")
+                if math.isnan(number)
+                else Value(format(number, form), str(number))
+                for number, form in zip(row[1:], list(RUN_COLUMNS.values())[1:], strict=True)
+            ),
+        ]
+        for row in rows_of(figures[list(RUN_COLUMNS)])
     ]
-
-
-def last_end(study: Study) -> datetime:
-    """Return when the last run ended."""
-    return datetime.fromtimestamp(
-        max(training.about["ended_ms"] for training in study.trainings) / 1000, UTC
-    )
 
 
 def _own(name: str) -> str:

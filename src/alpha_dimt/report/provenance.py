@@ -4,7 +4,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from alpha_dimt.report.study import Study
-from alpha_dimt.runs.paths import COLUMNS
+from alpha_dimt.runs.read import BLEU
+from alpha_dimt.tables.summary import RUN
 
 
 @dataclass(frozen=True)
@@ -43,24 +44,25 @@ class Source:
 def provenance(study: Study, page: Path) -> list[Source]:
     """Return where every number of a run is from; files as seen from the folder `page`."""
     sources = []
-    for training in study.trainings:
-        about, key = training.about, training.about["run_key"]
+    epochs = study.frames.epochs.groupby(RUN, observed=True).size()
+    for run in study.runs:
+        about, key = run.about, run.about["run_key"]
         numbers: list[tuple[str, float, str, str, str, str]] = []
-        for column, name in COLUMNS.items():
-            score = training.run.bleu[column]
+        for score in (score for score in run.scores if score.metric == BLEU):
+            name = f"{score.split}.{score.search}"
             origin = (f"scores/{name}.json", "evaluate", score.signature)
             numbers.append((f"BLEU {name}", score.value, ".2f", *origin))
-            numbers.append((f"BP {name}", score.brevity_penalty, ".3f", *origin))
+            numbers.append((f"BP {name}", score.brevity_penalty or 0.0, ".3f", *origin))
         numbers.append(("wall seconds", about["wall_seconds"], ",.0f", "run.json", "train", key))
-        epochs = len(training.epochs)
-        numbers.append(("epochs of curves", epochs, "d", "metrics.jsonl", "train", key))
+        count = epochs[run.config.system, run.config.seed]
+        numbers.append(("epochs of curves", count, "d", "metrics.jsonl", "train", key))
         sources += [
             Source(
-                system=training.system,
-                seed=training.seed,
+                system=run.config.system,
+                seed=run.config.seed,
                 number=number,
                 value=Value(format(value, form), str(value)),
-                file=str(_seen(training.run.folder / file, page)),
+                file=str(_seen(run.folder / file, page)),
                 rule=rule,
                 code=about["code_version"],
                 identity=identity,
@@ -80,8 +82,8 @@ def _seen(path: Path, page: Path) -> Path:
 def circumstances(study: Study) -> list[str]:
     """Return code, machines, libraries and data, each once."""
     lines: dict[str, None] = {}
-    for training in study.trainings:
-        about = training.about
+    for run in study.runs:
+        about = run.about
         machine = about["machine"]
         libraries = ", ".join(f"{name} {version}" for name, version in about["libraries"].items())
         lines[
@@ -89,13 +91,12 @@ def circumstances(study: Study) -> list[str]:
             f"cores, {machine['device']}, {machine['system']}; {about['precision']} products, "
             f"{about['threads']} threads a training; {libraries}."
         ] = None
-    for training in study.trainings:
-        for name, digest in training.about["data"].items():
+    for run in study.runs:
+        for name, digest in run.about["data"].items():
             # Weights are of one run and candidates of one proposal; the corpus is of all.
             of_all = name in ("train.arrow", "valid.arrow")
-            whose = "" if of_all else f" of {training.system} seed {training.seed}"
+            whose = "" if of_all else f" of {run.config.system} seed {run.config.seed}"
             lines[f"{name}{whose}: SHA-256 {digest}"] = None
-    for column, name in COLUMNS.items():
-        digest = study.trainings[0].run.references[column]
+    for name, digest in study.runs[0].references.items():
         lines[f"reference of {name}: SHA-256 {digest}"] = None
     return list(lines)

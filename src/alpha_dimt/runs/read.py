@@ -1,6 +1,6 @@
 """Finished runs, as the tables and the report see them."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,48 +13,58 @@ from alpha_dimt.runs.paths import COLUMNS, beam_config_of, identity_of
 
 # The columns that systems are compared in. Dev chose the checkpoint, so it is no evidence.
 TESTED = ("test_greedy", "test_beam")
+BLEU = "multi_bleu"
+"""The metric of all tables, as `evaluate` names it."""
 
 
 @dataclass(frozen=True)
-class Bleu:
-    """What `evaluate` wrote of a corpus BLEU.
+class Score:
+    """One score of one file of translations.
 
     Attributes:
-        value: the score, a percentage.
-        brevity_penalty: at most 1.
-        ratio: tokens of the hypotheses by tokens of the references.
-        definition: of the score, in words.
+        split: valid or test.
+        search: greedy or beam.
+        metric: multi_bleu, sacrebleu, chrf or ter.
+        value: of the metric, a percentage.
+        brevity_penalty: at most 1; None of metrics without one.
+        length_ratio: tokens of the hypotheses over tokens of the references; None like it.
+        definition: of the metric, in words.
         signature: of sacreBLEU.
     """
 
+    split: str
+    search: str
+    metric: str
     value: float
-    brevity_penalty: float
-    ratio: float
+    brevity_penalty: float | None
+    length_ratio: float | None
     definition: str
     signature: str
 
 
 @dataclass(frozen=True)
 class Run:
-    """What the tables need of a finished run.
+    """A finished run.
 
     Attributes:
         folder: as given.
         config: its configuration.
-        bleu: multi-bleu by column.
-        sizes: sentences of the dev and the test set.
-        references: SHA-256 of the tokenised reference by column.
+        about: run.json.
+        scores: of all its translations that are scored.
         data: SHA-256 of the encoded training and validation data.
-        searches: configuration of the search by column; None where it was not noted.
+        sizes: sentences that were scored, by split and search ("test.beam").
+        references: SHA-256 of the tokenised reference, by split and search.
+        searches: configuration of the search, by split and search; None where it was not noted.
         identity: what changes when the configuration or a translation or a reference does.
     """
 
     folder: Path
     config: RunConfig
-    bleu: dict[str, Bleu]
-    sizes: tuple[int, int]
-    references: dict[str, str]
+    about: dict[str, Any]
+    scores: list[Score]
     data: dict[str, str]
+    sizes: dict[str, int]
+    references: dict[str, str]
     searches: dict[str, Any]
     identity: str
 
@@ -64,69 +74,25 @@ class Run:
         return f"{self.config.system}/seed{self.config.seed}"
 
     @property
-    def scores(self) -> dict[str, float]:
-        """Multi-bleu by column, percentages."""
-        return {column: bleu.value for column, bleu in self.bleu.items()}
-
-    @property
     def definition(self) -> str:
-        """Of the scores, in words."""
-        return ", ".join(sorted({bleu.definition for bleu in self.bleu.values()}))
+        """The definition of its BLEU, in words."""
+        return ", ".join(sorted({one.definition for one in self.scores if one.metric == BLEU}))
 
     @property
     def signature(self) -> str:
-        """Of sacreBLEU."""
-        return ", ".join(sorted({bleu.signature for bleu in self.bleu.values()}))
-
-
-@dataclass(frozen=True)
-class Training:
-    """One finished run.
-
-    Attributes:
-        run: configuration and scores.
-        about: run.json.
-        epochs: the records of metrics.jsonl, at least one.
-    """
-
-    run: Run
-    about: dict[str, Any]
-    epochs: list[dict[str, Any]]
-
-    @property
-    def system(self) -> str:
-        """Its name."""
-        return self.run.config.system
-
-    @property
-    def seed(self) -> int:
-        """Of its training."""
-        return self.run.config.seed
-
-    @property
-    def config(self) -> RunConfig:
-        """Its configuration."""
-        return self.run.config
-
-    def series(self, name: str) -> dict[int, float]:
-        """Return a metric by epoch; epochs without it are left out."""
-        return {
-            record["epoch"]: record["metrics"][name]
-            for record in self.epochs
-            if name in record["metrics"]
-        }
-
-    def peak_memory_mb(self) -> float | None:
-        """Return the peak of all epochs; None of runs of before it was measured."""
-        peaks = (record["timing"].get("peak_memory_mb") for record in self.epochs)
-        return max((peak for peak in peaks if peak is not None), default=None)
+        """The signature of its BLEU, by sacreBLEU."""
+        return ", ".join(sorted({one.signature for one in self.scores if one.metric == BLEU}))
 
 
 # ------------------------------------------------------------------------------------- read
 
 
-def read_run(folder: Path) -> Run:
+def read_run(folder: Path, *, scored: bool = True) -> Run:
     """Read a finished run.
+
+    Args:
+        folder: of the run.
+        scored: whether all scores of COLUMNS must be there.
 
     Raises:
         UserError: a file is missing or damaged, or the files do not belong together: run.json is
@@ -134,35 +100,33 @@ def read_run(folder: Path) -> Run:
     """
     path = folder / "config.json"
     config = parse(RunConfig, read_json(path), str(path))
-    run = read_json(folder / "run.json")
-    if not isinstance(run, dict) or run.get("run_key") != config.fingerprint():
+    about = read_json(folder / "run.json")
+    if not isinstance(about, dict) or about.get("run_key") != config.fingerprint():
         raise UserError(f"{folder}: run.json is of another configuration; train the run again")
-    reports = {
-        column: read_json(folder / "scores" / f"{name}.json") for column, name in COLUMNS.items()
-    }
+    paths = {name: folder / "scores" / f"{name}.json" for name in COLUMNS.values()}
+    reports = {name: read_json(path) for name, path in paths.items() if scored or path.exists()}
     try:
-        for column, name in COLUMNS.items():
-            check_scored(folder, name, run, reports[column])
+        for name, report in reports.items():
+            check_scored(folder, name, about, report)
         return Run(
             folder=folder,
             config=config,
-            bleu={
-                column: _bleu(report["scores"]["multi_bleu"]) for column, report in reports.items()
-            },
-            sizes=(
-                reports["dev_greedy"]["hypotheses"]["lines"],
-                reports["test_greedy"]["hypotheses"]["lines"],
-            ),
+            about=about,
+            scores=[score for name, report in reports.items() for score in _scores(name, report)],
+            data={name: about["data"][name] for name in ("train.arrow", "valid.arrow")},
+            sizes={name: report["hypotheses"]["lines"] for name, report in reports.items()},
             references={
-                column: report["references"]["tokenised"]["sha256"]
-                for column, report in reports.items()
+                name: report["references"]["tokenised"]["sha256"]
+                for name, report in reports.items()
             },
-            data={name: run["data"][name] for name in ("train.arrow", "valid.arrow")},
             searches={
-                column: report["translated"]["decoding"] if report.get("translated") else None
-                for column, report in reports.items()
+                name: report["translated"]["decoding"] if report.get("translated") else None
+                for name, report in reports.items()
             },
-            identity=identity_of(run["run_key"], reports),
+            identity=identity_of(
+                about["run_key"],
+                {column: reports[name] for column, name in COLUMNS.items() if name in reports},
+            ),
         )
     except KeyError as error:
         raise UserError(
@@ -174,6 +138,18 @@ def read_run(folder: Path) -> Run:
             f"{folder}/scores: this is not what `alpha-dimt evaluate` writes ({error}); "
             "score the run again"
         ) from error
+
+
+def read_runs(folders: Sequence[Path]) -> list[Run]:
+    """Read the finished, scored runs of a table: systems in the order given, each by seed.
+
+    Raises:
+        UserError: see `read_run` and `check_comparable`.
+    """
+    runs = [read_run(folder) for folder in folders]
+    check_comparable(runs)
+    systems = list(dict.fromkeys(run.config.system for run in runs))
+    return sorted(runs, key=lambda run: (systems.index(run.config.system), run.config.seed))
 
 
 def check_scored(
@@ -215,31 +191,43 @@ def made_from_runs(runs: Sequence[Run]) -> list[tuple[str, str]]:
     return [(run.name, run.identity) for run in runs]
 
 
-def _bleu(score: Mapping[str, Any]) -> Bleu:
-    numbers = ("value", "brevity_penalty", "ratio")
-    return Bleu(
-        **{name: float(score[name]) for name in numbers},
-        definition=score["definition"],
-        signature=score["signature"],
-    )
+def _scores(name: str, report: Mapping[str, Any]) -> Iterator[Score]:
+    split, search = name.split(".")
+    if BLEU not in report["scores"]:
+        raise KeyError(BLEU)
+    for metric, score in report["scores"].items():
+        penalty, ratio = (
+            float(score[key]) if key in score or metric == BLEU else None
+            for key in ("brevity_penalty", "ratio")
+        )
+        yield Score(
+            split=split,
+            search=search,
+            metric=metric,
+            value=float(score["value"]),
+            brevity_penalty=penalty,
+            length_ratio=ratio,
+            definition=score["definition"],
+            signature=score["signature"],
+        )
 
 
-def read_training(run: Run) -> Training:
-    """Read what a finished run says of its training.
+def read_epochs(run: Run) -> list[dict[str, Any]]:
+    """Return the records of metrics.jsonl, at least one.
 
     Raises:
-        UserError: a file is missing or was changed since, or says nothing of any epoch.
+        UserError: the file is missing or was changed since, or says nothing of any epoch.
     """
-    path, about = run.folder / "metrics.jsonl", read_json(run.folder / "run.json")
+    path = run.folder / "metrics.jsonl"
     epochs = read_json_lines(path)
     if not epochs:
         raise UserError(f"{path}: it holds no epoch; train the run again")
-    if "metrics" in about and sha256(path) != about["metrics"]:
+    if "metrics" in run.about and sha256(path) != run.about["metrics"]:
         raise UserError(
             f"{path}: this is not the file that the training wrote (run.json has another "
             "checksum); restore it or train the run again"
         )
-    return Training(run=run, about=about, epochs=epochs)
+    return epochs
 
 
 def beam_width(run: Path) -> int | None:
@@ -248,7 +236,7 @@ def beam_width(run: Path) -> int | None:
     return int(read_json(path)["beam"]) if path.exists() else None
 
 
-def settings(config: RunConfig) -> dict[str, str]:
+def hyperparameters(config: RunConfig) -> dict[str, str]:
     """Return objective, alpha and tau in words, empty where there are none."""
     distribution = config.proposal.distribution if config.proposal else None
     found = config.objective.hyperparameters(distribution)
@@ -263,11 +251,11 @@ def _moving(value: Any) -> str:
     return f"{value.start:g} to {value.end:g}" if isinstance(value, Moving) else str(value)
 
 
-# ------------------------------------------------------------------------------------ group
+# --------------------------------------------------------------------------------- together
 
 
-def group(runs: Sequence[Run]) -> list[list[Run]]:
-    """Return the runs of each system, systems in the order given, each by seed.
+def check_comparable(runs: Sequence[Run]) -> None:
+    """Check that runs may stand in one table.
 
     Raises:
         UserError: two runs are of different corpora or data, or translated by different searches,
@@ -275,7 +263,8 @@ def group(runs: Sequence[Run]) -> list[list[Run]]:
             with different settings, or have one seed.
     """
     first = runs[0]
-    systems: dict[str, list[Run]] = {}
+    seen: dict[tuple[str, int], Run] = {}
+    systems: dict[str, Run] = {}
     for run in runs:
         if run.config.data.corpus.name != first.config.data.corpus.name:
             raise UserError(
@@ -297,29 +286,14 @@ def group(runs: Sequence[Run]) -> list[list[Run]]:
                 f"{first.folder} and {run.folder} were translated by different searches; decode "
                 "and score them alike"
             )
-        same = systems.setdefault(run.config.system, [])
-        for other in same:
-            if run.config.seed == other.config.seed:
-                raise UserError(
-                    f"{other.folder} and {run.folder} are the same system and seed; give one"
-                )
-            if run.config.with_seed(other.config.seed) != other.config:
-                raise UserError(
-                    f"{other.folder} and {run.folder} are the system {run.config.system} with "
-                    "different settings; give them different names"
-                )
-        same.append(run)
-    return [sorted(same, key=lambda run: run.config.seed) for same in systems.values()]
-
-
-def flat(systems: Sequence[Sequence[Run]]) -> list[Run]:
-    """Return all runs, system by system."""
-    return [run for runs in systems for run in runs]
-
-
-def scores_by_seed(systems: Sequence[Sequence[Run]], column: str) -> dict[str, dict[int, float]]:
-    """Return the scores of one column by system and seed."""
-    return {
-        runs[0].config.system: {run.config.seed: run.scores[column] for run in runs}
-        for runs in systems
-    }
+        twin = seen.setdefault((run.config.system, run.config.seed), run)
+        if twin is not run:
+            raise UserError(
+                f"{twin.folder} and {run.folder} are the same system and seed; give one"
+            )
+        other = systems.setdefault(run.config.system, run)
+        if run.config.with_seed(other.config.seed) != other.config:
+            raise UserError(
+                f"{other.folder} and {run.folder} are the system {run.config.system} with "
+                "different settings; give them different names"
+            )

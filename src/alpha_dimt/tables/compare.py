@@ -8,6 +8,7 @@ from alpha_dimt.config import RunConfig, load
 from alpha_dimt.core.errors import UserError
 from alpha_dimt.core.files import finite_json, read_json, read_lines, sha256
 from alpha_dimt.evaluation.across_seeds import (
+    WANTED,
     AcrossSeeds,
     Sensitivity,
     compare_pairs,
@@ -26,8 +27,7 @@ from alpha_dimt.evaluation.within_seed import (
     resample,
 )
 from alpha_dimt.runs.paths import reference_of
-from alpha_dimt.tables.significance import WANTED, formatted_p, sensitivity_text
-from alpha_dimt.tables.table1 import formatted_interval
+from alpha_dimt.tables.wording import interval_text, p_in_words, sensitivity_text
 
 PERCENT = f"{100 * LEVEL:g} %"
 
@@ -223,12 +223,12 @@ def in_words(found: Found) -> Iterable[str]:
         yield (
             f"{where}{second} {one.scores[1]:.2f}, {first} {one.scores[0]:.2f}: "
             f"difference {one.value:+.2f} BLEU, 95 % interval "
-            f"{formatted_interval((one.low, one.high), '+')}"
+            f"{interval_text(one.low, one.high, '+.2f')}"
         )
         yield (
-            f"  paired bootstrap {formatted_p(one.p_bootstrap)}, approximate randomisation "
-            f"{formatted_p(one.p_randomisation)} (two-sided; {RESAMPLES:,} resamples, "
-            f"{TRIALS:,} trials; sacreBLEU's bootstrap prints {formatted_p(one.p_sacrebleu)})"
+            f"  paired bootstrap {p_in_words(one.p_bootstrap)}, approximate randomisation "
+            f"{p_in_words(one.p_randomisation)} (two-sided; {RESAMPLES:,} resamples, "
+            f"{TRIALS:,} trials; sacreBLEU's bootstrap prints {p_in_words(one.p_sacrebleu)})"
         )
         yield f"  {verdict(one, found.names, found.sentences)}"
     if found.across is None:
@@ -254,20 +254,21 @@ def verdict(difference: Difference, names: tuple[str, str], sentences: int) -> s
 
 def _across_in_words(across: AcrossSeeds, spread: Sensitivity | None) -> Iterable[str]:
     count = len(across.seeds)
-    if across.sd is None or across.p_t is None or across.p_flip is None:
+    sd, ends, p_t, p_flip = across.sd, across.interval, across.p_t, across.p_flip
+    if sd is None or ends is None or p_t is None or p_flip is None:
         yield f"over {count} seed{'s' * (count > 1)}: {across.value:+.2f} BLEU"
         yield f"  {sensitivity_text(spread)}"
         return
     yield (
-        f"over {count} seeds: mean difference {across.value:+.2f} ± {across.sd:.2f} BLEU, 95 % "
-        f"interval {formatted_interval(across.interval, '+')}"
+        f"over {count} seeds: mean difference {across.value:+.2f} ± {sd:.2f} BLEU, 95 % "
+        f"interval {interval_text(*ends, '+.2f')}"
     )
     yield (
-        f"  paired t test {formatted_p(across.p_t)}, sign-flip test "
-        f"{formatted_p(across.p_flip)} (the least that {count} seeds can give: "
+        f"  paired t test {p_in_words(p_t)}, sign-flip test "
+        f"{p_in_words(p_flip)} (the least that {count} seeds can give: "
         f"{least_sign_flip(count):.2g})"
     )
-    if across.p_t < LEVEL:
+    if p_t < LEVEL:
         better = across.pair[across.value > 0]
         yield (
             f"  Significant at {PERCENT}: {better} is better, beyond the accident of these seeds."

@@ -1,10 +1,21 @@
-"""Tables as Markdown, LaTeX and HTML, and as JSON that can be read back."""
+"""Tables for people as Markdown, LaTeX and HTML, and as JSON that can be read back.
 
-from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass
+LaTeX and HTML are pandas' Styler's. What it has no words for is added here: names of groups between
+the rows, headers that screen readers can follow, captions, notes and bold cells. Markdown is
+written here: pandas needs the package tabulate for it, which would pad every cell.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from html import escape
 from itertools import groupby
 from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+from pandas.io.formats.style import Styler
 
 from alpha_dimt.core.errors import UserError
 from alpha_dimt.core.files import finite_json, read_json, write_text
@@ -16,73 +27,69 @@ MadeFrom = Sequence[tuple[str, str]]
 
 
 @dataclass(frozen=True)
-class Cell:
-    """What stands in a table: text, empty where there is nothing to say, and whether it is bold."""
-
-    text: str
-    bold: bool = False
-
-
-@dataclass(frozen=True)
-class Row:
-    """One row.
-
-    Attributes:
-        group: rows of one group stand together under its name.
-        cells: the first one names the row.
-    """
-
-    group: str
-    cells: tuple[Cell, ...]
-
-
-@dataclass(frozen=True)
 class Table:
-    """A table.
+    """A table for people.
 
     Attributes:
         title: such as "Table 1".
         label: for references in LaTeX.
         caption: what is measured, on what and how.
         grouped_by: what the groups are.
-        headers: of the columns.
-        rows: in their order.
+        rows: texts, empty where there is nothing to say; the index names the group of each row, the
+            first column the row. Headers may repeat.
         note: what must be known before rows are compared.
+        bold: which cells are bold, of the shape of `rows`; None: none.
     """
 
     title: str
     label: str
     caption: str
     grouped_by: str
-    headers: tuple[str, ...]
-    rows: list[Row]
+    rows: pd.DataFrame
     note: str
+    bold: npt.NDArray[np.bool_] | None = None
 
-    def groups(self) -> Iterable[tuple[str, list[Row]]]:
-        """Yield the rows of each group."""
-        for group, rows in groupby(self.rows, key=lambda row: row.group):
-            yield group, list(rows)
+    @property
+    def strong(self) -> npt.NDArray[np.bool_]:
+        """Which cells are bold."""
+        return np.zeros(self.rows.shape, bool) if self.bold is None else self.bold
 
+    def marked(self, escaped: Callable[[str], str], strong: str) -> pd.DataFrame:
+        """Return the rows in a markup language.
 
-def cells(*texts: str) -> tuple[Cell, ...]:
-    """Return cells of plain text."""
-    return tuple(Cell(text) for text in texts)
+        Args:
+            escaped: turns text into it.
+            strong: what a bold cell is put into, with {} for the text.
+        """
+        texts = self.rows.map(lambda text: escaped(text or MISSING))
+        marked = np.where(self.strong, texts.map(strong.format), texts)
+        return pd.DataFrame(marked, columns=[escaped(header) for header in self.rows.columns])
+
+    def groups(self) -> Iterator[tuple[str, range]]:
+        """Yield each group that stands together, and its rows."""
+        start = 0
+        for group, rows in groupby(self.rows.index):
+            count = len(list(rows))
+            yield group, range(start, start + count)
+            start += count
 
 
 # ------------------------------------------------------------------------------------- JSON
 
 
-def write_tables(out: Path, tables: Sequence[Table], *, csv: str, made_from: MadeFrom) -> None:
+def write_tables(
+    out: Path, tables: Sequence[Table], *, numbers: pd.DataFrame, made_from: MadeFrom
+) -> None:
     """Write {out}.csv, .json, .md, .tex and .html.
 
     Args:
         out: path without suffix.
-        tables: one or several, all of them in every file.
-        csv: the numbers behind them, in full precision.
+        tables: one or several, all of them in every file but the CSV.
+        numbers: what is behind them, in full precision.
         made_from: what they are made from, see `runs.made_from_runs`.
     """
     texts = {
-        "csv": csv,
+        "csv": numbers.to_csv(index=False, lineterminator="\n"),
         "json": to_json(tables, made_from),
         "md": "\n".join(map(markdown, tables)),
         "tex": "\n".join(map(latex, tables)),
@@ -94,8 +101,22 @@ def write_tables(out: Path, tables: Sequence[Table], *, csv: str, made_from: Mad
 
 def to_json(tables: Sequence[Table], made_from: MadeFrom) -> str:
     """Return tables as they are laid out, for other pages that show them."""
-    document = {"made_from": made_from, "tables": [asdict(table) for table in tables]}
+    document = {"made_from": made_from, "tables": [_plain(table) for table in tables]}
     return finite_json(document, indent=1) + "\n"
+
+
+def _plain(table: Table) -> dict[str, Any]:
+    rows = [
+        {
+            "group": group,
+            "cells": [{"text": text, "bold": bold} for text, bold in zip(*row, strict=True)],
+        }
+        for group, *row in zip(
+            table.rows.index, table.rows.to_numpy().tolist(), table.strong.tolist(), strict=True
+        )
+    ]
+    texts = {name: getattr(table, name) for name in ("title", "label", "caption", "grouped_by")}
+    return texts | {"headers": list(table.rows.columns), "rows": rows, "note": table.note}
 
 
 def read_tables(path: Path, made_from: MadeFrom | None = None) -> list[Table]:
@@ -115,23 +136,26 @@ def read_tables(path: Path, made_from: MadeFrom | None = None) -> list[Table]:
                 f"{path}: this table was made from other runs or other scores than those given; "
                 "make it again from these"
             )
-        return [
-            Table(
-                **table
-                | {
-                    "headers": tuple(table["headers"]),
-                    "rows": [
-                        Row(row["group"], tuple(Cell(**cell) for cell in row["cells"]))
-                        for row in table["rows"]
-                    ],
-                }
-            )
-            for table in plain["tables"]
-        ]
-    except (TypeError, KeyError) as error:
+        return [_table(**table) for table in plain["tables"]]
+    except (TypeError, KeyError, ValueError) as error:
         raise UserError(
-            f"{path}: this is no table of `alpha-dimt` ({error}); make it anew"
+            f"{path}: this is no table of `alpha-dimt` ({error}); make it again"
         ) from error
+
+
+def _table(*, headers: list[str], rows: list[dict[str, Any]], **texts: str) -> Table:
+    cells = [row["cells"] for row in rows]
+    return Table(
+        rows=pd.DataFrame(
+            [[cell["text"] for cell in row] for row in cells],
+            index=pd.Index([row["group"] for row in rows], dtype=object),
+            columns=headers,
+        ),
+        bold=np.array([[cell["bold"] for cell in row] for row in cells], bool).reshape(
+            len(rows), len(headers)
+        ),
+        **texts,
+    )
 
 
 # --------------------------------------------------------------------------------- Markdown
@@ -139,20 +163,12 @@ def read_tables(path: Path, made_from: MadeFrom | None = None) -> list[Table]:
 
 def markdown(table: Table) -> str:
     """Return a Markdown table with its caption and note."""
-    headers = [table.grouped_by, *table.headers]
+    headers = [table.grouped_by, *table.rows.columns]
+    rows = table.marked(lambda text: text.replace("|", r"\|"), "**{}**")
+    rows.insert(0, "", table.rows.index.str.replace("|", r"\|"), allow_duplicates=True)
     alignment = ["---"] * 2 + ["---:"] * (len(headers) - 2)
-    lines = [f"{table.title}. {table.caption}", "", _pipes(headers), _pipes(alignment)]
-    lines += [_pipes(map(_markdown_cell, (Cell(row.group), *row.cells))) for row in table.rows]
-    return "\n".join([*lines, "", table.note, ""])
-
-
-def _pipes(texts: Iterable[str]) -> str:
-    return f"| {' | '.join(texts)} |"
-
-
-def _markdown_cell(cell: Cell) -> str:
-    text = cell.text.replace("|", r"\|") or MISSING
-    return f"**{text}**" if cell.bold else text
+    lines = [f"| {' | '.join(row)} |" for row in (headers, alignment, *rows.to_numpy())]
+    return "\n".join([f"{table.title}. {table.caption}", "", *lines, "", table.note, ""])
 
 
 # ------------------------------------------------------------------------------------ LaTeX
@@ -177,41 +193,31 @@ _LATEX = str.maketrans(
 
 def latex(table: Table) -> str:
     """Return a LaTeX table environment; the document needs the package booktabs."""
-    width = len(table.headers)
-    lines = [
-        "% needs \\usepackage{booktabs}; include with \\input",
-        r"\begin{table}",
-        r"\centering",
-        rf"\caption{{{table.caption.translate(_LATEX)}}}",
-        rf"\label{{tab:{table.label}}}",
-        rf"\begin{{tabular}}{{l{'r' * (width - 1)}}}",
-        r"\toprule",
-        _ampersands(cells(*table.headers)),
-    ]
+
+    def escaped(text: str) -> str:
+        return text.translate(_LATEX)
+
+    width = len(table.rows.columns)
+    styler = table.marked(escaped, r"\textbf{{{}}}").style.hide(axis="index")
+    text = styler.to_latex(
+        caption=escaped(table.caption),
+        label=f"tab:{table.label}",
+        column_format="l" + "r" * (width - 1),
+        position_float="centering",
+        hrules=True,
+    )
+    head, rest = text.split("\\midrule\n")
+    body, foot = rest.split("\\bottomrule\n")
+    lines = body.splitlines()
     for group, rows in table.groups():
-        lines += [
-            r"\midrule",
-            rf"\multicolumn{{{width}}}{{l}}{{\emph{{{group.translate(_LATEX)}}}}} \\",
-        ]
-        lines += [_ampersands(row.cells) for row in rows]
-    lines += [
-        r"\bottomrule",
-        r"\end{tabular}",
-        "",
-        rf"\smallskip {table.note.translate(_LATEX)}",
-        r"\end{table}",
-        "",
-    ]
-    return "\n".join(lines)
-
-
-def _ampersands(row: Iterable[Cell]) -> str:
-    return " & ".join(map(_latex_cell, row)) + r" \\"
-
-
-def _latex_cell(cell: Cell) -> str:
-    text = (cell.text or MISSING).translate(_LATEX)
-    return rf"\textbf{{{text}}}" if cell.bold else text
+        name = rf"\multicolumn{{{width}}}{{l}}{{\emph{{{escaped(group)}}}}} \\"
+        lines[rows.start] = "\n".join([r"\midrule", name, lines[rows.start]])
+    note = f"\n\\smallskip {escaped(table.note)}\n\\end{{table}}"
+    return (
+        "% needs \\usepackage{booktabs}; include with \\input\n"
+        + "\n".join([head.rstrip("\n"), *lines, "\\bottomrule\n"])
+        + foot.replace(r"\end{table}", note)
+    )
 
 
 # ------------------------------------------------------------------------------------- HTML
@@ -253,27 +259,20 @@ def html(title: str, tables: Sequence[Table]) -> str:
 
 def section(table: Table) -> str:
     """Return a table with its caption and note as a part of a page."""
-    head = "".join(f'<th scope="col">{escape(header)}</th>' for header in table.headers)
-    bodies = "\n".join(_body(group, rows, len(table.headers)) for group, rows in table.groups())
-    return f"""<div class="scroll" role="region" aria-label="{escape(table.title)}" tabindex="0">
-<table>
-<caption>{escape(table.caption)}</caption>
-<thead><tr>{head}</tr></thead>
-{bodies}
-</table>
-</div>
-<p>{escape(table.note)}</p>"""
-
-
-def _body(group: str, rows: Iterable[Row], width: int) -> str:
-    lines = [f'<tr><th scope="rowgroup" colspan="{width}">{escape(group)}</th></tr>']
-    for row in rows:
-        name, *values = row.cells
-        columns = "".join(f"<td>{_html_cell(cell)}</td>" for cell in values)
-        lines.append(f'<tr><th scope="row">{_html_cell(name)}</th>{columns}</tr>')
-    return "\n".join(["<tbody>", *lines, "</tbody>"])
-
-
-def _html_cell(cell: Cell) -> str:
-    text = escape(cell.text or MISSING)
-    return f"<strong>{text}</strong>" if cell.bold else text
+    accessible = Styler.from_custom_template(str(Path(__file__).parent), html_table="table.tpl")
+    styler = accessible(table.marked(escape, "<strong>{}</strong>")).hide(axis="index")
+    text = styler.to_html(
+        caption=escape(table.caption),
+        exclude_styles=True,
+        width=len(table.rows.columns),
+        groups={rows.start: escape(group) for group, rows in table.groups()},
+    )
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    return "\n".join(
+        [
+            f'<div class="scroll" role="region" aria-label="{escape(table.title)}" tabindex="0">',
+            *lines,
+            "</div>",
+            f"<p>{escape(table.note)}</p>",
+        ]
+    )

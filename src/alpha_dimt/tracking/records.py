@@ -14,7 +14,7 @@ from alpha_dimt.core.errors import UserError
 from alpha_dimt.core.files import finite_json, read_json, read_lines, sha256
 from alpha_dimt.data.detokenise import detokenise
 from alpha_dimt.runs.paths import encoded_of, model_files, raw_test_of
-from alpha_dimt.runs.read import check_scored, settings
+from alpha_dimt.runs.read import check_scored, hyperparameters
 
 # Increment when something is logged in a different way, so that earlier uploads are replaced.
 LAYOUT = 2
@@ -164,7 +164,7 @@ def read_run_record(folder: Path, preset: str | None) -> RunRecord:
                 "folder": str(folder),
                 "system_key": fingerprint(shared),
                 "weights_sha256": model_sums["weights"],
-                **{key: value for key, value in settings(configured).items() if value},
+                **{key: value for key, value in hyperparameters(configured).items() if value},
                 **{f"data.{name}": value for name, value in run["data"].items()},
                 # MLflow's UI compares the tables that are named here.
                 "mlflow.loggedArtifacts": json.dumps(

@@ -44,11 +44,11 @@ def test_a_full_disk_leaves_no_half_table(tmp_path: Path, small_disk: SmallDisk)
 def test_published_rows_are_the_papers() -> None:
     published = read_published()
     assert len(published) == 8
-    best = [row for row in published if row["alpha"] == "0.5"]
-    assert [(row["dev_greedy"], row["test_greedy"], row["test_beam"]) for row in best] == [
-        ("29.91", "28.02", "28.49")
-    ]
-    assert all(row["source"].endswith("Koyamada et al. (2017), Table 1") for row in published)
+    [best] = published[published["alpha"] == "0.5"].to_dict("records")
+    assert (best["dev_greedy"], best["test_greedy"], best["test_beam"]) == (
+        *("29.91", "28.02", "28.49"),
+    )
+    assert published["source"].str.endswith("Koyamada et al. (2017), Table 1").all()
 
 
 def test_one_seed_is_the_plain_value(tmp_path: Path, out: Path) -> None:

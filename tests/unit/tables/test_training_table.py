@@ -101,7 +101,7 @@ def test_an_update_costs_the_median_over_epochs_without_validation(
     assert float(row["ms_per_update_mean"]) == pytest.approx(20)
     assert float(row["target_tokens_per_second_mean"]) == pytest.approx(2000)
     assert (row["epochs_mean"], row["best_epoch_mean"], row["wall_seconds_mean"]) == (
-        *("3", "2"),
+        *("3.0", "2.0"),
         "11.0",
     )
     assert row["ms_per_update_sd"] == ""
@@ -180,11 +180,11 @@ def test_a_broken_line_is_named(tmp_path: Path, out: Path) -> None:
     assert not out.parent.exists()
 
 
-@pytest.mark.parametrize("key", ["wall_seconds", "machine"])
-def test_a_missing_key_is_named(tmp_path: Path, out: Path, key: str) -> None:
+@pytest.mark.parametrize(("key", "named"), [("wall_seconds", ""), ("machine", "processor, cores")])
+def test_a_missing_key_is_named(tmp_path: Path, out: Path, key: str, named: str) -> None:
     run = make_run(tmp_path, "ml", 1)
     write_json(run / "run.json", {k: v for k, v in read_json(run / "run.json").items() if k != key})
-    with pytest.raises(UserError, match=f"{key}.*train the run again"):
+    with pytest.raises(UserError, match=f"{named or key}.*train the run again"):
         write_training_table([run], out=out)
 
 

@@ -3,23 +3,20 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from alpha_dimt.runs.read import TESTED, beam_width, flat, group, made_from_runs, read_run
-from alpha_dimt.tables.significance.columns import WANTED, compare_column, compare_likelihood
+from alpha_dimt.runs.read import TESTED, beam_width, made_from_runs, read_runs
+from alpha_dimt.tables.significance.comparisons import compare_bleu, compare_likelihood
+from alpha_dimt.tables.significance.frame import tests_frame
 from alpha_dimt.tables.significance.pooled import pooled_table, scatter_table
-from alpha_dimt.tables.significance.rows import csv_text
 from alpha_dimt.tables.significance.tables import across_table, within_table
-from alpha_dimt.tables.significance.text import formatted_p, sensitivity_text
 from alpha_dimt.tables.table import write_tables
-from alpha_dimt.tables.table1 import beam_header
-
-__all__ = ["WANTED", "formatted_p", "sensitivity_text", "write_significance"]
+from alpha_dimt.tables.wording import bleu_headers
 
 
-def write_significance(runs: Sequence[Path], *, reference: Path, out: Path) -> None:
+def write_significance(folders: Sequence[Path], *, reference: Path, out: Path) -> None:
     """Write {out}.csv, .json, .md, .tex and .html: every pair of systems, within and across seeds.
 
     Args:
-        runs: folders of finished runs on one corpus, any number of seeds a system.
+        folders: of finished runs on one corpus, any number of seeds a system.
         reference: the tokenised test set, target side.
         out: path without suffix.
 
@@ -27,19 +24,15 @@ def write_significance(runs: Sequence[Path], *, reference: Path, out: Path) -> N
         UserError: a folder is not a finished, scored run, the runs do not fit together, or the
             hypotheses or the reference are not those that were scored.
     """
-    systems = group([read_run(folder) for folder in runs])
-    beam = beam_header(beam_width(runs[0]))
-    bleu = [
-        compare_column(systems, column, reference, header)
-        for column, header in zip(TESTED, ("Test (greedy)", beam), strict=True)
-    ]
-    columns = [*bleu, compare_likelihood(systems)]
-    about = systems[0][0]
+    runs = read_runs(folders)
+    headers = bleu_headers(beam_width(folders[0]))
+    bleu = [compare_bleu(runs, column, reference, headers[column]) for column in TESTED]
+    columns = [*bleu, compare_likelihood(runs)]
+    tests = tests_frame(columns, runs[0])
     tables = [
-        across_table(columns, about),
-        pooled_table(columns, about),
-        scatter_table(columns, about),
-        within_table(bleu, about),
+        across_table(tests, columns, runs[0]),
+        pooled_table(tests, columns, runs[0]),
+        scatter_table(columns, runs[0]),
+        within_table(tests, columns, runs[0]),
     ]
-    made_from = made_from_runs(flat(systems))
-    write_tables(out, tables, csv=csv_text(columns, about), made_from=made_from)
+    write_tables(out, tables, numbers=tests, made_from=made_from_runs(runs))

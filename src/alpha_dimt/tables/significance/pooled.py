@@ -3,34 +3,45 @@
 import math
 from collections.abc import Sequence
 
+import pandas as pd
+
 from alpha_dimt.evaluation.across_seeds import POWER, detectable
-from alpha_dimt.evaluation.pooled import Pooled
 from alpha_dimt.evaluation.scatter import Scatter
+from alpha_dimt.results import rows_of
 from alpha_dimt.runs.read import Run
-from alpha_dimt.tables.significance.columns import Column, Spread
-from alpha_dimt.tables.significance.tables import SLOPE
-from alpha_dimt.tables.significance.text import definition, p_text, signed, signed_interval
-from alpha_dimt.tables.table import Row, Table, cells
-
-PRIMARY = {False: "within systems", True: "by seed"}
-"""What the pooled test that is shown in full takes its variance from, by `Column.by_seed`."""
+from alpha_dimt.tables.significance.comparisons import Column
+from alpha_dimt.tables.significance.frame import BY_SEED, POOLED, SLOPE, WITHIN_SYSTEMS
+from alpha_dimt.tables.significance.tables import KEY, by_scores, metric, named
+from alpha_dimt.tables.table import Table
+from alpha_dimt.tables.wording import MINUS, interval_text, p_text, signed, signed_interval
 
 
-def pooled_table(columns: Sequence[Column], about: Run) -> Table:
+def pooled_table(tests: pd.DataFrame, columns: Sequence[Column], about: Run) -> Table:
     """Return the comparisons over seeds against a variance that is pooled over all systems."""
-    rows = []
-    for column in columns:
-        over = column.over
-        tests = [
-            (f"{pair.pair[1]} − {pair.pair[0]}", over.pooled, over.pooled_by_seed, pair.pair)
-            for pair in over.pairs
+    pooled = named(tests[tests["test"].str.contains(POOLED, na=False)])
+    pooled["variance"] = pooled["test"].str.removeprefix(SLOPE)
+    # What the test that is shown in full takes its variance from.
+    first = {column.scored: BY_SEED if column.by_seed else WITHIN_SYSTEMS for column in columns}
+    is_first = pooled["variance"] == pooled["scored"].map(first)
+    other = pooled.loc[~is_first, [*KEY, "p", "p_holm"]]
+    shown = pooled[is_first].merge(other, how="left", on=KEY, suffixes=("", "_other"))
+    digits = shown["scored"].map({column.scored: column.digits for column in columns})
+    rows = [
+        [
+            one.name,
+            one.variance.removeprefix(POOLED),
+            signed(one.difference, places),
+            signed_interval(one.low, one.high, places),
+            signed(one.t),
+            str(one.df),
+            *map(p_text, (one.p, one.p_holm, one.p_other, one.p_holm_other)),
         ]
-        shown = [
-            (name, within.get(pair), by_seed.get(pair)) for name, within, by_seed, pair in tests
-        ]
-        if over.slope:
-            shown.append((SLOPE, over.slope.pooled, over.slope.pooled_by_seed))
-        rows += [row for one in shown if (row := _row(column, *one))]
+        for one, places in zip(rows_of(shown), digits, strict=True)
+    ]
+    headers = [
+        *("Difference of", "Variance", "Difference", "95 % interval", "t", "df", "p"),
+        *("p (Holm)", "p (other)", "p (other, Holm)"),
+    ]
     return Table(
         title="Across seeds, pooled",
         label="across-seeds-pooled",
@@ -41,40 +52,17 @@ def pooled_table(columns: Sequence[Column], about: Run) -> Table:
             "Difference, its 95 % interval, t, degrees of freedom, p and p corrected for the "
             "number of pairs (Holm) with the variance that is named; p and corrected p with the "
             "other one. Nothing is bold here: the paired t test decides what is significant. "
-            f"{definition(about)}"
+            f"{metric(about)}"
         ),
         grouped_by="Scores",
-        headers=(
-            *("Difference of", "Variance", "Difference", "95 % interval", "t", "df", "p"),
-            *("p (Holm)", "p (other)", "p (other, Holm)"),
-        ),
-        rows=rows,
+        rows=by_scores(shown, rows, headers, columns),
         note=" ".join([*_correlations(columns), *_found(columns)]),
-    )
-
-
-def _row(column: Column, name: str, within: Pooled | None, by_seed: Pooled | None) -> Row | None:
-    first, second = (by_seed, within) if column.by_seed else (within, by_seed)
-    if first is None:
-        return None
-    return Row(
-        column.header,
-        cells(
-            name,
-            PRIMARY[column.by_seed],
-            signed(first.value, column.digits),
-            signed_interval(first.interval, column.digits),
-            signed(first.t),
-            str(first.freedom),
-            *map(p_text, (first.p, first.p_holm)),
-            *map(p_text, (second.p, second.p_holm) if second else (None, None)),
-        ),
     )
 
 
 def _correlations(columns: Sequence[Column]) -> list[str]:
     found = [
-        f"{column.header} {signed(correlation.value)} ({signed_interval(correlation.interval)})"
+        f"{column.header} {signed(correlation.value)} ({signed_interval(*correlation.interval)})"
         for column in columns
         if (correlation := column.over.correlation)
     ]
@@ -103,14 +91,16 @@ def _found(columns: Sequence[Column]) -> list[str]:
 
 def scatter_table(columns: Sequence[Column], about: Run) -> Table:
     """Return what the scatter of BLEU between seeds is made of."""
-    rows = []
+    groups, rows = [], []
     for column in columns:
-        if column.spread:
-            rows += _parts(column.header, column.spread)
-        if column.spread and column.spread_without:
-            count = column.spread.sentences - column.spread_without.sentences
-            header = f"{column.header} without {count:,} sentence{'s' * (count > 1)}"
-            rows += _parts(header, column.spread_without)
+        header = column.header
+        for spread in filter(None, (column.spread, column.spread_without)):
+            if spread is column.spread_without and column.spread:
+                count = column.spread.sentences - spread.sentences
+                header += f" without {count:,} sentence{'s' * (count > 1)}"
+            parts = _parts(spread.scatter) if spread.scatter else []
+            rows += parts
+            groups += [header] * len(parts)
     return Table(
         title="Scatter",
         label="scatter",
@@ -121,11 +111,10 @@ def scatter_table(columns: Sequence[Column], about: Run) -> Table:
             "variance of the difference between two seeds); and the rest, which would remain on a "
             "test set without end; chance can put it below 0. Last, for comparison: by how much "
             "another test set moves the score of one model; most of this moves all models alike. "
-            f"{definition(about)}"
+            f"{metric(about)}"
         ),
         grouped_by="Scores",
-        headers=("Part", "Variance", "Standard deviation", "Share"),
-        rows=rows,
+        rows=pd.DataFrame(rows, groups, ["Part", "Variance", "Standard deviation", "Share"]),
         note=(
             "Sentences are left out where a translation of some run runs away."
             if any(column.spread_without for column in columns)
@@ -134,24 +123,18 @@ def scatter_table(columns: Sequence[Column], about: Run) -> Table:
     )
 
 
-def _parts(header: str, spread: Spread) -> list[Row]:
-    found = spread.scatter
-    if found is None:
-        return []
-    low, high = found.between.sd_interval
-    between = f"{found.between.sd:.2f} ({low:.2f} to {high:.2f})"
+def _parts(found: Scatter) -> list[list[str]]:
+    whole = found.between
+    between = f"{whole.sd:.2f} ({interval_text(*whole.sd_interval)})"
     return [
-        Row(header, cells("between seeds of a system", f"{found.between.value:.3f}", between, "")),
-        _part(header, "the sentences of test", found.sentences, found),
-        _part(header, "the trainings: the rest", found.trainings, found),
-        Row(
-            header,
-            cells("another test set", f"{found.single:.3f}", f"{math.sqrt(found.single):.2f}", ""),
-        ),
+        ["between seeds of a system", f"{whole.value:.3f}", between, ""],
+        _part("the sentences of test", found.sentences, whole.value),
+        _part("the trainings: the rest", found.trainings, whole.value),
+        ["another test set", f"{found.single:.3f}", f"{math.sqrt(found.single):.2f}", ""],
     ]
 
 
-def _part(header: str, name: str, value: float, found: Scatter) -> Row:
+def _part(name: str, value: float, whole: float) -> list[str]:
     sd = f"{math.sqrt(value):.2f}" if value >= 0 else ""
-    share = f"{100 * value / found.between.value:.0f} %"
-    return Row(header, cells(name, f"{value:.3f}".replace("-", "−"), sd, share.replace("-", "−")))
+    share = f"{100 * value / whole:.0f} %"
+    return [name, f"{value:.3f}".translate(MINUS), sd, share.translate(MINUS)]

@@ -1,33 +1,65 @@
-"""The tables of comparisons across seeds and within a seed."""
+"""The tables of comparisons across seeds and within a seed, from the frame of all tests."""
 
-from collections import Counter
 from collections.abc import Sequence
 
-from alpha_dimt.evaluation.across_seeds import AcrossSeeds, least_sign_flip, significant
-from alpha_dimt.evaluation.pooled import Slope
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from alpha_dimt.evaluation.across_seeds import least_sign_flip
+from alpha_dimt.evaluation.scatter import RUNAWAY_TIMES, RUNAWAY_TOKENS
 from alpha_dimt.evaluation.within_seed import LEVEL, RESAMPLES, SEED, TRIALS
+from alpha_dimt.results import rows_of
 from alpha_dimt.runs.read import Run
-from alpha_dimt.tables.significance.columns import Column
-from alpha_dimt.tables.significance.text import (
-    definition,
+from alpha_dimt.tables.significance.comparisons import Column, Spread
+from alpha_dimt.tables.significance.frame import (
+    ACROSS,
+    BOOTSTRAP,
+    PAIRED,
+    RANDOMISATION,
+    SIGN_FLIP,
+    SLOPE,
+    WITHIN,
+)
+from alpha_dimt.tables.table import Table
+from alpha_dimt.tables.wording import (
+    number,
     p_text,
+    seeds_wanted,
     sensitivity_text,
     signed,
     signed_interval,
-    without_runaways_text,
+    with_sd,
 )
-from alpha_dimt.tables.table import Cell, Row, Table, cells
 
-SLOPE = "slope over α"
+SLOPE_NAME = "slope over α"
+KEY = ["scored", "name"]
+"""What a test over seeds is known by in a frame that is `named`."""
 
 
-def across_table(columns: Sequence[Column], about: Run) -> Table:
+def across_table(tests: pd.DataFrame, columns: Sequence[Column], about: Run) -> Table:
     """Return the comparisons over seeds, paired seed by seed."""
-    rows = []
-    for column in columns:
-        rows += [_pair_row(column, pair) for pair in column.over.pairs]
-        if column.over.slope:
-            rows.append(_slope_row(column, column.over.slope))
+    headers = [
+        *("Difference of", "Seeds", "First", "Second", "Difference"),
+        *("95 % interval", "p (t)", "p (Holm)", "p (sign flip)"),
+    ]
+    across = named(tests[tests["scope"] == ACROSS])
+    shown = across[across["test"].isna() | across["test"].isin([PAIRED, f"{SLOPE}t"])]
+    flips = across[across["test"] == SIGN_FLIP][[*KEY, "p"]].rename(columns={"p": "p_flip"})
+    shown = shown.merge(flips, how="left", on=KEY)
+    digits = shown["scored"].map({column.scored: column.digits for column in columns})
+    rows = [
+        [
+            one.name,
+            one.seeds.replace(" ", ", "),
+            number(one.score_b, f".{places}f"),
+            number(one.score_a, f".{places}f"),
+            with_sd(signed(one.difference, places), one.sd, f".{places}f"),
+            signed_interval(one.low, one.high, places),
+            *map(p_text, (one.p, one.p_holm, one.p_flip)),
+        ]
+        for one, places in zip(rows_of(shown), digits, strict=True)
+    ]
     return Table(
         title="Across seeds",
         label="across-seeds",
@@ -37,52 +69,89 @@ def across_table(columns: Sequence[Column], about: Run) -> Table:
             "(lower is better; of the checkpoint that is scored), systems paired seed by seed: "
             "mean difference ± sample standard deviation, its 95 % interval and p of the paired t "
             "test, p corrected for the number of pairs (Holm), p of the sign-flip test. Bold: the "
-            f"corrected p is below {LEVEL:g}.{_slope_text(columns)} {definition(about)}"
+            f"corrected p is below {LEVEL:g}.{_slope_text(columns)} {metric(about)}"
         ),
         grouped_by="Scores",
-        headers=(
-            *("Difference of", "Seeds", "First", "Second", "Difference"),
-            *("95 % interval", "p (t)", "p (Holm)", "p (sign flip)"),
-        ),
-        rows=rows,
+        rows=by_scores(shown, rows, headers, columns),
+        bold=significant_in(shown, headers),
         note=" ".join(map(_found_text, filter(lambda column: column.spread, columns)))
         + _flip_note(columns),
     )
 
 
-def _pair_row(column: Column, pair: AcrossSeeds) -> Row:
-    digits = column.digits
-    difference = signed(pair.value, digits)
-    if pair.sd is not None:
-        difference += f" ± {pair.sd:.{digits}f}"
-    return Row(
-        column.header,
-        (
-            *cells(
-                f"{pair.pair[1]} − {pair.pair[0]}",
-                ", ".join(map(str, pair.seeds)),
-                *(f"{score:.{digits}f}" for score in pair.scores[::-1]),
-            ),
-            Cell(difference, bold=significant(pair)),
-            *cells(
-                signed_interval(pair.interval, digits),
-                *map(p_text, (pair.p_t, pair.p_holm, pair.p_flip)),
-            ),
+def within_table(tests: pd.DataFrame, columns: Sequence[Column], about: Run) -> Table:
+    """Return the comparisons within each seed."""
+    headers = [
+        *("Difference of", "First", "Second", "Difference", "95 % interval"),
+        *("p (bootstrap)", "p (randomisation)", "p (Holm)"),
+    ]
+    within = named(tests[tests["scope"] == WITHIN])
+    bootstrap = within.loc[within["test"] == BOOTSTRAP, [*KEY, "seeds", "low", "high", "p"]]
+    shown = within[within["test"] == RANDOMISATION].drop(columns=["low", "high"])
+    shown = shown.merge(bootstrap, on=[*KEY, "seeds"], suffixes=("", "_bootstrap"))
+    rows = [
+        [
+            one.name,
+            f"{one.score_b:.2f}",
+            f"{one.score_a:.2f}",
+            signed(one.difference),
+            signed_interval(one.low, one.high),
+            *map(p_text, (one.p_bootstrap, one.p, one.p_holm)),
+        ]
+        for one in rows_of(shown)
+    ]
+    frame = by_scores(shown, rows, headers, columns)
+    return Table(
+        title="Within a seed",
+        label="within-seed",
+        caption=(
+            "Would other sentences show the difference between these trained models? BLEU on "
+            f"{about.config.data.corpus.name} ({about.sizes['test.greedy']:,} sentences): "
+            f"difference, its 95 % interval and two-sided p of the paired bootstrap "
+            f"({RESAMPLES:,} resamples), two-sided p of approximate randomisation ({TRIALS:,} "
+            f"trials; both as in sacreBLEU, generator's seed {SEED}), the latter corrected for the "
+            f"pairs of one seed and column (Holm). Bold: the corrected p is below {LEVEL:g}. "
+            f"{metric(about)}"
+        ),
+        grouped_by="Scores",
+        rows=frame.set_index(frame.index + ", seed " + shown["seeds"]),
+        bold=significant_in(shown, headers),
+        note=(
+            "Significant within a seed says that these two trained models differ, not that their "
+            "objectives do: another seed is another training."
+            + _floor_note(shown.groupby(["scored", "seeds"]).size().max() if len(shown) else 0)
         ),
     )
 
 
-def _slope_row(column: Column, slope: Slope) -> Row:
-    digits = column.digits
-    value = signed(slope.value, digits)
-    if slope.sd is not None:
-        value += f" ± {slope.sd:.{digits}f}"
-    seeds = ", ".join(map(str, slope.seeds))
-    interval = signed_interval(slope.interval, digits)
-    return Row(
-        column.header,
-        cells(SLOPE, seeds, "", "", value, interval, p_text(slope.p_t), "", ""),
-    )
+# ------------------------------------------------------------------------------------ parts
+
+
+def named(tests: pd.DataFrame) -> pd.DataFrame:
+    """Return tests with a column `name`: what they are the difference of."""
+    slopes = tests["test"].str.startswith(SLOPE, na=False)
+    pairs = tests["system_b"] + " − " + tests["system_a"]
+    return tests.assign(name=pairs.mask(slopes, SLOPE_NAME))
+
+
+def by_scores(
+    shown: pd.DataFrame, rows: list[list[str]], headers: list[str], columns: Sequence[Column]
+) -> pd.DataFrame:
+    """Return texts of tests under the header of their column of scores."""
+    groups = shown["scored"].map({column.scored: column.header for column in columns})
+    return pd.DataFrame(rows, index=groups.astype(object), columns=headers)
+
+
+def significant_in(shown: pd.DataFrame, headers: list[str]) -> npt.NDArray[np.bool_]:
+    """Return which cells are bold: differences that are significant."""
+    bold = np.zeros((len(shown), len(headers)), bool)
+    bold[:, headers.index("Difference")] = shown["significant"].eq(True)
+    return bold
+
+
+def metric(about: Run) -> str:
+    """Return the definition of BLEU that the tables use."""
+    return f"Metric: {about.definition} (sacreBLEU {about.signature})."
 
 
 def _slope_text(columns: Sequence[Column]) -> str:
@@ -91,8 +160,8 @@ def _slope_text(columns: Sequence[Column]) -> str:
     if slope is None:
         return ""
     return (
-        f" The {SLOPE} is that of {', '.join(slope.alpha)}, per unit of α; its p is that of the t "
-        "test of the slopes of the seeds and is not corrected."
+        f" The {SLOPE_NAME} is that of {', '.join(slope.alpha)}, per unit of α; its p is that of "
+        "the t test of the slopes of the seeds and is not corrected."
     )
 
 
@@ -100,8 +169,26 @@ def _found_text(column: Column) -> str:
     assert column.spread is not None
     text = f"{column.header}: {sensitivity_text(column.spread.sensitivity)}"
     if column.spread.sensitivity and column.spread_without:
-        text += without_runaways_text(column.spread, column.spread_without)
+        text += _without_runaways(column.spread, column.spread_without)
     return text
+
+
+def _without_runaways(whole: Spread, without: Spread) -> str:
+    """Return what the experiment could find, were it not for a few translations that run away."""
+    count = whole.sentences - without.sentences
+    sentences = f"{count:,} of {whole.sentences:,} sentences"
+    said = (
+        f" In {sentences} a translation of some run runs away (it has more than {RUNAWAY_TIMES} "
+        f"times the tokens of its reference and {RUNAWAY_TOKENS} more)."
+    )
+    found = without.sensitivity
+    if found is None:
+        return said
+    return said + (
+        f" Without {'it' if count == 1 else 'them'} the difference scatters by {found.sd:.2f} "
+        f"BLEU, {found.seeds} seeds find a true difference of {found.detectable:.2f}, and "
+        f"{found.wanted:g} BLEU would need {seeds_wanted(found)}."
+    )
 
 
 def _flip_note(columns: Sequence[Column]) -> str:
@@ -113,58 +200,8 @@ def _flip_note(columns: Sequence[Column]) -> str:
     )
 
 
-def within_table(columns: Sequence[Column], about: Run) -> Table:
-    """Return the comparisons within each seed."""
-    rows = []
-    for column in columns:
-        for one in column.within:
-            found = one.difference
-            first, second = found.scores
-            rows.append(
-                Row(
-                    f"{column.header}, seed {one.seed}",
-                    (
-                        *cells(f"{one.pair[1]} − {one.pair[0]}", f"{second:.2f}", f"{first:.2f}"),
-                        Cell(signed(found.value), bold=one.p_holm < LEVEL),
-                        *cells(
-                            signed_interval((found.low, found.high)),
-                            p_text(found.p_bootstrap),
-                            p_text(found.p_randomisation),
-                            p_text(one.p_holm),
-                        ),
-                    ),
-                )
-            )
-    return Table(
-        title="Within a seed",
-        label="within-seed",
-        caption=(
-            "Would other sentences show the difference between these trained models? BLEU on "
-            f"{about.config.data.corpus.name} ({about.sizes[1]:,} sentences): difference, its "
-            f"95 % interval and two-sided p of the paired bootstrap ({RESAMPLES:,} resamples), "
-            f"two-sided p of approximate randomisation ({TRIALS:,} trials; both as in sacreBLEU, "
-            f"generator's seed {SEED}), the latter corrected for the pairs of one seed and column "
-            f"(Holm). Bold: the corrected p is below {LEVEL:g}. {definition(about)}"
-        ),
-        grouped_by="Scores",
-        headers=(
-            *("Difference of", "First", "Second", "Difference", "95 % interval"),
-            *("p (bootstrap)", "p (randomisation)", "p (Holm)"),
-        ),
-        rows=rows,
-        note=(
-            "Significant within a seed says that these two trained models differ, not that their "
-            "objectives do: another seed is another training." + _floor_note(columns)
-        ),
-    )
-
-
-def _floor_note(columns: Sequence[Column]) -> str:
+def _floor_note(pairs: int) -> str:
     """Return a warning where so many pairs are corrected for that none can be significant."""
-    pairs = max(
-        (n for column in columns for n in Counter(one.seed for one in column.within).values()),
-        default=0,
-    )
     least = pairs / (TRIALS + 1)
     if least < LEVEL:
         return ""

@@ -7,11 +7,14 @@ from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
+import pandas as pd
 
+from alpha_dimt.config import RunConfig
 from alpha_dimt.config.objectives import OffPolicyConfig
 from alpha_dimt.core.errors import UserError
 from alpha_dimt.core.files import sha256
 from alpha_dimt.evaluation.across_seeds import (
+    WANTED,
     AcrossSeeds,
     Scores,
     Sensitivity,
@@ -31,16 +34,14 @@ from alpha_dimt.evaluation.score_files import statistics_of
 from alpha_dimt.evaluation.within_seed import (
     Difference,
     Floats,
-    Resampled,
     compare,
     holm,
     resample,
 )
+from alpha_dimt.results import epoch_frame, run_frame, score_frame
 from alpha_dimt.runs.paths import COLUMNS
-from alpha_dimt.runs.read import Run, read_training, scores_by_seed
-
-WANTED = 0.3
-"""BLEU; a difference that would matter: the paper's gain of alpha = 0.5 over ML is 0.23."""
+from alpha_dimt.runs.read import Run
+from alpha_dimt.tables.summary import RUN, bleu_by_run, by_system
 
 LIKELIHOOD = "valid_nll_per_token"
 
@@ -122,85 +123,79 @@ class Column:
     spread_without: Spread | None
 
 
-def compare_column(
-    systems: Sequence[Sequence[Run]],
-    column: str,
-    reference: Path,
-    header: str,
-) -> Column:
+def compare_bleu(runs: Sequence[Run], column: str, reference: Path, header: str) -> Column:
     """Compare all systems on one column of BLEU.
+
+    Args:
+        runs: of all systems.
+        column: one of COLUMNS.
+        reference: the tokenised test set, target side.
+        header: what the tables call it.
 
     Raises:
         UserError: hypotheses or reference are not those that were scored.
     """
-    scored = COLUMNS[column]
-    flat = [run for runs in systems for run in runs]
-    for run in flat:
-        if run.references[column] != sha256(reference):
+    name = COLUMNS[column]
+    for run in runs:
+        if run.references[name] != sha256(reference):
             raise UserError(
-                f"{run.folder}: scores/{scored}.json was made with another reference than "
+                f"{run.folder}: scores/{name}.json was made with another reference than "
                 f"{reference}; score the run again"
             )
+    bleu = bleu_by_run(score_frame(runs))[column]
     statistics = [
-        statistics_of(run.folder / "hypotheses" / f"{scored}.txt", reference) for run in flat
+        statistics_of(run.folder / "hypotheses" / f"{name}.txt", reference) for run in runs
     ]
     resampled = resample(statistics)
-    for run, again in zip(flat, resampled, strict=True):
-        if abs(again.score - run.scores[column]) > 1e-6:
+    for run, known, again in zip(runs, bleu, resampled, strict=True):
+        if abs(again.score - known) > 1e-6:
             raise UserError(
-                f"{run.folder}: BLEU of hypotheses/{scored}.txt against {reference} is "
-                f"{again.score:.2f}, but scores/{scored}.json says {run.scores[column]:.2f}; "
-                "score the run again"
+                f"{run.folder}: BLEU of hypotheses/{name}.txt against {reference} is "
+                f"{again.score:.2f}, but scores/{name}.json says {known:.2f}; score the run again"
             )
     away = runaways(statistics)
+    models = pd.Series(resampled, bleu.index)
     return Column(
-        scored=scored,
+        scored=name,
         header=header,
         digits=2,
         by_seed=False,
-        over=_over_seeds(systems, scores_by_seed(systems, column)),
-        within=_within_seeds(flat, resampled),
-        spread=_spread(systems, resampled, len(away)),
-        spread_without=_spread_of(systems, statistics, ~away) if away.any() else None,
+        over=_over_seeds(runs, by_system(bleu)),
+        within=_within_seeds(models),
+        spread=_spread(models, len(away)),
+        spread_without=_spread_without(models, statistics, ~away) if away.any() else None,
     )
 
 
-def compare_likelihood(systems: Sequence[Sequence[Run]]) -> Column:
+def compare_likelihood(runs: Sequence[Run]) -> Column:
     """Compare the negative log-likelihood of dev of the checkpoint that is scored.
 
     Raises:
         UserError: a run has no likelihood of its best epoch.
     """
-    scores = {
-        runs[0].config.system: {run.config.seed: _likelihood(run) for run in runs}
-        for runs in systems
-    }
+    epochs = epoch_frame(runs).reindex(columns=[*RUN, "epoch", LIKELIHOOD])
+    best = run_frame(runs)[[*RUN, "folder", "best_epoch"]].rename(columns={"best_epoch": "epoch"})
+    found = best.merge(epochs, how="left", on=[*RUN, "epoch"])
+    if (lacking := found[found[LIKELIHOOD].isna()]).size:
+        run = lacking.iloc[0]
+        raise UserError(
+            f"{run['folder']}/metrics.jsonl: there is no {LIKELIHOOD} of epoch {run['epoch']}, the "
+            "best one; train the run again"
+        )
     return Column(
         scored=LIKELIHOOD,
         header="Dev (nats per token)",
         digits=4,
         by_seed=True,
-        over=_over_seeds(systems, scores),
+        over=_over_seeds(runs, by_system(found.set_index(RUN)[LIKELIHOOD])),
         within=[],
         spread=None,
         spread_without=None,
     )
 
 
-def _likelihood(run: Run) -> float:
-    training = read_training(run)
-    epoch = training.about["best"]["epoch"]
-    series = training.series(LIKELIHOOD)
-    if epoch not in series:
-        raise UserError(
-            f"{run.folder}/metrics.jsonl: there is no {LIKELIHOOD} of epoch {epoch}, the best one; "
-            "train the run again"
-        )
-    return series[epoch]
-
-
-def _over_seeds(systems: Sequence[Sequence[Run]], scores: Scores) -> OverSeeds:
-    alpha = alphas(systems)
+def _over_seeds(runs: Sequence[Run], scores: Scores) -> OverSeeds:
+    alpha = alphas(runs)
     return OverSeeds(
         pairs=compare_pairs(scores),
         pooled=pooled_pairs(scores, by_seed=False),
@@ -210,7 +205,7 @@ def _over_seeds(systems: Sequence[Sequence[Run]], scores: Scores) -> OverSeeds:
     )
 
 
-def alphas(systems: Sequence[Sequence[Run]]) -> dict[str, float]:
+def alphas(runs: Sequence[Run]) -> dict[str, float]:
     """Return alpha of the systems that differ in nothing else; RAML is alpha = 0.
 
     Nothing unless there are three values at least: two are a pair, which is tested anyway. Nothing
@@ -218,8 +213,10 @@ def alphas(systems: Sequence[Sequence[Run]]) -> dict[str, float]:
     """
     found: dict[str, float] = {}
     others = []
-    for runs in systems:
-        config = runs[0].config
+    configs: dict[str, RunConfig] = {}
+    for run in runs:
+        configs.setdefault(run.config.system, run.config)
+    for config in configs.values():
         objective = config.objective
         alpha = objective.hyperparameters(None).get("alpha")
         if not isinstance(objective, OffPolicyConfig) or not isinstance(alpha, float | int):
@@ -236,41 +233,30 @@ def alphas(systems: Sequence[Sequence[Run]]) -> dict[str, float]:
     return found if alike and len(set(found.values())) > 2 else {}
 
 
-def _within_seeds(runs: Sequence[Run], resampled: Sequence[Resampled]) -> list[WithinSeed]:
+def _within_seeds(models: pd.Series) -> list[WithinSeed]:
+    """Compare all pairs of each seed.
+
+    Args:
+        models: resampled scores by system and seed.
+    """
     found = []
-    for seed in sorted({run.config.seed for run in runs}):
-        of_seed = [
-            (run.config.system, again)
-            for run, again in zip(runs, resampled, strict=True)
-            if run.config.seed == seed
-        ]
-        pairs = [
-            ((first, second), compare(a, b)) for (first, a), (second, b) in combinations(of_seed, 2)
-        ]
-        corrected = holm([difference.p_randomisation for _, difference in pairs])
-        found += [
-            WithinSeed(seed, pair, difference, p)
-            for (pair, difference), p in zip(pairs, corrected, strict=True)
-        ]
+    for seed in sorted(set(models.index.get_level_values("seed"))):
+        systems = models.xs(seed, level="seed")
+        pairs = list(combinations(systems.index, 2))
+        differences = [compare(systems[first], systems[second]) for first, second in pairs]
+        corrected = holm([difference.p_randomisation for difference in differences])
+        found += [WithinSeed(seed, *one) for one in zip(pairs, differences, corrected, strict=True)]
     return found
 
 
-def _spread_of(
-    systems: Sequence[Sequence[Run]], statistics: Sequence[Floats], kept: npt.NDArray[np.bool_]
+def _spread_without(
+    models: pd.Series, statistics: Sequence[Floats], kept: npt.NDArray[np.bool_]
 ) -> Spread:
     resampled = resample([of_run[kept] for of_run in statistics])
-    return _spread(systems, resampled, int(kept.sum()))
+    return _spread(pd.Series(resampled, models.index), int(kept.sum()))
 
 
-def _spread(
-    systems: Sequence[Sequence[Run]], resampled: Sequence[Resampled], sentences: int
-) -> Spread:
-    models = iter(resampled)
-    by_system = [[next(models) for _ in runs] for runs in systems]
-    scores = {
-        runs[0].config.system: {
-            run.config.seed: model.score for run, model in zip(runs, of_system, strict=True)
-        }
-        for runs, of_system in zip(systems, by_system, strict=True)
-    }
-    return Spread(sentences, sensitivity(scores, WANTED), scatter(by_system))
+def _spread(models: pd.Series, sentences: int) -> Spread:
+    scores = models.map(lambda model: model.score)
+    of_systems = [list(of_system) for _, of_system in models.groupby("system", observed=True)]
+    return Spread(sentences, sensitivity(by_system(scores), WANTED), scatter(of_systems))
