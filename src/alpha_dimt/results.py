@@ -10,7 +10,7 @@ configuration. Give `observed=True` to `groupby`, as pandas 3 does by default.
 
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +18,7 @@ import pandas as pd
 
 from alpha_dimt.core.errors import UserError
 from alpha_dimt.core.files import read_json
-from alpha_dimt.runs.read import Run, Score, hyperparameters, read_epochs, read_run
+from alpha_dimt.runs.read import Run, hyperparameters, read_epochs, read_run
 
 
 @dataclass(frozen=True)
@@ -169,8 +169,11 @@ def score_frame(runs: Sequence[Run]) -> pd.DataFrame:
         brevity_penalty, length_ratio: of BLEU, else NaN.
         definition, signature: of the metric in words, and by sacreBLEU.
     """
-    columns = ["system", "seed", *(field.name for field in fields(Score))]
-    return _frame(runs, [[asdict(score) for score in run.scores] for run in runs], columns)
+    columns = [
+        *("system", "seed", "split", "search", "metric", "value", "brevity_penalty"),
+        *("length_ratio", "definition", "signature"),
+    ]
+    return _frame(runs, [run.scores for run in runs], columns)
 
 
 def _frame(

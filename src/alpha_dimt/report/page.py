@@ -1,6 +1,5 @@
 """The page: one file that opens from disk, without a network."""
 
-import math
 from collections.abc import Sequence
 from dataclasses import asdict
 from functools import cache
@@ -25,20 +24,25 @@ from alpha_dimt.results import rows_of
 from alpha_dimt.runs.read import TESTED, Run, made_from_runs
 from alpha_dimt.runs.translations import read_examples
 from alpha_dimt.tables.summary import RUN, bleu_by_run, by_system
-from alpha_dimt.tables.table import MISSING, read_tables, section
+from alpha_dimt.tables.table import read_tables, section
 from alpha_dimt.tables.training import figures_of
 from alpha_dimt.tables.wording import bleu_headers
 
-RUN_HEADERS = (
-    *("System", "Seed", "Dev greedy", "Test greedy", "Test beam", "BP greedy", "BP beam"),
-    *("Best epoch", "Epochs", "Minutes", "Tokens/s", "Memory (MB)"),
-)
 RUN_COLUMNS = {
-    **{"system": "", "seed": "d", "dev_greedy": ".2f", "test_greedy": ".2f", "test_beam": ".2f"},
-    **{"penalty_greedy": ".3f", "penalty_beam": ".3f", "best_epoch": "d", "epochs": "d"},
-    **{"minutes": ".1f", "target_tokens_per_second": ",.0f", "peak_memory_mb": ",.0f"},
+    "system": ("System", ""),
+    "seed": ("Seed", "d"),
+    "dev_greedy": ("Dev greedy", ".2f"),
+    "test_greedy": ("Test greedy", ".2f"),
+    "test_beam": ("Test beam", ".2f"),
+    "penalty_greedy": ("BP greedy", ".3f"),
+    "penalty_beam": ("BP beam", ".3f"),
+    "best_epoch": ("Best epoch", "d"),
+    "epochs": ("Epochs", "d"),
+    "minutes": ("Minutes", ".1f"),
+    "target_tokens_per_second": ("Tokens/s", ",.0f"),
+    "peak_memory_mb": ("Memory (MB)", ",.0f"),
 }
-"""Columns of the table of every run, and how their numbers are shown."""
+"""The table of every run: headers, and how numbers are shown."""
 
 
 def write_report(runs: Sequence[Path], *, tables: Path, examples: Path | None, out: Path) -> None:
@@ -85,7 +89,7 @@ def write_report(runs: Sequence[Path], *, tables: Path, examples: Path | None, o
         pooled=Markup(section(pooled)),
         scatter=Markup(section(scatter)),
         within=Markup(section(within)),
-        run_headers=RUN_HEADERS,
+        run_headers=[header for header, _ in RUN_COLUMNS.values()],
         run_rows=run_rows(study),
         examples=shown,
         differences=differences,
@@ -145,16 +149,9 @@ def run_rows(study: Study) -> list[list[Value]]:
     figures = figures_of(frames.runs, frames.epochs).join(bleu_by_run(frames.scores))
     figures = figures.join(penalties.add_prefix("penalty_")).reset_index()
     figures["minutes"] = figures["wall_seconds"] / 60
+    forms = [form for _, form in RUN_COLUMNS.values()]
     return [
-        [
-            Value(row[0], row[0]),
-            *(
-                Value(MISSING, "")
-                if math.isnan(number)
-                else Value(format(number, form), str(number))
-                for number, form in zip(row[1:], list(RUN_COLUMNS.values())[1:], strict=True)
-            ),
-        ]
+        [Value.of(value, form) for value, form in zip(row, forms, strict=True)]
         for row in rows_of(figures[list(RUN_COLUMNS)])
     ]
 

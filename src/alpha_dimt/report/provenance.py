@@ -2,10 +2,12 @@
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, Self
 
 from alpha_dimt.report.study import Study
 from alpha_dimt.runs.read import BLEU
 from alpha_dimt.tables.summary import RUN
+from alpha_dimt.tables.table import MISSING
 
 
 @dataclass(frozen=True)
@@ -14,6 +16,11 @@ class Value:
 
     shown: str
     sort: str
+
+    @classmethod
+    def of(cls, value: Any, form: str) -> Self:
+        """Return a text or a number by a format; a dash where it is missing (NaN)."""
+        return cls(MISSING, "") if value != value else cls(format(value, form), str(value))
 
 
 @dataclass(frozen=True)
@@ -48,11 +55,12 @@ def provenance(study: Study, page: Path) -> list[Source]:
     for run in study.runs:
         about, key = run.about, run.about["run_key"]
         numbers: list[tuple[str, float, str, str, str, str]] = []
-        for score in (score for score in run.scores if score.metric == BLEU):
-            name = f"{score.split}.{score.search}"
-            origin = (f"scores/{name}.json", "evaluate", score.signature)
-            numbers.append((f"BLEU {name}", score.value, ".2f", *origin))
-            numbers.append((f"BP {name}", score.brevity_penalty or 0.0, ".3f", *origin))
+        for score in run.scores:
+            if score["metric"] == BLEU:
+                name = f"{score['split']}.{score['search']}"
+                origin = (f"scores/{name}.json", "evaluate", score["signature"])
+                numbers.append((f"BLEU {name}", score["value"], ".2f", *origin))
+                numbers.append((f"BP {name}", score["brevity_penalty"], ".3f", *origin))
         numbers.append(("wall seconds", about["wall_seconds"], ",.0f", "run.json", "train", key))
         count = epochs[run.config.system, run.config.seed]
         numbers.append(("epochs of curves", count, "d", "metrics.jsonl", "train", key))
@@ -61,7 +69,7 @@ def provenance(study: Study, page: Path) -> list[Source]:
                 system=run.config.system,
                 seed=run.config.seed,
                 number=number,
-                value=Value(format(value, form), str(value)),
+                value=Value.of(value, form),
                 file=str(_seen(run.folder / file, page)),
                 rule=rule,
                 code=about["code_version"],

@@ -18,31 +18,6 @@ BLEU = "multi_bleu"
 
 
 @dataclass(frozen=True)
-class Score:
-    """One score of one file of translations.
-
-    Attributes:
-        split: valid or test.
-        search: greedy or beam.
-        metric: multi_bleu, sacrebleu, chrf or ter.
-        value: of the metric, a percentage.
-        brevity_penalty: at most 1; None of metrics without one.
-        length_ratio: tokens of the hypotheses over tokens of the references; None like it.
-        definition: of the metric, in words.
-        signature: of sacreBLEU.
-    """
-
-    split: str
-    search: str
-    metric: str
-    value: float
-    brevity_penalty: float | None
-    length_ratio: float | None
-    definition: str
-    signature: str
-
-
-@dataclass(frozen=True)
 class Run:
     """A finished run.
 
@@ -50,7 +25,7 @@ class Run:
         folder: as given.
         config: its configuration.
         about: run.json.
-        scores: of all its translations that are scored.
+        scores: of all its translations that are scored; see `results.score_frame`.
         data: SHA-256 of the encoded training and validation data.
         sizes: sentences that were scored, by split and search ("test.beam").
         references: SHA-256 of the tokenised reference, by split and search.
@@ -61,7 +36,7 @@ class Run:
     folder: Path
     config: RunConfig
     about: dict[str, Any]
-    scores: list[Score]
+    scores: list[dict[str, Any]]
     data: dict[str, str]
     sizes: dict[str, int]
     references: dict[str, str]
@@ -76,12 +51,14 @@ class Run:
     @property
     def definition(self) -> str:
         """The definition of its BLEU, in words."""
-        return ", ".join(sorted({one.definition for one in self.scores if one.metric == BLEU}))
+        return ", ".join(
+            sorted({one["definition"] for one in self.scores if one["metric"] == BLEU})
+        )
 
     @property
     def signature(self) -> str:
         """The signature of its BLEU, by sacreBLEU."""
-        return ", ".join(sorted({one.signature for one in self.scores if one.metric == BLEU}))
+        return ", ".join(sorted({one["signature"] for one in self.scores if one["metric"] == BLEU}))
 
 
 # ------------------------------------------------------------------------------------- read
@@ -191,25 +168,22 @@ def made_from_runs(runs: Sequence[Run]) -> list[tuple[str, str]]:
     return [(run.name, run.identity) for run in runs]
 
 
-def _scores(name: str, report: Mapping[str, Any]) -> Iterator[Score]:
+def _scores(name: str, report: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
     split, search = name.split(".")
     if BLEU not in report["scores"]:
         raise KeyError(BLEU)
     for metric, score in report["scores"].items():
-        penalty, ratio = (
-            float(score[key]) if key in score or metric == BLEU else None
-            for key in ("brevity_penalty", "ratio")
-        )
-        yield Score(
-            split=split,
-            search=search,
-            metric=metric,
-            value=float(score["value"]),
-            brevity_penalty=penalty,
-            length_ratio=ratio,
-            definition=score["definition"],
-            signature=score["signature"],
-        )
+        of_lengths = metric == BLEU or "ratio" in score
+        yield {
+            "split": split,
+            "search": search,
+            "metric": metric,
+            "value": float(score["value"]),
+            "brevity_penalty": float(score["brevity_penalty"]) if of_lengths else None,
+            "length_ratio": float(score["ratio"]) if of_lengths else None,
+            "definition": score["definition"],
+            "signature": score["signature"],
+        }
 
 
 def read_epochs(run: Run) -> list[dict[str, Any]]:

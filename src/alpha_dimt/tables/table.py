@@ -5,10 +5,9 @@ the rows, headers that screen readers can follow, captions, notes and bold cells
 written here: pandas needs the package tabulate for it, which would pad every cell.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from html import escape
-from itertools import groupby
 from pathlib import Path
 from typing import Any
 
@@ -65,13 +64,10 @@ class Table:
         marked = np.where(self.strong, texts.map(strong.format), texts)
         return pd.DataFrame(marked, columns=[escaped(header) for header in self.rows.columns])
 
-    def groups(self) -> Iterator[tuple[str, range]]:
-        """Yield each group that stands together, and its rows."""
-        start = 0
-        for group, rows in groupby(self.rows.index):
-            count = len(list(rows))
-            yield group, range(start, start + count)
-            start += count
+    def groups(self) -> dict[int, str]:
+        """Return the groups by the place of their first row."""
+        names = list(self.rows.index)
+        return {i: name for i, name in enumerate(names) if i == 0 or name != names[i - 1]}
 
 
 # ------------------------------------------------------------------------------------- JSON
@@ -209,9 +205,9 @@ def latex(table: Table) -> str:
     head, rest = text.split("\\midrule\n")
     body, foot = rest.split("\\bottomrule\n")
     lines = body.splitlines()
-    for group, rows in table.groups():
+    for first, group in table.groups().items():
         name = rf"\multicolumn{{{width}}}{{l}}{{\emph{{{escaped(group)}}}}} \\"
-        lines[rows.start] = "\n".join([r"\midrule", name, lines[rows.start]])
+        lines[first] = "\n".join([r"\midrule", name, lines[first]])
     note = f"\n\\smallskip {escaped(table.note)}\n\\end{{table}}"
     return (
         "% needs \\usepackage{booktabs}; include with \\input\n"
@@ -265,7 +261,7 @@ def section(table: Table) -> str:
         caption=escape(table.caption),
         exclude_styles=True,
         width=len(table.rows.columns),
-        groups={rows.start: escape(group) for group, rows in table.groups()},
+        groups={first: escape(group) for first, group in table.groups().items()},
     )
     lines = [line.strip() for line in text.splitlines() if line.strip()]
     return "\n".join(

@@ -4,8 +4,11 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from alpha_dimt.runs.read import TESTED, beam_width, made_from_runs, read_runs
-from alpha_dimt.tables.significance.comparisons import compare_bleu, compare_likelihood
-from alpha_dimt.tables.significance.frame import tests_frame
+from alpha_dimt.tables.significance.comparisons import (
+    compare_bleu,
+    compare_likelihood,
+    tests_frame,
+)
 from alpha_dimt.tables.significance.pooled import pooled_table, scatter_table
 from alpha_dimt.tables.significance.tables import across_table, within_table
 from alpha_dimt.tables.table import write_tables

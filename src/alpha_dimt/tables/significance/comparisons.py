@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import combinations
 from pathlib import Path
 
 import numpy as np
@@ -13,54 +12,25 @@ from alpha_dimt.config import RunConfig
 from alpha_dimt.config.objectives import OffPolicyConfig
 from alpha_dimt.core.errors import UserError
 from alpha_dimt.core.files import sha256
-from alpha_dimt.evaluation.across_seeds import (
-    WANTED,
-    AcrossSeeds,
-    Scores,
-    Sensitivity,
-    compare_pairs,
-    sensitivity,
-)
-from alpha_dimt.evaluation.pooled import (
-    Pooled,
-    SeedCorrelation,
-    Slope,
-    pooled_pairs,
-    seed_correlation,
-    slope,
-)
+from alpha_dimt.evaluation.across_seeds import WANTED, Sensitivity, sensitivity
+from alpha_dimt.evaluation.pooled import SeedCorrelation, seed_correlation
 from alpha_dimt.evaluation.scatter import Scatter, runaways, scatter
 from alpha_dimt.evaluation.score_files import statistics_of
-from alpha_dimt.evaluation.within_seed import (
-    Difference,
-    Floats,
-    compare,
-    holm,
-    resample,
-)
+from alpha_dimt.evaluation.within_seed import Floats, resample
 from alpha_dimt.results import epoch_frame, run_frame, score_frame
 from alpha_dimt.runs.paths import COLUMNS
 from alpha_dimt.runs.read import Run
+from alpha_dimt.tables.significance.rows import (
+    BY_SEED,
+    FIELDS,
+    WITHIN_SYSTEMS,
+    Row,
+    across_rows,
+    within_rows,
+)
 from alpha_dimt.tables.summary import RUN, bleu_by_run, by_system
 
 LIKELIHOOD = "valid_nll_per_token"
-
-
-@dataclass(frozen=True)
-class WithinSeed:
-    """One pair of one seed on one column of scores.
-
-    Attributes:
-        seed: the seed of both.
-        pair: the systems' names.
-        difference: the second less the first.
-        p_holm: p of approximate randomisation, corrected for the pairs of this seed and column.
-    """
-
-    seed: int
-    pair: tuple[str, str]
-    difference: Difference
-    p_holm: float
 
 
 @dataclass(frozen=True)
@@ -79,25 +49,6 @@ class Spread:
 
 
 @dataclass(frozen=True)
-class OverSeeds:
-    """Tests over seeds on one column of scores.
-
-    Attributes:
-        pairs: paired seed by seed.
-        pooled: the same pairs against the variance within systems.
-        pooled_by_seed: the same against the residual variance.
-        slope: over alpha; None where no systems differ in alpha alone.
-        correlation: of two systems of one seed.
-    """
-
-    pairs: list[AcrossSeeds]
-    pooled: dict[tuple[str, str], Pooled]
-    pooled_by_seed: dict[tuple[str, str], Pooled]
-    slope: Slope | None
-    correlation: SeedCorrelation | None
-
-
-@dataclass(frozen=True)
 class Column:
     """All comparisons on one column of scores.
 
@@ -105,9 +56,10 @@ class Column:
         scored: split and search, as in the names of files, or the metric of `metrics.jsonl`.
         header: what the tables call it.
         digits: decimals that are shown.
-        by_seed: whether the pooled test that is shown in full takes off what a seed does to all.
-        over: tests over seeds.
-        within: pairs of each seed; none of likelihood.
+        variance: of the pooled test that is shown in full.
+        tests: all of them, with values by FIELDS.
+        alpha: of the systems that differ in nothing else.
+        correlation: of two systems of one seed.
         spread: how BLEU scatters; None of likelihood.
         spread_without: the same without sentences in which a translation runs away; None where
             none does.
@@ -116,11 +68,12 @@ class Column:
     scored: str
     header: str
     digits: int
-    by_seed: bool
-    over: OverSeeds
-    within: list[WithinSeed]
-    spread: Spread | None
-    spread_without: Spread | None
+    variance: str
+    tests: list[Row]
+    alpha: dict[str, float]
+    correlation: SeedCorrelation | None
+    spread: Spread | None = None
+    spread_without: Spread | None = None
 
 
 def compare_bleu(runs: Sequence[Run], column: str, reference: Path, header: str) -> Column:
@@ -155,13 +108,20 @@ def compare_bleu(runs: Sequence[Run], column: str, reference: Path, header: str)
             )
     away = runaways(statistics)
     models = pd.Series(resampled, bleu.index)
+    within = (
+        row
+        for seed in sorted(set(bleu.index.get_level_values("seed")))
+        for row in within_rows(seed, models.xs(seed, level="seed"))
+    )
+    scores, alpha = by_system(bleu), alphas(runs)
     return Column(
         scored=name,
         header=header,
         digits=2,
-        by_seed=False,
-        over=_over_seeds(runs, by_system(bleu)),
-        within=_within_seeds(models),
+        variance=WITHIN_SYSTEMS,
+        tests=[*across_rows(scores, alpha), *within],
+        alpha=alpha,
+        correlation=seed_correlation(scores),
         spread=_spread(models, len(away)),
         spread_without=_spread_without(models, statistics, ~away) if away.any() else None,
     )
@@ -182,27 +142,37 @@ def compare_likelihood(runs: Sequence[Run]) -> Column:
             f"{run['folder']}/metrics.jsonl: there is no {LIKELIHOOD} of epoch {run['epoch']}, the "
             "best one; train the run again"
         )
+    scores, alpha = by_system(found.set_index(RUN)[LIKELIHOOD]), alphas(runs)
     return Column(
         scored=LIKELIHOOD,
         header="Dev (nats per token)",
         digits=4,
-        by_seed=True,
-        over=_over_seeds(runs, by_system(found.set_index(RUN)[LIKELIHOOD])),
-        within=[],
-        spread=None,
-        spread_without=None,
-    )
-
-
-def _over_seeds(runs: Sequence[Run], scores: Scores) -> OverSeeds:
-    alpha = alphas(runs)
-    return OverSeeds(
-        pairs=compare_pairs(scores),
-        pooled=pooled_pairs(scores, by_seed=False),
-        pooled_by_seed=pooled_pairs(scores, by_seed=True),
-        slope=slope(scores, alpha) if alpha else None,
+        variance=BY_SEED,
+        tests=list(across_rows(scores, alpha)),
+        alpha=alpha,
         correlation=seed_correlation(scores),
     )
+
+
+def tests_frame(columns: Sequence[Column], about: Run) -> pd.DataFrame:
+    """Return one row a test, with the columns of FIELDS; what a test does not say is missing.
+
+    Args:
+        columns: in their order.
+        about: run, for what all have in common.
+    """
+    rows = []
+    for column in columns:
+        bleu = column.spread is not None
+        shared = {
+            "scored": column.scored,
+            "metric": about.definition if bleu else "negative log-likelihood, nats per token",
+            "signature": about.signature if bleu else "",
+            "corpus": about.config.data.corpus.name,
+        }
+        rows += [shared | row for row in column.tests]
+    texts = dict.fromkeys(("seeds", "system_a", "system_b", "test"), object)
+    return pd.DataFrame(rows, columns=FIELDS).astype({"df": "Int64", **texts})
 
 
 def alphas(runs: Sequence[Run]) -> dict[str, float]:
@@ -231,22 +201,6 @@ def alphas(runs: Sequence[Run]) -> dict[str, float]:
         others.append(rest)
     alike = all(other == others[0] for other in others)
     return found if alike and len(set(found.values())) > 2 else {}
-
-
-def _within_seeds(models: pd.Series) -> list[WithinSeed]:
-    """Compare all pairs of each seed.
-
-    Args:
-        models: resampled scores by system and seed.
-    """
-    found = []
-    for seed in sorted(set(models.index.get_level_values("seed"))):
-        systems = models.xs(seed, level="seed")
-        pairs = list(combinations(systems.index, 2))
-        differences = [compare(systems[first], systems[second]) for first, second in pairs]
-        corrected = holm([difference.p_randomisation for difference in differences])
-        found += [WithinSeed(seed, *one) for one in zip(pairs, differences, corrected, strict=True)]
-    return found
 
 
 def _spread_without(

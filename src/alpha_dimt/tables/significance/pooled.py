@@ -10,7 +10,7 @@ from alpha_dimt.evaluation.scatter import Scatter
 from alpha_dimt.results import rows_of
 from alpha_dimt.runs.read import Run
 from alpha_dimt.tables.significance.comparisons import Column
-from alpha_dimt.tables.significance.frame import BY_SEED, POOLED, SLOPE, WITHIN_SYSTEMS
+from alpha_dimt.tables.significance.rows import POOLED, SLOPE
 from alpha_dimt.tables.significance.tables import KEY, by_scores, metric, named
 from alpha_dimt.tables.table import Table
 from alpha_dimt.tables.wording import MINUS, interval_text, p_text, signed, signed_interval
@@ -21,7 +21,7 @@ def pooled_table(tests: pd.DataFrame, columns: Sequence[Column], about: Run) -> 
     pooled = named(tests[tests["test"].str.contains(POOLED, na=False)])
     pooled["variance"] = pooled["test"].str.removeprefix(SLOPE)
     # What the test that is shown in full takes its variance from.
-    first = {column.scored: BY_SEED if column.by_seed else WITHIN_SYSTEMS for column in columns}
+    first = {column.scored: column.variance for column in columns}
     is_first = pooled["variance"] == pooled["scored"].map(first)
     other = pooled.loc[~is_first, [*KEY, "p", "p_holm"]]
     shown = pooled[is_first].merge(other, how="left", on=KEY, suffixes=("", "_other"))
@@ -64,7 +64,7 @@ def _correlations(columns: Sequence[Column]) -> list[str]:
     found = [
         f"{column.header} {signed(correlation.value)} ({signed_interval(*correlation.interval)})"
         for column in columns
-        if (correlation := column.over.correlation)
+        if (correlation := column.correlation)
     ]
     if not found:
         return ["The tests take two seeds of a system, with scores that scatter."]

@@ -1,6 +1,6 @@
 """The tables of comparisons across seeds and within a seed, from the frame of all tests."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -12,7 +12,7 @@ from alpha_dimt.evaluation.within_seed import LEVEL, RESAMPLES, SEED, TRIALS
 from alpha_dimt.results import rows_of
 from alpha_dimt.runs.read import Run
 from alpha_dimt.tables.significance.comparisons import Column, Spread
-from alpha_dimt.tables.significance.frame import (
+from alpha_dimt.tables.significance.rows import (
     ACROSS,
     BOOTSTRAP,
     PAIRED,
@@ -69,13 +69,13 @@ def across_table(tests: pd.DataFrame, columns: Sequence[Column], about: Run) -> 
             "(lower is better; of the checkpoint that is scored), systems paired seed by seed: "
             "mean difference ± sample standard deviation, its 95 % interval and p of the paired t "
             "test, p corrected for the number of pairs (Holm), p of the sign-flip test. Bold: the "
-            f"corrected p is below {LEVEL:g}.{_slope_text(columns)} {metric(about)}"
+            f"corrected p is below {LEVEL:g}.{_slope_text(tests, columns[0].alpha)} {metric(about)}"
         ),
         grouped_by="Scores",
         rows=by_scores(shown, rows, headers, columns),
         bold=significant_in(shown, headers),
         note=" ".join(map(_found_text, filter(lambda column: column.spread, columns)))
-        + _flip_note(columns),
+        + _flip_note(tests.loc[tests["test"] == SIGN_FLIP, "seeds"]),
     )
 
 
@@ -154,13 +154,12 @@ def metric(about: Run) -> str:
     return f"Metric: {about.definition} (sacreBLEU {about.signature})."
 
 
-def _slope_text(columns: Sequence[Column]) -> str:
+def _slope_text(tests: pd.DataFrame, alpha: Iterable[str]) -> str:
     """Return what the rows of slopes are, if there are any."""
-    slope = next((column.over.slope for column in columns if column.over.slope), None)
-    if slope is None:
+    if not tests["test"].eq(f"{SLOPE}t").any():
         return ""
     return (
-        f" The {SLOPE_NAME} is that of {', '.join(slope.alpha)}, per unit of α; its p is that of "
+        f" The {SLOPE_NAME} is that of {', '.join(alpha)}, per unit of α; its p is that of "
         "the t test of the slopes of the seeds and is not corrected."
     )
 
@@ -191,8 +190,8 @@ def _without_runaways(whole: Spread, without: Spread) -> str:
     )
 
 
-def _flip_note(columns: Sequence[Column]) -> str:
-    counts = {len(pair.seeds) for column in columns for pair in column.over.pairs} - {1}
+def _flip_note(seeds: pd.Series) -> str:
+    counts = {len(text.split()) for text in seeds}
     return "".join(
         f" The least p that the sign-flip test can give with {count} seeds is "
         f"{least_sign_flip(count):.2g}."
