@@ -113,7 +113,7 @@ def _facts(run: Run) -> dict[str, Any]:
             "parameters": about.get("parameters"),
             "batch_size": config.training.batch_size,
             "wall_seconds": about.get("wall_seconds"),
-            "ended": pd.Timestamp(about.get("ended_ms", math.nan), unit="ms", tz="UTC"),
+            "ended": pd.Timestamp(float(about.get("ended_ms", math.nan)), unit="ms", tz="UTC"),
             "precision": about.get("precision"),
             "threads": about.get("threads"),
             **{name: machine.get(name) for name in ("processor", "cores", "device")},

@@ -58,7 +58,7 @@ def summarise(runs: pd.DataFrame, figures: pd.DataFrame) -> pd.DataFrame:
 
 # By the standard library, which rounds a sum once: pandas' mean and std differ in the last digit.
 def _mean(values: pd.Series) -> float:
-    return float("nan") if values.hasnans else float(mean(values))
+    return float(mean(values))
 
 
 def _sd(values: pd.Series) -> float:

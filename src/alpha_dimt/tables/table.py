@@ -141,15 +141,14 @@ def read_tables(path: Path, made_from: MadeFrom | None = None) -> list[Table]:
 
 def _table(*, headers: list[str], rows: list[dict[str, Any]], **texts: str) -> Table:
     cells = [row["cells"] for row in rows]
+    bold = np.array([[cell["bold"] for cell in row] for row in cells], bool)
     return Table(
         rows=pd.DataFrame(
             [[cell["text"] for cell in row] for row in cells],
             index=pd.Index([row["group"] for row in rows], dtype=object),
             columns=headers,
         ),
-        bold=np.array([[cell["bold"] for cell in row] for row in cells], bool).reshape(
-            len(rows), len(headers)
-        ),
+        bold=bold.reshape(len(rows), len(headers)),
         **texts,
     )
 

@@ -144,6 +144,8 @@ def test_latex_is_ascii_with_the_same_number_of_cells_in_every_row(
     assert text.isascii()
     body = re.findall(r"^(.*&.*) \\\\$", text, flags=re.MULTILINE)
     assert len(body) == 1 + 8 + 1
+    # A rule and a name above each group: two of the papers, and ours.
+    assert text.count("\\midrule\n\\multicolumn") == 3
     assert {line.count("&") for line in body} == {9}
     assert text.count("{") == text.count("}")
     assert not re.search(r"(?<!\\)[%#_]", text.split("\n", 1)[1].replace(r"\label", ""))
@@ -177,6 +179,7 @@ def test_html_is_well_formed_accessible_and_self_contained(tmp_path: Path, out: 
     assert checker.open == []
     assert {"caption", "main", "h1", "title"} <= checker.seen
     assert checker.scopes.count("row") == 9
+    assert checker.scopes.count("rowgroup") == text.count("<tbody>") == 3
     assert checker.scopes.count("col") == 7
     assert "color-scheme: light dark" in text
 
