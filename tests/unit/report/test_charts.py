@@ -82,6 +82,24 @@ def test_curves_are_those_of_the_runs_and_of_the_authors(tmp_path: Path) -> None
     assert {"published": "ml, authors, IWSLT'14", "epoch": 2, "value": 18.53} in theirs
 
 
+def test_a_mean_is_of_epochs_that_all_seeds_have(tmp_path: Path) -> None:
+    runs = make_study(tmp_path)
+    lines = (runs[1] / "metrics.jsonl").read_text(encoding="utf-8").splitlines(keepends=True)
+    (runs[1] / "metrics.jsonl").write_text("".join(lines[:2]), encoding="utf-8")
+    chart = all_charts(read_study(runs))["nll"]
+    means = [(row["system"], row["epoch"]) for row in values(chart) if "seeds" in row]
+    assert [epoch for system, epoch in means if system == "ml"] == [1, 2]
+    assert [epoch for system, epoch in means if system == "raml"] == [1, 2, 3]
+    assert "ml: last 2.50, best 2.50; raml: last 1.67, best 1.67" in chart.to_dict()["description"]
+
+
+def test_one_seed_has_no_interval(tmp_path: Path) -> None:
+    chart = all_charts(read_study([make_run(tmp_path, "ml", 1, 30.0)]))["scores"]
+    ends = [(row["low"], row["bleu"], row["high"]) for row in values(chart) if "low" in row]
+    assert set(ends) == {(29.0,) * 3, (28.0,) * 3}
+    assert chart.to_dict()["description"].endswith("ml, greedy: 29.00; ml, beam: 28.00.")
+
+
 def test_the_authors_curves_are_whole() -> None:
     curves = published_curves()
     assert len(curves) == 139

@@ -22,6 +22,15 @@ def rows(out: Path) -> list[dict[str, str]]:
         return list(csv.DictReader(file))
 
 
+def make_runs(root: Path, values: dict[str, tuple[float, ...]]) -> list[Path]:
+    """Write the runs of each system, seeds from 1 on."""
+    return [
+        make_run(root, system, seed, bleu)
+        for system, scores in values.items()
+        for seed, bleu in enumerate(scores, start=1)
+    ]
+
+
 @pytest.fixture
 def out(tmp_path: Path) -> Path:
     return tmp_path / "tables" / "table1"
@@ -98,12 +107,7 @@ def test_bold_is_who_is_significantly_better_than_every_other_one(
         "raml": (63.0, 64.1, 63.4, 63.2),
         "alpha0.5": (61.0, 62.1, 61.6, 61.1),
     }
-    runs = [
-        make_run(tmp_path, system, seed, bleu)
-        for system, scores in values.items()
-        for seed, bleu in enumerate(scores, start=1)
-    ]
-    write_table1(runs, out=out)
+    write_table1(make_runs(tmp_path, values), out=out)
     text = out.with_suffix(".md").read_text()
     assert re.findall(r"\*\*(.*?)\*\*", text) == ["62.42 ± 0.48", "61.42 ± 0.48"]  # test alone
     assert "No system is." not in text
@@ -113,12 +117,7 @@ def test_bold_is_who_is_significantly_better_than_every_other_one(
 
 def test_nothing_is_bold_that_is_not_significant(tmp_path: Path, out: Path) -> None:
     values = {"ml": (60.0, 62.0, 61.0), "raml": (61.0, 62.1, 64.0)}
-    runs = [
-        make_run(tmp_path, system, seed, bleu)
-        for system, scores in values.items()
-        for seed, bleu in enumerate(scores, start=1)
-    ]
-    write_table1(runs, out=out)
+    write_table1(make_runs(tmp_path, values), out=out)
     text = out.with_suffix(".md").read_text()
     assert "**" not in text
     assert "No system is." in text
