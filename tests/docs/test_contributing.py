@@ -1,4 +1,4 @@
-"""CONTRIBUTING.md: its examples work, and what it sends people to exists."""
+"""CONTRIBUTING.md and docs/how-to/add_*.md: their examples work, and the files named exist."""
 
 import importlib
 import re
@@ -7,21 +7,16 @@ from pathlib import Path
 from types import ModuleType
 
 import pytest
-import torch
-import yaml
 from fenced import block
 
-from alpha_dimt import config
 from alpha_dimt.config.corpora import FilesCorpus, TwoFiles
-from alpha_dimt.config.schedules import Moment
 from alpha_dimt.core.errors import UserError
 from alpha_dimt.core.files import read_lines, write_lines
 from alpha_dimt.data.corpora import write_raw
-from alpha_dimt.objectives import Scored
-from alpha_dimt.training.binding import bind
 
 ROOT = Path(__file__).parents[2]
-PAGE = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+PAGES = [ROOT / "CONTRIBUTING.md", *sorted(ROOT.glob("docs/how-to/add_*.md"))]
+PAGE = "".join(page.read_text(encoding="utf-8") for page in PAGES)
 
 
 @pytest.fixture
@@ -35,27 +30,6 @@ def example(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
         return importlib.import_module(name)
 
     return imported
-
-
-def test_the_objective_trains_every_sentence_alike(example) -> None:
-    example("my_objectives")
-    experiment = config.parse(
-        config.Experiment, yaml.safe_load(block(PAGE, "yaml title=mine.yaml")), "mine.yaml"
-    )
-    chosen = bind(experiment.run_config("per_word", seed=1).objective)
-    assert chosen.needs.reference
-    assert not chosen.needs.proposal
-
-    log_p = torch.tensor([[-2.0], [-12.0]], requires_grad=True)
-    nothing = torch.zeros(2, 1)
-    flags = torch.ones(2, 1, dtype=torch.bool)
-    lengths = torch.tensor([[2], [6]])
-    loss = chosen.objective(Moment(1, 0))(Scored(log_p, lengths, nothing, nothing, flags, flags))
-    loss.value.backward()
-    assert loss.value.item() == pytest.approx((2 / 2 + 12 / 6) / 2)
-    assert log_p.grad is not None
-    torch.testing.assert_close(log_p.grad, torch.tensor([[-1 / 4], [-1 / 12]]))
-    assert loss.diagnostics["mean_length"] == 4
 
 
 def test_the_corpus_is_split_and_written(example, tmp_path: Path) -> None:

@@ -110,6 +110,8 @@ def test_the_estimate_of_z_makes_the_on_policy_gradient_biased(
 
 
 def page_rows() -> list[list[str]]:
-    page = (Path(__file__).parents[2] / "docs/explanation/objectives.md").read_text(encoding="utf-8")
+    page = (Path(__file__).parents[2] / "docs/explanation/objectives.md").read_text(
+        encoding="utf-8"
+    )
     [block] = re.findall(r"^\| alpha \| K \|.*\n\|[-:| ]*\n((?:\|.*\n)+)", page, flags=re.MULTILINE)
     return [[cell.strip() for cell in line.strip("|").split("|")] for line in block.splitlines()]

@@ -14,7 +14,7 @@ PRESETS: dict[str, dict[str, dict[str, Any]]] = {
         "decoding": {},
         "off_policy": {"normalise": "source", "log_p": "sum", "log_q0": True},
     },
-    # What the authors' code did (docs/explanation/deviations.md); each key is one of its departures.
+    # The authors' code (docs/explanation/deviations.md); each key is one of its departures.
     "reference": {
         "proposal": {"distribution": {"kind": "uniform_edit", "reference_quirks": True}},
         "decoding": {"ended": "extended"},

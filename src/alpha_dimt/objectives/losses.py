@@ -10,8 +10,8 @@ minimum risk). Off policy, with a group that the softmax runs over:
     log weight = alpha log p + (1 - alpha) r / tau - log q0, softmax over the group
 
 All losses are means over the B sources of a mini-batch of a sum over tokens, so learning rates
-mean the same for all of them. Shapes: B sources, K candidates of each. `docs/explanation/objectives.md` puts
-each equation of the paper beside its function.
+mean the same for all of them. Shapes: B sources, K candidates of each.
+`docs/explanation/objectives.md` puts each equation of the paper beside its function.
 """
 
 import math
