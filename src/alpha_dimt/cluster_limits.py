@@ -1,9 +1,9 @@
 """What each stage asks of a cluster, from the configuration alone: minutes, memory, GPUs.
 
-These are limits, not forecasts. A training that reaches its limit resumes from its checkpoint, so its
-margin is small; stages that start from scratch have a wide one. The rates are the slowest that were
-measured for the paper's model on one or two CPU cores; a GPU is faster. docs/how-to/cluster.md has
-the resulting numbers.
+These are limits, not forecasts. A training that reaches its limit resumes from its checkpoint, so
+its margin is small; stages that start from scratch have a wide one. The rates are the slowest that
+were measured for the paper's model on one or two CPU cores; a GPU is faster. docs/how-to/cluster.md
+has the resulting numbers.
 """
 
 import shutil
