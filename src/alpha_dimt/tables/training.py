@@ -14,9 +14,7 @@ from alpha_dimt.tables.wording import bleu_headers
 
 # Figures for people: header, and how many decimals.
 FIGURES = {
-    "dev_greedy": ("", ".2f"),
-    "test_greedy": ("", ".2f"),
-    "test_beam": ("", ".2f"),
+    **{column: (header, ".2f") for column, header in bleu_headers(None).items()},
     "ess": ("ESS", ",.1f"),
     "group": ("Candidates in a group", ",.1f"),
     "ess_fraction": ("ESS fraction", ",.3f"),

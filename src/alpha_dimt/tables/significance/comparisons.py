@@ -4,8 +4,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-import numpy.typing as npt
 import pandas as pd
 
 from alpha_dimt.config import RunConfig
@@ -16,7 +14,7 @@ from alpha_dimt.evaluation.across_seeds import WANTED, Sensitivity, sensitivity
 from alpha_dimt.evaluation.pooled import SeedCorrelation, seed_correlation
 from alpha_dimt.evaluation.scatter import Scatter, runaways, scatter
 from alpha_dimt.evaluation.score_files import statistics_of
-from alpha_dimt.evaluation.within_seed import Floats, resample
+from alpha_dimt.evaluation.within_seed import resample
 from alpha_dimt.results import epoch_frame, run_frame, score_frame
 from alpha_dimt.runs.paths import COLUMNS
 from alpha_dimt.runs.read import Run
@@ -106,7 +104,10 @@ def compare_bleu(runs: Sequence[Run], column: str, reference: Path, header: str)
                 f"{run.folder}: BLEU of hypotheses/{name}.txt against {reference} is "
                 f"{again.score:.2f}, but scores/{name}.json says {known:.2f}; score the run again"
             )
-    away = runaways(statistics)
+    spread_without = None
+    if (away := runaways(statistics)).any():
+        kept = [of_run[~away] for of_run in statistics]
+        spread_without = _spread(pd.Series(resample(kept), bleu.index), len(kept[0]))
     models = pd.Series(resampled, bleu.index)
     within = (
         row
@@ -123,7 +124,7 @@ def compare_bleu(runs: Sequence[Run], column: str, reference: Path, header: str)
         alpha=alpha,
         correlation=seed_correlation(scores),
         spread=_spread(models, len(away)),
-        spread_without=_spread_without(models, statistics, ~away) if away.any() else None,
+        spread_without=spread_without,
     )
 
 
@@ -201,13 +202,6 @@ def alphas(runs: Sequence[Run]) -> dict[str, float]:
         others.append(rest)
     alike = all(other == others[0] for other in others)
     return found if alike and len(set(found.values())) > 2 else {}
-
-
-def _spread_without(
-    models: pd.Series, statistics: Sequence[Floats], kept: npt.NDArray[np.bool_]
-) -> Spread:
-    resampled = resample([of_run[kept] for of_run in statistics])
-    return _spread(pd.Series(resampled, models.index), int(kept.sum()))
 
 
 def _spread(models: pd.Series, sentences: int) -> Spread:

@@ -11,32 +11,31 @@ from alpha_dimt.results import rows_of
 from alpha_dimt.runs.read import Run
 from alpha_dimt.tables.significance.comparisons import Column
 from alpha_dimt.tables.significance.rows import POOLED, SLOPE
-from alpha_dimt.tables.significance.tables import KEY, by_scores, metric, named
+from alpha_dimt.tables.significance.tables import KEY, metric, named
 from alpha_dimt.tables.table import Table
 from alpha_dimt.tables.wording import MINUS, interval_text, p_text, signed, signed_interval
 
 
 def pooled_table(tests: pd.DataFrame, columns: Sequence[Column], about: Run) -> Table:
     """Return the comparisons over seeds against a variance that is pooled over all systems."""
-    pooled = named(tests[tests["test"].str.contains(POOLED, na=False)])
+    pooled = named(tests[tests["test"].str.contains(POOLED, na=False)], columns)
     pooled["variance"] = pooled["test"].str.removeprefix(SLOPE)
     # What the test that is shown in full takes its variance from.
     first = {column.scored: column.variance for column in columns}
     is_first = pooled["variance"] == pooled["scored"].map(first)
     other = pooled.loc[~is_first, [*KEY, "p", "p_holm"]]
     shown = pooled[is_first].merge(other, how="left", on=KEY, suffixes=("", "_other"))
-    digits = shown["scored"].map({column.scored: column.digits for column in columns})
     rows = [
         [
             one.name,
             one.variance.removeprefix(POOLED),
-            signed(one.difference, places),
-            signed_interval(one.low, one.high, places),
+            signed(one.difference, one.digits),
+            signed_interval(one.low, one.high, one.digits),
             signed(one.t),
             str(one.df),
             *map(p_text, (one.p, one.p_holm, one.p_other, one.p_holm_other)),
         ]
-        for one, places in zip(rows_of(shown), digits, strict=True)
+        for one in rows_of(shown)
     ]
     headers = [
         *("Difference of", "Variance", "Difference", "95 % interval", "t", "df", "p"),
@@ -55,7 +54,7 @@ def pooled_table(tests: pd.DataFrame, columns: Sequence[Column], about: Run) -> 
             f"{metric(about)}"
         ),
         grouped_by="Scores",
-        rows=by_scores(shown, rows, headers, columns),
+        rows=pd.DataFrame(rows, index=shown["header"], columns=headers),
         note=" ".join([*_correlations(columns), *_found(columns)]),
     )
 

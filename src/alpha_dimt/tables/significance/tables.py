@@ -43,22 +43,21 @@ def across_table(tests: pd.DataFrame, columns: Sequence[Column], about: Run) -> 
         *("Difference of", "Seeds", "First", "Second", "Difference"),
         *("95 % interval", "p (t)", "p (Holm)", "p (sign flip)"),
     ]
-    across = named(tests[tests["scope"] == ACROSS])
+    across = named(tests[tests["scope"] == ACROSS], columns)
     shown = across[across["test"].isna() | across["test"].isin([PAIRED, f"{SLOPE}t"])]
     flips = across[across["test"] == SIGN_FLIP][[*KEY, "p"]].rename(columns={"p": "p_flip"})
     shown = shown.merge(flips, how="left", on=KEY)
-    digits = shown["scored"].map({column.scored: column.digits for column in columns})
     rows = [
         [
             one.name,
             one.seeds.replace(" ", ", "),
-            number(one.score_b, f".{places}f"),
-            number(one.score_a, f".{places}f"),
-            with_sd(signed(one.difference, places), one.sd, f".{places}f"),
-            signed_interval(one.low, one.high, places),
+            number(one.score_b, f".{one.digits}f"),
+            number(one.score_a, f".{one.digits}f"),
+            with_sd(signed(one.difference, one.digits), one.sd, f".{one.digits}f"),
+            signed_interval(one.low, one.high, one.digits),
             *map(p_text, (one.p, one.p_holm, one.p_flip)),
         ]
-        for one, places in zip(rows_of(shown), digits, strict=True)
+        for one in rows_of(shown)
     ]
     return Table(
         title="Across seeds",
@@ -72,7 +71,7 @@ def across_table(tests: pd.DataFrame, columns: Sequence[Column], about: Run) -> 
             f"corrected p is below {LEVEL:g}.{_slope_text(tests, columns[0].alpha)} {metric(about)}"
         ),
         grouped_by="Scores",
-        rows=by_scores(shown, rows, headers, columns),
+        rows=pd.DataFrame(rows, index=shown["header"], columns=headers),
         bold=significant_in(shown, headers),
         note=" ".join(map(_found_text, filter(lambda column: column.spread, columns)))
         + _flip_note(tests.loc[tests["test"] == SIGN_FLIP, "seeds"]),
@@ -85,7 +84,7 @@ def within_table(tests: pd.DataFrame, columns: Sequence[Column], about: Run) -> 
         *("Difference of", "First", "Second", "Difference", "95 % interval"),
         *("p (bootstrap)", "p (randomisation)", "p (Holm)"),
     ]
-    within = named(tests[tests["scope"] == WITHIN])
+    within = named(tests[tests["scope"] == WITHIN], columns)
     bootstrap = within.loc[within["test"] == BOOTSTRAP, [*KEY, "seeds", "low", "high", "p"]]
     shown = within[within["test"] == RANDOMISATION].drop(columns=["low", "high"])
     shown = shown.merge(bootstrap, on=[*KEY, "seeds"], suffixes=("", "_bootstrap"))
@@ -100,7 +99,7 @@ def within_table(tests: pd.DataFrame, columns: Sequence[Column], about: Run) -> 
         ]
         for one in rows_of(shown)
     ]
-    frame = by_scores(shown, rows, headers, columns)
+    groups = shown["header"] + ", seed " + shown["seeds"]
     return Table(
         title="Within a seed",
         label="within-seed",
@@ -114,7 +113,7 @@ def within_table(tests: pd.DataFrame, columns: Sequence[Column], about: Run) -> 
             f"{metric(about)}"
         ),
         grouped_by="Scores",
-        rows=frame.set_index(frame.index + ", seed " + shown["seeds"]),
+        rows=pd.DataFrame(rows, index=groups, columns=headers),
         bold=significant_in(shown, headers),
         note=(
             "Significant within a seed says that these two trained models differ, not that their "
@@ -127,19 +126,13 @@ def within_table(tests: pd.DataFrame, columns: Sequence[Column], about: Run) -> 
 # ------------------------------------------------------------------------------------ parts
 
 
-def named(tests: pd.DataFrame) -> pd.DataFrame:
-    """Return tests with a column `name`: what they are the difference of."""
+def named(tests: pd.DataFrame, columns: Sequence[Column]) -> pd.DataFrame:
+    """Return tests with `name`, what they are the difference of, and `header` and `digits`."""
     slopes = tests["test"].str.startswith(SLOPE, na=False)
     pairs = tests["system_b"] + " − " + tests["system_a"]
-    return tests.assign(name=pairs.mask(slopes, SLOPE_NAME))
-
-
-def by_scores(
-    shown: pd.DataFrame, rows: list[list[str]], headers: list[str], columns: Sequence[Column]
-) -> pd.DataFrame:
-    """Return texts of tests under the header of their column of scores."""
-    groups = shown["scored"].map({column.scored: column.header for column in columns})
-    return pd.DataFrame(rows, index=groups.astype(object), columns=headers)
+    shown = pd.DataFrame([(c.scored, c.header, c.digits) for c in columns])
+    shown.columns = ["scored", "header", "digits"]
+    return tests.assign(name=pairs.mask(slopes, SLOPE_NAME)).merge(shown, on="scored")
 
 
 def significant_in(shown: pd.DataFrame, headers: list[str]) -> npt.NDArray[np.bool_]:
