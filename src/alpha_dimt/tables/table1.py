@@ -50,7 +50,7 @@ def write_table1(folders: Sequence[Path], *, out: Path) -> None:
     best = {column: best_system(by_system(bleu[column])) for column in TESTED}
     write_tables(
         out,
-        [layout(published, ours, best, first, beam)],
+        [table1(published, ours, best, first, beam)],
         numbers=numbers.reindex(columns=FIELDS),
         made_from=made_from_runs(runs),
     )
@@ -62,7 +62,7 @@ def read_published() -> pd.DataFrame:
         return pd.read_csv(file, dtype=str, keep_default_na=False)
 
 
-def layout(
+def table1(
     published: pd.DataFrame,
     ours: pd.DataFrame,
     best: dict[str, str | None],

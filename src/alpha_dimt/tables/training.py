@@ -66,7 +66,7 @@ def write_training_table(folders: Sequence[Path], *, out: Path) -> None:
     )
     write_tables(
         out,
-        [layout(systems, joined(made), first, beam_width(folders[0]))],
+        [training_table(systems, joined(made), first, beam_width(folders[0]))],
         numbers=numbers[FIELDS],
         made_from=made_from_runs(runs),
     )
@@ -118,7 +118,7 @@ def joined(texts: pd.Series) -> str:
 # ----------------------------------------------------------------------------------- layout
 
 
-def layout(systems: pd.DataFrame, made: str, first: Run, beam: int | None) -> Table:
+def training_table(systems: pd.DataFrame, made: str, first: Run, beam: int | None) -> Table:
     """Return the table for a person: mean and deviation of several seeds.
 
     Args:
