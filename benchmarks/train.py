@@ -40,7 +40,7 @@ INSTRUCTIONS = {"AVX512-bf16": "avx512_bf16", "AMX-bf16": "amx_bf16"}
 
 
 def build_model(sizes: Sizes) -> FusedAttentionRnn:
-    """Return a model with random weights that multiplies in the type that training chooses."""
+    """Return a model with random weights and the matrix-product dtype that training chooses."""
     use_threads(sizes.threads)
     model = FusedAttentionRnn(
         AttentionRnnConfig(embedding=sizes.units, hidden=sizes.units),

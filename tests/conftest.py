@@ -13,6 +13,6 @@ def repository() -> Path:
 
 @pytest.fixture
 def small_disk(tmp_path: Path) -> Iterator[SmallDisk]:
-    """A file system of eight megabytes of its own; skipped, in words, where none can be mounted."""
+    """A file system of eight megabytes; the test is skipped with a message if mounting fails."""
     with SmallDisk.mounted(tmp_path / "small") as disk:
         yield disk

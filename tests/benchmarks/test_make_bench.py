@@ -1,4 +1,4 @@
-"""The harness as a whole, at sizes at which its figures mean nothing."""
+"""The whole harness, at sizes so small that its numbers mean nothing."""
 
 import json
 import subprocess

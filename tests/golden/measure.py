@@ -1,4 +1,4 @@
-"""What must stay as it is while the code around it moves.
+"""Measure the values that must not change when code is moved or rewritten.
 
     python tests/golden/measure.py > tests/golden/golden.json
 
@@ -16,7 +16,7 @@ from typing import Any
 
 REPOSITORY = Path(__file__).parents[2]
 PLAIN_PROCESSOR = {
-    # The instructions that every x86-64 has, so that all machines round alike.
+    # Instructions that every x86-64 processor has, so that all machines round equally.
     "ATEN_CPU_CAPABILITY": "default",
     "ONEDNN_MAX_CPU_ISA": "SSE41",
     "MKL_CBWR": "COMPATIBLE",
@@ -81,7 +81,7 @@ def weights() -> dict[str, str]:
 
 
 def measure(what: str) -> Any:
-    """Return one of both, measured by a process of its own on the plainest processor."""
+    """Return one of both, measured in a new process with the most basic instructions."""
     path = os.pathsep.join(str(REPOSITORY / part) for part in ("src", "tests/helpers"))
     result = subprocess.run(
         [sys.executable, __file__, what],

@@ -1,4 +1,4 @@
-"""Identities, weights and requests stay as they were measured; see measure.py."""
+"""Fingerprints, weights and cluster requests are unchanged; see measure.py."""
 
 import json
 import platform

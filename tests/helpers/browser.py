@@ -17,7 +17,7 @@ QUIET = [
 
 @contextmanager
 def started() -> Iterator[Any]:
-    """A browser; the test is skipped, in words, where there is none."""
+    """A browser; without one the test is skipped with a message."""
     playwright = pytest.importorskip(
         "playwright.sync_api", reason="Playwright is not installed: pip install playwright"
     )
@@ -30,7 +30,7 @@ def started() -> Iterator[Any]:
 
 
 def picture(name: str, otherwise: Path) -> Path:
-    """Return where a screenshot goes: the folder that ALPHA_DIMT_SCREENSHOTS names, or another."""
+    """Return the path of a screenshot, in the folder ALPHA_DIMT_SCREENSHOTS or another one."""
     folder = Path(os.environ.get("ALPHA_DIMT_SCREENSHOTS", otherwise))
     folder.mkdir(parents=True, exist_ok=True)
     return folder / f"{name}.png"

@@ -1,4 +1,4 @@
-"""A corpus that says everything twice: the target is the source, reversed."""
+"""A reversal task: the target is the reversed source."""
 
 import json
 from pathlib import Path
@@ -22,7 +22,7 @@ def experiment(**training: object) -> Experiment:
     recipe = {
         "batch_size": 16,
         "max_epochs": 14,
-        "min_learning_rate": 1.0,  # a BLEU of 0 for some epochs is no reason to slow down here
+        "min_learning_rate": 1.0,  # no decay while BLEU is 0
         "threads": 1,
         "precision": "fp32",
     }
@@ -93,11 +93,11 @@ def train(
 
 
 def records(run: Path) -> list[dict[str, Any]]:
-    """Return metrics.jsonl without what a clock wrote."""
+    """Return metrics.jsonl without times."""
     lines = [json.loads(line) for line in read_lines(run / "metrics.jsonl")]
     return [{k: v for k, v in line.items() if k not in ("time_ms", "timing")} for line in lines]
 
 
 def result(run: Path) -> tuple[list[dict[str, Any]], bytes]:
-    """Return all of a finished run that must not depend on how often it was interrupted."""
+    """Return everything of a finished run that interruptions must not change."""
     return records(run), (run / "best.safetensors").read_bytes()

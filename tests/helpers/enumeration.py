@@ -1,4 +1,4 @@
-"""Small worlds in which every candidate of a proposal can be listed."""
+"""Small examples in which every candidate of a proposal can be listed."""
 
 import itertools
 import math
@@ -80,7 +80,7 @@ def assert_drawn_as_told(
     counts = Counter(drawn)
     expected = {y: n * math.exp(value) for y, value in support.items()}
     cells = [(counts[y], e) for y, e in expected.items() if e >= 5]
-    # What is rare, or not among the candidates, is one cell.
+    # Rare sequences and those outside the candidates share one cell.
     rest = n - sum(e for _, e in cells)
     if rest >= 5:
         cells.append((n - sum(c for c, _ in cells), rest))

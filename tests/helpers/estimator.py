@@ -1,7 +1,7 @@
 """Bias and variance of the estimators of the exact gradient: Eq. 15, and Eq. 13 on policy.
 
-What K candidates of a proposal q0 tend to, as K grows, is the exact gradient over q0's support:
-sequences that q0 never draws get no weight, however large K is.
+As K grows, the estimate from K candidates of a proposal q0 tends to the exact gradient over q0's
+support: sequences that q0 never draws get no weight, however large K is.
 """
 
 from dataclasses import dataclass
@@ -19,10 +19,10 @@ from alpha_dimt.objectives import Scored, alpha_divergence, on_policy_alpha
 from alpha_dimt.proposals import Distribution, Words, build, frame, unframe
 
 SOURCE = 0
-"""The source that is looked at; its reference has three words."""
+"""The source under test; its reference has three words."""
 
 BLOCK = 20_000
-"""Repetitions that are worked on at once."""
+"""Repetitions computed at once."""
 
 UNIFORM_EDIT = {"kind": "uniform_edit", "max_edit_fraction": 1.0}
 HAMMING_PAYOFF = {"kind": "hamming_payoff", "tau": 1.0, "rescale": False}
@@ -63,9 +63,9 @@ class Q0:
         return self.log_q0 > -torch.inf
 
     def draw(self, count: int, seed: int) -> Tensor:
-        """Draw [count] sequences as numbers in the enumeration; longer ones are drawn anew.
+        """Draw [count] sequences as numbers in the enumeration; longer ones are drawn again.
 
-        Self-normalised weights do not see the constant by which that raises q0.
+        This scales q0 by a constant, which self-normalised weights do not depend on.
         """
         if self.distribution is None:
             generator = torch.Generator().manual_seed(seed)
@@ -90,7 +90,7 @@ def _copies(count: int) -> Ragged:
 
 
 def every_q0(exact: Exact) -> dict[str, Q0]:
-    """Return all that candidates can be drawn from, by name: two that draw any sequence first."""
+    """Return all proposals by name, first two that can draw any sequence."""
     log_p = exact.log_p().detach()[SOURCE]
     flat = torch.full_like(log_p, 1 / len(log_p)).log()
     return {
@@ -113,7 +113,7 @@ def proposal(section: dict[str, Any]) -> Q0:
 
 @dataclass(frozen=True)
 class Moments:
-    """What the estimator does with K candidates, relative to the norm of the exact gradient.
+    """The estimator's errors with K candidates, relative to the norm of the exact gradient.
 
     Attributes:
         bias: [P] mean error, measured.
@@ -145,9 +145,9 @@ def moments(exact: Exact, q0: Q0, drawn: Tensor, *, alpha: float = 0.5) -> Momen
 
     Args:
         exact: the enumeration.
-        q0: what was drawn from.
-        drawn: [repetitions, K] what was drawn.
-        alpha: of the divergence.
+        q0: proposal that was drawn from.
+        drawn: [repetitions, K] drawn sequences.
+        alpha: alpha of the divergence.
     """
     repetitions, k = drawn.shape
     log_p = exact.log_p().detach()[SOURCE]
@@ -173,7 +173,7 @@ def moments(exact: Exact, q0: Q0, drawn: Tensor, *, alpha: float = 0.5) -> Momen
         coefficients = torch.zeros(repetitions, len(log_p), dtype=weights.dtype)
         return coefficients.scatter_add(1, drawn, weights) @ away
 
-    # The unnormalised estimator's error has mean zero; taking it off leaves the bias, with noise
+    # The unnormalised estimator's error has mean zero; subtracting it leaves the bias, with noise
     # that falls as fast as the bias itself.
     centred = errors(weights - u[drawn] / k)
     return Moments(
@@ -192,7 +192,7 @@ class OnPolicyBias:
     Attributes:
         size: norm of the mean error.
         noise: standard error of the measured norm.
-        turned: its part at right angles to the exact gradient, which no factor makes up for.
+        turned: its part orthogonal to the exact gradient, which no factor can correct.
     """
 
     size: float
@@ -232,7 +232,7 @@ def on_policy_bias(exact: Exact, drawn: Tensor, *, alpha: float) -> OnPolicyBias
 
 
 def _on_policy_weights(exact: Exact, log_p: Tensor, drawn: Tensor, alpha: float) -> Tensor:
-    """Return [repetitions, N] what each sequence's score is multiplied by."""
+    """Return [repetitions, N] factors of the sequences' scores."""
     leaf = log_p[drawn].requires_grad_()
     unused = torch.ones_like(drawn, dtype=torch.bool)
     scored = Scored(leaf, drawn, exact.reward[SOURCE][drawn], log_p[drawn], unused, unused)

@@ -1,4 +1,4 @@
-"""A model so small that every sequence can be enumerated: p, q, divergences, gradients, exactly.
+"""A model so small that all sequences can be enumerated: exact p, q, divergences, gradients.
 
 The model is a real `FusedAttentionRnn` in float64. Its sequences are all of at most `LONGEST`
 tokens, any token but </s> (the softmax gives the other specials probability too). A sequence of
@@ -35,7 +35,7 @@ def every_sequence() -> list[tuple[int, ...]]:
 
 
 def edit_distance(a: tuple[int, ...], b: tuple[int, ...]) -> int:
-    """Return the Levenshtein distance, the plain recursive way."""
+    """Return the Levenshtein distance by plain recursion."""
     if not a or not b:
         return len(a) + len(b)
     return min(
@@ -46,13 +46,13 @@ def edit_distance(a: tuple[int, ...], b: tuple[int, ...]) -> int:
 
 
 class Exact:
-    """The tiny model and everything that is known of it.
+    """The tiny model and its enumerated sequences.
 
     Attributes:
         model: parameters uniform in [-2, 2], so that p is far from uniform.
         sequences: the N sequences.
         reward: [B, N] minus the edit distance from each source's reference.
-        lengths: [B, N] predicted tokens, as the model is asked for them.
+        lengths: [B, N] number of predicted tokens, as passed to the model.
         reference: [B, N] whether the sequence is the reference.
     """
 
@@ -76,9 +76,9 @@ class Exact:
         )
 
     def log_p(self) -> Tensor:
-        """Return log p of every sequence given every source, [B, N], with a graph of its own.
+        """Return log p of every sequence given every source, [B, N], with a new graph.
 
-        A graph is good for one `backward` or `gradient`.
+        Each graph serves one `backward` or `gradient`.
         """
         return torch.cat([self._log_p(source, slice(None)) for source in SOURCES])
 
@@ -89,7 +89,7 @@ class Exact:
         return tokens.per_row()[None]
 
     def gradient(self, loss: Tensor) -> Tensor:
-        """Return the gradient of a scalar by every parameter, [P]."""
+        """Return the gradient of a scalar with respect to every parameter, [P]."""
         parts = torch.autograd.grad(loss, list(self.model.parameters()))
         return torch.cat([part.to_dense().flatten() for part in parts])
 
@@ -97,13 +97,13 @@ class Exact:
         """Return sum over x, y of weights(x, y) times the gradient of log p(y given x), [P].
 
         Args:
-            weights: [B, N]; whatever graph they have is cut.
+            weights: [B, N]; detached from any graph.
         """
         return self.gradient((weights.detach() * self.log_p()).sum())
 
     @cached_property
     def scores(self) -> Tensor:
-        """[B, N, P] gradient of each log p(y given x): what an estimator is a mean of."""
+        """[B, N, P] gradient of each log p(y given x), which estimators average."""
         rows = [
             self.gradient(self._log_p(source, slice(n, n + 1)).sum())
             for source in SOURCES
@@ -123,7 +123,7 @@ def log_partition(reward: Tensor, tau: float) -> Tensor:
 
 
 def ml(log_p: Tensor, reference: Tensor) -> Tensor:
-    """Eq. 1 with one reference a source."""
+    """Eq. 1 with one reference per source."""
     return -log_p[reference].sum()
 
 
@@ -193,17 +193,17 @@ def normalised_weights(
 
 
 def relative(actual: Tensor, expected: Tensor) -> float:
-    """Return the distance of two gradients, relative to the expected one's norm."""
+    """Return the distance of two gradients, relative to the norm of the expected one."""
     return ((actual - expected).norm() / expected.norm()).item()
 
 
 def rate(error: Callable[[float], float], start: float, halvings: int = 4) -> float:
-    """Return by what power of its parameter an error falls: 1 where halving halves it.
+    """Return the power of its parameter with which an error falls: 1 if halving halves it.
 
     Args:
-        error: the error at a value of the parameter.
-        start: the largest value.
-        halvings: how often the parameter is halved.
+        error: returns the error at a value of the parameter.
+        start: largest value.
+        halvings: number of times to halve the parameter.
     """
     values = [start / 2**i for i in range(halvings + 1)]
     x = torch.tensor(values, dtype=torch.float64).log()

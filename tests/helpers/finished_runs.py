@@ -1,4 +1,4 @@
-"""Folders of finished runs, with what the report reads of them."""
+"""Folders of finished runs, with the files that the report reads."""
 
 import json
 from pathlib import Path
@@ -104,7 +104,7 @@ def make_tables(results: Path, runs: list[Path]) -> None:
     """Write the tables of some runs."""
     write_table1(runs, out=results / "tables/table1")
     write_training_table(runs, out=results / "tables/training")
-    # The tests of significance read translations; the same table stands for each of theirs.
+    # The significance tests would read translations; the same table is used for each of them.
     tables = json.loads((results / "tables/table1.json").read_text(encoding="utf-8"))
     [table] = tables["tables"]
     titles = ("Across seeds", "Across seeds, pooled", "Scatter", "Within a seed")

@@ -1,6 +1,6 @@
-"""A SLURM of one node with two make-believe GPUs: munge, slurmctld and slurmd without systemd.
+"""A SLURM cluster of one node with two fake GPUs: munge, slurmctld and slurmd without systemd.
 
-Its configuration is in /etc/slurm: Snakemake's plugin takes SLURM_CONF out of the environment of
+Its configuration is in /etc/slurm: Snakemake's plugin removes SLURM_CONF from the environment of
 its jobs.
 """
 
@@ -24,7 +24,7 @@ NULL_DEVICE = os.makedev(1, 3)
 
 @dataclass(frozen=True)
 class Allocation:
-    """What one SLURM job had, and when (seconds since 1970)."""
+    """The resources and times (seconds since 1970) of one SLURM job."""
 
     job: str
     gpus: tuple[str, ...]
@@ -48,7 +48,7 @@ class Slurm:
         return dict(line.split(" ", 1) for line in lines if line)
 
     def allocations(self) -> list[Allocation]:
-        """Return what prolog and epilog saw of the jobs that have ended."""
+        """Return what prolog and epilog recorded of finished jobs."""
         started: dict[str, tuple[tuple[str, ...], float]] = {}
         found = []
         for line in (self.folder / "allocations").read_text(encoding="utf-8").splitlines():

@@ -7,9 +7,9 @@ Cells = dict[str, str]
 
 
 def tables(text: str, first: str) -> list[list[Cells]]:
-    """Return the tables of a page whose first header is this, one dictionary a row.
+    """Return the tables of a page with this first header, one dictionary per row.
 
-    Of several headers alike the second is named "header (2)", and so on.
+    Of several equal headers the second is named "header (2)", and so on.
     """
     found = []
     for block in re.findall(r"(?:^\|.*\n)+", text, flags=re.MULTILINE):

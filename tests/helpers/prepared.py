@@ -8,7 +8,7 @@ from alpha_dimt.runs.paths import model_files
 
 
 def note_encoded(encoded: Path, config: DataConfig) -> None:
-    """Write the report.json of vocabularies and splits that lie in a folder."""
+    """Write the report.json of the vocabularies and splits in a folder."""
     corpus = config.corpus
     splits = {path.stem: {"sha256": sha256(path)} for path in encoded.glob("*.arrow")}
     vocabularies = {
@@ -20,7 +20,7 @@ def note_encoded(encoded: Path, config: DataConfig) -> None:
 
 
 def note_trained(run: Path, config: RunConfig) -> None:
-    """Write the run.json of weights and vocabularies that lie in the folder of a run."""
+    """Write the run.json of the weights and vocabularies in a run folder."""
     parts = model_files(config, run).parts()
     files = {name: sha256(path) for name, path in parts.items()}
     write_json(run / "run.json", {"run_key": config.fingerprint(), "files": files})

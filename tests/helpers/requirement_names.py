@@ -1,4 +1,4 @@
-"""What packages a list of requirements names."""
+"""The package names in a list of requirements."""
 
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name

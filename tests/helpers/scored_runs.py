@@ -12,7 +12,7 @@ CONFIG = Path(__file__).parents[2] / "config"
 
 
 def make_run(root: Path, system: str, seed: int, bleu: float, corpus: str = "config") -> Path:
-    """Write what a table needs of a finished run: dev `bleu`, test 1 and 2 less."""
+    """Write the files of a finished run that a table needs: dev `bleu`, test 1 and 2 less."""
     path = CONFIG / f"{corpus}.yaml"
     experiment = parse(Experiment, yaml.safe_load(path.read_text()), str(path))
     config = experiment.run_config(system, seed)

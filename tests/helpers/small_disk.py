@@ -1,4 +1,4 @@
-"""A file system that is soon full."""
+"""A small file system, to test a full disk."""
 
 import os
 import shutil
@@ -21,7 +21,7 @@ class SmallDisk:
     @classmethod
     @contextmanager
     def mounted(cls, folder: Path, size: str = "8m") -> Iterator[Self]:
-        """Mount it; skip the test where that is not allowed."""
+        """Mount it; skip the test if mounting is not allowed."""
         folder.mkdir()
         command = ["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", str(folder)]
         if os.geteuid() != 0 or subprocess.run(command, capture_output=True).returncode:
@@ -36,14 +36,14 @@ class SmallDisk:
         return self.folder / ".filling"
 
     def fill(self, leave: int) -> None:
-        """Fill it but for some bytes."""
+        """Fill it except for some bytes."""
         self._filling.write_bytes(bytes(shutil.disk_usage(self.folder).free - leave))
 
     def empty(self) -> None:
-        """Make room."""
+        """Free the space again."""
         self._filling.unlink()
 
     def read_only(self) -> None:
-        """Let nobody write, root included."""
+        """Make it read-only, even for root."""
         command = ["mount", "-o", "remount,ro", str(self.folder)]
         subprocess.run(command, check=True, capture_output=True)

@@ -1,4 +1,4 @@
-"""A real terminal, for what is shown to a person alone."""
+"""A real terminal, for output that is only shown to a person."""
 
 import contextlib
 import os
@@ -15,23 +15,24 @@ def run_on_terminal(
     """Run a command whose stderr is a terminal of 100 columns.
 
     Args:
-        command: must succeed.
-        stdin: a file; None: nothing is read.
-        stdout_too: whether the same terminal has stdout, as it is for a person.
+        command: command, which must succeed.
+        stdin: file to read; None for no input.
+        stdout_too: whether stdout is the same terminal, as for a person.
 
     Returns:
-        All that the terminal received, control characters included; and stdout, if elsewhere.
+        Everything that the terminal received, control characters included; and stdout if it is not
+        the terminal.
     """
     master, terminal = pty.openpty()
     termios.tcsetwinsize(terminal, (24, 100))
     parts: list[bytes] = []
 
     def read() -> None:
-        with contextlib.suppress(OSError):  # what a closed terminal answers
+        with contextlib.suppress(OSError):  # the error of a closed terminal
             while part := os.read(master, 10_000):
                 parts.append(part)
 
-    # What nobody reads would stop the command when the terminal is full.
+    # The command would block when the buffer of the terminal is full.
     reader = Thread(target=read)
     reader.start()
     with (stdin or Path(os.devnull)).open("rb") as file:
@@ -50,7 +51,7 @@ def run_on_terminal(
 
 
 def lines_left(seen: str) -> list[str]:
-    r"""Return what stands on the screen in the end: "\r" begins a line anew."""
+    r"""Return the final screen: "\r" returns to the start of the line."""
     lines = []
     for raw in seen.replace("\r\n", "\n").split("\n"):
         line = ""

@@ -1,4 +1,4 @@
-"""Finished runs as MLflow is told of them, without a training."""
+"""Finished runs to log to MLflow, without training."""
 
 import json
 from pathlib import Path
@@ -15,7 +15,7 @@ DIGESTS = {"train": "ab" * 32, "valid": "cd" * 32}
 
 
 def write_prepared(root: Path) -> None:
-    """Write what is read of the prepared corpus."""
+    """Write the files of the prepared corpus that tracking reads."""
     encoded, text = root / "data" / "encoded", root / "data" / "text"
     splits = {
         split: {"pairs": 2, "tokens": {"de": 4, "en": 4}, "unknown_rate": {}, "sha256": digest}
@@ -34,7 +34,7 @@ def make_run(
     bleu: float = 60.0,
     experiment: Experiment | None = None,
 ) -> Path:
-    """Write the folder of a finished run, and what is beside it, as the stages before would."""
+    """Write the folder of a finished run and the files beside it, as the earlier stages would."""
     if experiment is None:
         experiment = parse(Experiment, yaml.safe_load(CONFIG.read_text()), str(CONFIG))
     config = experiment.run_config(system, seed)

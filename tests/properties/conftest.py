@@ -10,5 +10,5 @@ def exact() -> Exact:
 
 @pytest.fixture(scope="session")
 def log_p(exact: Exact) -> Tensor:
-    """Values only; gradients take a graph of their own."""
+    """Values only; gradients need a new graph."""
     return exact.log_p().detach()

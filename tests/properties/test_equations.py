@@ -91,7 +91,7 @@ def test_eq_13_and_14_are_the_gradient_of_eq_8(exact: Exact, log_p: Tensor, alph
 
 @pytest.mark.parametrize("alpha", ALPHAS)
 def test_eq_13_is_the_slope_of_eq_8(exact: Exact, log_p: Tensor, alpha: float) -> None:
-    """Without autograd on either side of the equation: central differences of the values."""
+    """The same without autograd on either side: central differences of the values."""
     generator = torch.Generator().manual_seed(2)
     parameters = list(exact.model.parameters())
     direction = [torch.randn(p.shape, generator=generator, dtype=p.dtype) for p in parameters]
@@ -110,7 +110,7 @@ def test_eq_13_is_the_slope_of_eq_8(exact: Exact, log_p: Tensor, alpha: float) -
 
 
 def test_the_model_s_scores_have_mean_zero(exact: Exact, log_p: Tensor) -> None:
-    """Sum over y of p times the gradient of log p is 0: what every baseline relies on."""
+    """Sum over y of p times the gradient of log p is 0; every baseline relies on it."""
     assert exact.weighted_gradient(log_p.exp()).norm() < 1e-12
 
 
@@ -229,7 +229,7 @@ def test_tau_to_0_inside_the_square_is_maximum_likelihood_too(
 def test_tau_to_0_along_alpha_to_1_is_risk_seeking_policy_gradient(
     exact: Exact, log_p: Tensor, beta: float
 ) -> None:
-    """The two limits do not commute: what lies between is a family of its own.
+    """The two limits do not commute: between them is another family of objectives.
 
     With 1 - alpha = beta tau, Eq. 8 tends (up to a constant) to minus the sum over x of
     E_p[exp(beta r)] / beta: plain policy gradient as beta -> 0.
@@ -249,7 +249,8 @@ def test_normalising_each_source_keeps_its_direction_but_not_that_of_the_sum(
 ) -> None:
     """Below Eq. 15: the normalisation "changes the magnitude ... but not the direction".
 
-    True of one source. Z depends on the source, so a sum over sources turns.
+    That holds for one source. Z depends on the source, so the direction of a sum over sources
+    changes.
     """
     printed = mixed_weights(log_p, exact.reward, alpha, TAU)
     normalised = normalised_weights(log_p, exact.reward, alpha, TAU)

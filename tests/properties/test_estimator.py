@@ -21,7 +21,7 @@ from estimator import (
 from exact import LONGEST, REFERENCES, Exact
 
 K = {"the model": 2048}
-"""Its weights are so uneven that fewer are not near the limit; 256 for the others."""
+"""Its weights are so uneven that fewer candidates are far from the limit; 256 for the others."""
 
 REPETITIONS = 1000
 NAMES = ["every sequence alike", "the model", *PROPOSALS]
@@ -58,7 +58,7 @@ def test_eq_15_tends_to_the_exact_gradient(
 def test_more_candidates_do_not_reach_what_a_proposal_never_draws(
     exact: Exact, proposals: dict[str, Q0]
 ) -> None:
-    """The limit is the gradient over the support, and that is another direction."""
+    """The limit is the gradient over the support, which has another direction."""
     scores = exact.scores[SOURCE]
     whole = exact_weights(exact, proposals["every sequence alike"], 0.5) @ scores
     for name, size in {

@@ -1,4 +1,4 @@
-"""Whatever bytes come, a parser gives a value or one `UserError`, and never anything else."""
+"""For any bytes, a parser returns a value or raises one `UserError`, and nothing else."""
 
 import gzip
 import io
@@ -35,7 +35,7 @@ from alpha_dimt.tracking.records import epoch_points, read_run_record
 SHARED = settings(
     max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
-# Text in which the odd characters are not rare, and bytes that are no text.
+# Text in which odd characters are frequent, and bytes that are not text.
 ODD = st.sampled_from(["\ufeff", "\0", "\r", "\u2028", "\u0085", "\t", "\n", '<seg id="1">', "&a;"])
 BYTES = st.binary(max_size=200) | st.lists(ODD | st.text(max_size=8)).map(
     lambda parts: "".join(parts).encode(errors="surrogatepass")
@@ -133,7 +133,7 @@ DAMAGE = st.lists(st.tuples(st.floats(0, 1, exclude_max=True), st.integers(0, 25
 
 
 def damaged(content: bytes, damage: list[tuple[float, int]], kept: float = 1.0) -> bytes:
-    """Return content with some bytes set anew, cut off after a part of it."""
+    """Return content with some bytes replaced and its end truncated."""
     changed = bytearray(content)
     for place, value in damage:
         changed[int(place * len(changed))] = value
@@ -166,7 +166,7 @@ def corpus(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @given(damage=DAMAGE, kept=st.just(1.0) | st.floats(0, 1))
 def test_damaged_splits(corpus: Path, damage: list[tuple[float, int]], kept: float) -> None:
     good = (corpus / "train.arrow").read_bytes()
-    # A new file each time: what is mapped must not change.
+    # A new file each time: memory-mapped files must not change.
     with tempfile.TemporaryDirectory() as name:
         path = Path(name) / "train.arrow"
         path.write_bytes(damaged(good, damage, kept))
@@ -190,7 +190,7 @@ def test_configurations_of_any_values(tmp_path: Path, values: Any) -> None:
         one_sentence(load, section, path)
 
 
-# A configuration of which only one part is odd gets further than one that is odd all over.
+# A configuration with a single odd part is parsed further than one that is odd all over.
 PART = st.sampled_from(
     [
         "no",

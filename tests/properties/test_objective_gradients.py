@@ -1,8 +1,8 @@
 """Our objectives against the paper's equations, by exact enumeration in float64.
 
-An objective that takes all sequences as its candidates must give the exact gradient. One that takes
-K samples must give it in expectation: all K-tuples of sequences are enumerated, each with the
-probability of being drawn.
+With all sequences as candidates, an objective must give the exact gradient. With K samples it must
+give it in expectation: all K-tuples of sequences are enumerated, each with the probability of being
+drawn.
 """
 
 import itertools
@@ -60,14 +60,14 @@ def enumerated(exact: Exact, log_q0: Tensor | None = None) -> Scored:
 def expected_gradient(
     exact: Exact, log_p: Tensor, loss: Callable[[Scored], Loss], log_draw: Tensor, k: int
 ) -> Tensor:
-    """Return the expectation of an objective's gradient over K independent draws a source, [P].
+    """Return the expected gradient of an objective over K independent draws per source, [P].
 
     Args:
         exact: the enumeration.
-        log_p: [B, N] of the model, without graph.
+        log_p: [B, N] log-probabilities of the model, without graph.
         loss: the objective.
         log_draw: [B, N] log-probability that one draw is this sequence.
-        k: candidates drawn of each source.
+        k: number of candidates drawn per source.
     """
     coefficients = torch.stack(
         [
@@ -86,7 +86,7 @@ def expected_coefficients(
     log_draw: Tensor,
     k: int,
 ) -> Tensor:
-    """Return what the gradient of each log p is multiplied by on average, [N]."""
+    """Return the average factor of each log p's gradient, [N]."""
     tuples, coefficients = tuple_coefficients(exact, source, log_p, loss, k)
     weights = log_draw[tuples].sum(dim=1, keepdim=True).exp() * coefficients
     return torch.zeros_like(log_draw).index_add(0, tuples.flatten(), weights.flatten())
@@ -147,7 +147,7 @@ def test_the_batch_normaliser_weights_sources_against_each_other(
 def test_dividing_by_q0_corrects_how_often_each_candidate_is_drawn(
     exact: Exact, log_p: Tensor, alpha: float
 ) -> None:
-    """Each sequence stands among the candidates as often as q0 draws it (in large units)."""
+    """Each sequence is among the candidates in proportion to q0."""
     copies = 1 + exact.reward[0].long() - exact.reward[0].long().min()
     rows = torch.arange(len(copies)).repeat_interleave(copies)
     log_q0 = (copies.double() / copies.sum()).log()
@@ -207,7 +207,7 @@ def test_maximum_likelihood_of_the_reference_is_eq_1(exact: Exact) -> None:
 def test_on_policy_alpha_is_eq_13_on_average(
     exact: Exact, log_p: Tensor, alpha: float, k: int
 ) -> None:
-    """Up to each source's factor, q's normaliser to the power of 1 - alpha, if Z is left out.
+    """Without Z, each source has a factor: q's normaliser to the power of 1 - alpha.
 
     With K = 1 there is no baseline and with K = 2 there is: both have the same expectation.
     """
@@ -267,7 +267,7 @@ def test_policy_gradient_and_alpha_1_are_one_objective(
 
 
 def test_the_baseline_lowers_the_variance(exact: Exact, log_p: Tensor) -> None:
-    """Two samples with each other as baseline against two without any, by all pairs."""
+    """Compare two samples with leave-one-out baseline to two without baseline, over all pairs."""
     inner = exact.scores[0] @ exact.scores[0].T
 
     def second_moment(k: int) -> float:

@@ -20,9 +20,9 @@ from alpha_dimt.data.prepare import Pair, cut_validation
 from alpha_dimt.data.subword import learn_codes, segment
 from alpha_dimt.data.tokenise import tokenise
 
-# Anything that can stand on one line, odd line separators included.
+# Anything that one line can hold, odd line separators included.
 LINE = st.text(st.characters(exclude_characters="\n", exclude_categories=["Cs"]), max_size=40)
-# Text between tags: no angle brackets of its own, no space at its ends.
+# Text between tags: without angle brackets, without spaces at its ends.
 SENTENCE = st.text(
     st.characters(exclude_characters="\n<>", exclude_categories=["Cs"]), min_size=1, max_size=40
 ).map(str.strip)
@@ -49,7 +49,7 @@ def test_lines_survive_a_file(lines: list[str]) -> None:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "lines"
         write_lines(path, ["", *lines])
-        # A byte order mark at the start of a file is no text.
+        # A byte order mark at the start of a file is not text.
         assert read_lines(path) == ["", *lines]
 
 

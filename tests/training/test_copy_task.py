@@ -48,7 +48,7 @@ def test_reversal_is_learned(encoded: Path, tmp_path: Path, system: str) -> None
             threads=1,
         )
         assert len(read_lines(out)) == 60
-    # What `decode` writes is what validation scored.
+    # `decode` writes the translations that validation scored.
     references = read_pairs(encoded, "valid").target_text
     greedy = multi_bleu(read_lines(run / "greedy.txt"), references)
     assert greedy.value == pytest.approx(summary["best"]["valid_bleu_greedy"])
@@ -65,7 +65,7 @@ def test_the_plain_model_is_trained_by_name(encoded: Path, tmp_path: Path) -> No
     for name, value in ours.items():
         torch.testing.assert_close(value, theirs[name], rtol=1e-5, atol=1e-6)
     assert any(not torch.equal(value, theirs[name]) for name, value in ours.items())
-    # The key is part of a run's identity only where it is not the default.
+    # The key is part of a run's identity only if it is not the default.
     identities = [config.run_config("ml", 1) for config in (fast, plain, experiment(**few))]
     assert identities[0].fingerprint() == identities[2].fingerprint() != identities[1].fingerprint()
     assert "implementation" not in (results[0] / "config.json").read_text()
@@ -88,7 +88,7 @@ def test_only_a_corpus_of_the_runs_own_vocabularies_is_translated(
 ) -> None:
     config = experiment(max_epochs=1)
     run = train(encoded, tmp_path, config, "ml")
-    # The same words, but a last one that no sentence has: every id is as it was.
+    # The same words and an additional last one that no sentence has: all ids stay the same.
     other = shutil.copytree(encoded, tmp_path / "other")
     words = read_lines(other / "vocab.en.txt")
     write_lines(other / "vocab.en.txt", [*words, "more"])

@@ -1,4 +1,4 @@
-"""Trainings that are killed, stopped, starved and started twice end as if nothing had happened."""
+"""Trainings that are killed, stopped, out of disk space or started twice end with equal results."""
 
 import multiprocessing
 import os
@@ -147,7 +147,7 @@ def test_the_command_line_is_stopped_by_a_signal(
     process = start_training(encoded, tmp_path, longer, "ml")
     wait_for(lambda: bool(checkpoint_folders(tmp_path)), process)
 
-    # While it runs nobody else trains the same.
+    # While it runs, no other process can train the same run.
     with pytest.raises(
         UserError, match=rf"process {process.pid} on \S+ is already training this run"
     ):
@@ -159,7 +159,7 @@ def test_the_command_line_is_stopped_by_a_signal(
     [line] = errors.splitlines()
     assert line.startswith(f"Error: stopped by {name}: ")
 
-    # Another configuration begins anew, though this state is there.
+    # Another configuration starts from scratch in spite of this state.
     out = train(encoded, tmp_path, small_experiment(), "ml")
     assert result(out) == undisturbed("ml")
     assert len(checkpoint_folders(tmp_path)) == 2 + 1
@@ -190,7 +190,7 @@ def test_kill_9_at_20_random_moments(
     encoded: Path, tmp_path: Path, undisturbed: Callable[[str], Result]
 ) -> None:
     expected = undisturbed("alpha0.5")
-    # Children of a server that has loaded everything start in no time.
+    # Children of a server that has everything loaded start at once.
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(["alpha_dimt.training.run", "copy_task", "torch._dynamo"])
 
@@ -228,7 +228,7 @@ def test_kill_9_at_20_random_moments(
 
 
 @pytest.mark.parametrize("when", ["publish", "finish", "after"])
-def test_a_finished_run_whose_end_nobody_noted_is_not_trained_again(
+def test_a_finished_run_whose_end_was_not_recorded_is_not_trained_again(
     encoded: Path,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
@@ -294,7 +294,7 @@ def test_a_bad_checkpoint_falls_back_to_the_one_before(
 
 
 def stop_after_epoch(monkeypatch: pytest.MonkeyPatch, epoch: int) -> None:
-    """Send SIGTERM when an epoch is reported; it is obeyed after the next update."""
+    """Send SIGTERM when an epoch is reported; training stops after the next update."""
 
     def report(state: State) -> None:
         if state.schedule.epoch == epoch:
@@ -388,13 +388,13 @@ def test_divergence_keeps_the_last_good_state(
     assert float.fromhex(updates) == at - 1
     assert not (tmp_path / "ml/best.safetensors").exists()
 
-    # Again: at once to the same batch and the same words.
+    # Again: the same batch and the same message at once.
     seen.clear()
     with pytest.raises(UserError) as again:
         train(encoded, tmp_path, bad, "ml")
     assert (seen, str(again.value)) == ([at], str(first.value))
 
-    # A lower rate is another run, which begins at the beginning.
+    # A lower rate is another run, which starts from scratch.
     seen.clear()
     train(encoded, tmp_path, small_experiment(), "ml")
     assert seen[0] == 1

@@ -1,4 +1,4 @@
-"""Training does not know MLflow, so no server can slow it down, stop it or lose its results."""
+"""Training never imports MLflow, so no server can slow it down, stop it or lose its results."""
 
 import os
 import subprocess

@@ -122,7 +122,7 @@ def test_a_missing_file_is_named(tmp_path: Path):
         ("fetch --config", "'system' is a directory"),
     ],
 )
-def test_another_kind_of_folder_is_said_in_words(
+def test_another_kind_of_folder_is_refused_with_a_message(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, command: str, words: str
 ):
     for seed in (1, 2):
@@ -178,7 +178,7 @@ cli.main()
         ("RecursionError('x' * 1000)", "please report it"),
     ],
 )
-def test_what_nobody_has_foreseen_is_one_line(error: str, words: str):
+def test_unforeseen_errors_are_one_line(error: str, words: str):
     result = unforeseen(error)
 
     assert result.returncode == 1

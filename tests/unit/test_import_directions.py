@@ -1,4 +1,4 @@
-"""Who may import whom, as the layers of the package are meant."""
+"""The layers of the package, and which may import which."""
 
 import ast
 import subprocess

@@ -1,4 +1,4 @@
-"""`make` replaces an environment only by one that is ready."""
+"""`make` replaces an environment only by a complete one."""
 
 import os
 import shutil

@@ -1,4 +1,4 @@
-"""Nothing that is read can bring code with it: no pickles, in whatever disguise."""
+"""No file that is read can run code: no pickles in any form."""
 
 import ast
 from pathlib import Path
@@ -10,7 +10,7 @@ NAMES = {"read_pickle", "to_pickle", "allow_pickle", "eval", "exec"}
 
 
 def unsafe(source: str) -> list[str]:
-    """Return what could run code of a file that is read."""
+    """Return the calls that could run code from a file."""
     found = []
     for node in ast.walk(ast.parse(source)):
         match node:

@@ -1,6 +1,6 @@
 """The systems of config/*.yaml and one of every kind, complete, without the package's help.
 
-Defaults stand here a second time on purpose: a default that changes unnoticed is a fault.
+Defaults are repeated here on purpose: a default must not change unnoticed.
 """
 
 from pathlib import Path
@@ -119,7 +119,7 @@ def values_of(file: str) -> dict[str, Any]:
 
 
 def every_system() -> dict[str, tuple[str, str]]:
-    """Return file and system of every configured system, by what a test calls it."""
+    """Return file and name of every configured system, by test id."""
     return {
         f"{file.removesuffix('.yaml')}:{name}": (file, name)
         for file in FILES

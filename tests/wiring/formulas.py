@@ -1,4 +1,4 @@
-"""What the equations say, in plain Python: nothing of the package is used to judge it."""
+"""The equations in plain Python, independent of the package."""
 
 import math
 from collections import Counter
@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 Floats = npt.NDArray[np.float64]
 Result = tuple[float, Floats]
-"""Loss, and its gradient by log p [B, K]."""
+"""Loss, and its gradient with respect to log p [B, K]."""
 
 
 # ------------------------------------------------------------------------------ objectives
@@ -103,10 +103,10 @@ def loss(options: dict[str, Any], figures: dict[str, Floats], epoch: int, decays
     """Return the loss of a system and its gradient.
 
     Args:
-        options: of the system, complete.
-        figures: [B, K] of the candidates, by the name of the field.
-        epoch: counted from 1.
-        decays: of the learning rate.
+        options: complete options of the system.
+        figures: [B, K] fields of the candidates by name.
+        epoch: epoch, counted from 1.
+        decays: number of decays of the learning rate.
     """
     kind = options["objective"]
     log_p, reward = figures["log_p"], figures["reward"]
@@ -148,7 +148,7 @@ def loss(options: dict[str, Any], figures: dict[str, Floats], epoch: int, decays
 
 
 def sources(options: dict[str, Any]) -> dict[str, Any]:
-    """Return where the candidates of a system come from, and what is done with them."""
+    """Return where the candidates of a system come from, and how they are used."""
     kind = options["objective"]
     found: dict[str, Any] = {
         "reference": False,

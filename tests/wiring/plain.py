@@ -9,7 +9,7 @@ PAD, UNK, BOS, EOS = range(4)
 
 
 class Plain(nn.Module):
-    """The same parameters, by the names that they have on disk."""
+    """The same parameters, by their names on disk."""
 
     def __init__(self, weights: dict[str, Tensor]) -> None:
         super().__init__()

@@ -1,7 +1,7 @@
-"""All that these tests use of the package, by the names that they use.
+"""Everything that these tests use of the package, under the names that they use.
 
-Whoever moves or renames a module, or changes how a function is called, changes this file; what the
-tests expect stays.
+If a module is moved or renamed, or a function is called differently, adapt this file; the
+expectations of the tests stay.
 """
 
 import csv
@@ -128,7 +128,7 @@ def scaled(scored: Scored, *, scale: float, power: float) -> Loss:
 
 @dataclass(frozen=True)
 class Candidate:
-    """A candidate of a batch: its framed tokens, and what is known of it."""
+    """A candidate of a batch: its framed tokens and its properties."""
 
     tokens: tuple[int, ...]
     reward: float
@@ -211,11 +211,11 @@ def model(
 
 
 class Scripted(FusedAttentionRnn):
-    """A model whose samples are known: it says what it is told, whatever it computes.
+    """A model with scripted samples, independent of its computation.
 
     Attributes:
-        script: of each row that is sampled, its tokens.
-        modes: of each step, whether the model was in training mode.
+        script: tokens of each sampled row.
+        modes: whether the model was in training mode, for each step.
     """
 
     script: Sequence[Sequence[int]]
@@ -237,14 +237,14 @@ class Scripted(FusedAttentionRnn):
 
 
 def scripted(script: Sequence[Sequence[int]], like: FusedAttentionRnn) -> Scripted:
-    """Return a model with the weights of another one that says what is in the script."""
+    """Return a model with the weights of another one and scripted samples."""
     like.__class__ = Scripted
     like.script, like.modes = script, []
     return like
 
 
 def sampler(run: RunConfig, data: Pairs, words: int) -> Rollout | None:
-    """Return what draws samples in a run."""
+    """Return the rollout of a run."""
     return choose_rollout(run, bind(run.objective).needs, data, words)
 
 
@@ -256,7 +256,7 @@ def scores(
     gold: float | None = None,
     chunk: int | None = None,
 ) -> list[dict[str, np.ndarray]]:
-    """Return what an objective sees of a batch: figures [B, K], one entry a chunk."""
+    """Return the scored candidates of a batch: fields [B, K], one entry per chunk."""
     parts = score(made, batch, CPU, rollout=draws, gold=gold, chunk=chunk)
     return [
         {field.name: getattr(part, field.name).detach().numpy() for field in fields(Scored)}
@@ -266,7 +266,7 @@ def scores(
 
 @contextmanager
 def decoder_inputs(made: FusedAttentionRnn) -> Iterator[list[Tensor]]:
-    """Collect what the decoder reads instead of the candidates' own words, scoring by scoring."""
+    """Collect the decoder inputs that replace the candidates' own tokens, one entry per scoring."""
     seen: list[Tensor] = []
     original = made.token_log_probs
 
@@ -322,16 +322,16 @@ def train_epoch(
 
 @dataclass(frozen=True)
 class Fitted:
-    """What a whole training did.
+    """The course of a whole training.
 
     Attributes:
-        reason: why it ended.
-        moments: epoch and decays that the objective was asked for, epoch by epoch.
-        rates: learning rates, as they were recorded.
-        weights: after each epoch.
-        published: the weights that the run has.
-        best: epoch and BLEU that are called the best.
-        records: one an epoch.
+        reason: stop reason.
+        moments: epoch and decays passed to the objective, epoch by epoch.
+        rates: recorded learning rates.
+        weights: weights after each epoch.
+        published: published weights of the run.
+        best: epoch and BLEU recorded as the best.
+        records: one record per epoch.
     """
 
     reason: str
@@ -346,7 +346,7 @@ class Fitted:
 def fit(
     folder: Path, made: FusedAttentionRnn, run: RunConfig, data: Pairs, bleus: list[float]
 ) -> Fitted:
-    """Train until the stop rule, where validation says what it is told."""
+    """Train until the stop rule, with scripted validation results."""
     bound, moments, weights, told = bind(run.objective), [], [], iter(bleus)
 
     def objective(at: Moment) -> Any:
@@ -401,7 +401,7 @@ def fit(
 def validate(
     made: FusedAttentionRnn, data: Pairs, words: Sequence[str], run: RunConfig
 ) -> dict[str, float]:
-    """Return what validation says of a model; `words` are those of the target, without specials."""
+    """Return the validation metrics of a model; `words` is the target vocabulary sans specials."""
     return validation.validate(made, pairs=data, vocab=Vocab(words), config=run, device=CPU)
 
 
@@ -466,7 +466,7 @@ def prepare(values: dict[str, Any], raw: Path, out: Path) -> dict[str, list[str]
 
 
 def cut_validation(count: int, every: int) -> tuple[list[int], list[int]]:
-    """Return which of so many training pairs stay, and which are validation data."""
+    """Return which of so many training pairs are kept, and which are validation data."""
     rows = [Pair(str(i), "", "", "") for i in range(count)]
     train, valid = cut_off(rows, every)
     return [int(pair.source) for pair in train], [int(pair.source) for pair in valid]
@@ -475,7 +475,7 @@ def cut_validation(count: int, every: int) -> tuple[list[int], list[int]]:
 def log_q0(
     section: dict[str, Any], targets: list[list[int]], framed: list[list[int]], words: int
 ) -> list[float]:
-    """Return log q0 of framed candidates under the distribution of a section."""
+    """Return log q0 of framed candidates under a configured distribution."""
     distribution = Proposal.model_validate({"distribution": section}).distribution
     references = Ragged.from_rows(targets)
     counts = np.bincount(references.values, minlength=words)
@@ -495,7 +495,7 @@ def decoding(**keys: Any) -> Decoding:
 def search(
     made: FusedAttentionRnn, sources: list[list[int]], config: Decoding
 ) -> tuple[list[tuple[list[int], list[int]]], list[int]]:
-    """Return words and positions of each hypothesis, and how many sentences stood together."""
+    """Return words and positions of each hypothesis, and the batch sizes."""
     together: list[int] = []
     found = search_all(made, Ragged.from_rows(sources), config, CPU, together.append)
     return [(one.tokens, one.attended) for one in found], together
@@ -504,13 +504,13 @@ def search(
 def beam(
     stepper: Any, state: Any, *, sentences: int, **options: Any
 ) -> list[tuple[list[int], list[int]]]:
-    """Return what beam search finds with anything that takes steps."""
+    """Return the results of beam search with any stepping model."""
     found = beam_search(stepper, state, sentences=sentences, device=CPU, **options)
     return [(one.tokens, one.attended) for one in found]
 
 
 def write_run_config(run: RunConfig, folder: Path) -> None:
-    """Write what a rule of the workflow writes before a run is trained."""
+    """Write the files that workflow rules write before a run is trained."""
     write_json(folder / "config.json", run.model_dump(mode="json"))
 
 
@@ -531,7 +531,7 @@ def searching(translator: Any, **keys: Any) -> Any:
 
 
 def examples(runs: list[Path], decoding: Path, encoded: Path, out: Path) -> list[dict[str, Any]]:
-    """Translate some sentences of the test set with each run; return what is written."""
+    """Translate some sentences of the test set with each run; return the written document."""
     write_examples(runs, decoding=decoding, encoded=encoded, threads=1, out=out)
     found: list[dict[str, Any]] = json.loads(out.read_text(encoding="utf-8"))["examples"]
     return found
@@ -561,13 +561,13 @@ def limits(experiment: Experiment) -> dict[str, tuple[int, int, int]]:
 
 SCORED = ("valid.greedy", "test.greedy", "test.beam")
 DATA = {"train.arrow": "ab", "valid.arrow": "cd"}
-"""Checksums of what a finished run was trained on."""
+"""Checksums of the training data of a finished run."""
 
 
 def evaluate(
     hypotheses: Path, *, tokenised: Path, raw: Path, out: Path, language: str, lowercase: bool
 ) -> dict[str, Any]:
-    """Score a file as the workflow does, by the command line; return what is written."""
+    """Score a file by the command line, as the workflow does; return the written document."""
     arguments = ["evaluate", "--hypotheses", hypotheses, "--tokenised", tokenised, "--raw", raw]
     arguments += ["--language", language, "--lowercase" if lowercase else "--cased", "--out", out]
     result = CliRunner().invoke(cli, [str(argument) for argument in arguments])
@@ -641,7 +641,7 @@ def training_table(runs: list[Path], out: Path) -> list[dict[str, str]]:
 def write_training(
     folder: Path, run: RunConfig, about: dict[str, Any], records: list[dict[str, Any]]
 ) -> None:
-    """Write what a training says of itself."""
+    """Write the records of a training."""
     write_json(folder / "run.json", {"run_key": run.fingerprint(), "data": DATA, **about})
     write_lines(folder / "metrics.jsonl", [json.dumps(record) for record in records])
 

@@ -1,4 +1,4 @@
-"""What is in the batches of an epoch, and in which order: by value, for every system."""
+"""Contents and order of the batches of an epoch, by value, for every system."""
 
 from itertools import pairwise
 from typing import Any
@@ -19,14 +19,14 @@ PAIRS = subject.pairs(SOURCE, TARGET)
 
 
 def drawn(index: int, row: int, k: int) -> subject.Drawn:
-    """Return candidate k of a row in a slice: figures that no other candidate has."""
+    """Return candidate k of a row in a slice, with values that no other candidate has."""
     length = len(TARGET[row])
     edits = {} if (row + k + index) % 5 == 0 else {1 + (row + k) % length: 30 + index}
     return edits, -float(index + k / 8), -float(row + 1000 * index + k / 8)
 
 
 def expected(row: int, sources: dict[str, Any], k: int, epoch: int) -> subject.Source:
-    """Return what a source has to come with in an epoch."""
+    """Return the expected candidates of a source in an epoch."""
     found = []
     framed = [BOS, *TARGET[row], EOS]
     if sources["reference"]:

@@ -1,4 +1,4 @@
-"""The slices of every configuration, presets, and what a cluster is asked for: by value."""
+"""Slices of every configuration, presets and cluster requests, by value."""
 
 from math import ceil
 from typing import Any
@@ -22,7 +22,7 @@ from configured import (
 
 
 def holds(section: Any, expected: dict[str, Any]) -> None:
-    """Check that a section has these values; further keys are none of this test's business."""
+    """Check that a section has these values; other keys are ignored."""
     found = section if isinstance(section, dict) else section.model_dump(mode="json")
     for key, value in expected.items():
         if isinstance(value, dict) and isinstance(found[key], dict):
@@ -42,7 +42,7 @@ def test_every_key_of_a_run(file: str, system: str) -> None:
     if "other" in options:
         holds(run.objective.other, options["other"])
     recipe = training_of(values, system)
-    assert recipe.pop("device") == run.training.device  # where it is trained is no part of a run
+    assert recipe.pop("device") == run.training.device  # the device is not part of a run
     holds(run.training, recipe)
     holds(run.model, MODEL | values.get("model", {}))
     preparation = PREPARATION | values.get("preparation", {})

@@ -1,4 +1,4 @@
-"""From text to vocabularies, ids and candidates: each option reaches its side, by value."""
+"""Vocabularies, ids and candidates from text: each option reaches its side, by value."""
 
 import io
 import math
@@ -137,7 +137,7 @@ def test_codes_are_learned_on_both_languages_or_on_each(text: Path, joint: bool)
 
 @pytest.mark.parametrize("file", FILES)
 def test_vocabularies_of_the_configurations(file: str, tmp_path: Path) -> None:
-    """Each size and frequency of a configuration is found again in what encoding makes."""
+    """Encoding obeys each size and frequency of a configuration."""
     raw = values_of(file)["preparation"]["vocabulary"]
     rng = np.random.default_rng(0)
     folder = tmp_path / "text"

@@ -1,4 +1,4 @@
-"""Scores, tables and tests: which file stands in which column, and every number by value."""
+"""Scores, tables and tests: the file behind each column, and every number by value."""
 
 import math
 from itertools import combinations

@@ -9,7 +9,7 @@ import subject
 from configured import DEFAULTS, ONE_OF_EACH, complete, every_system, experiment_with, values_of
 
 MOMENTS = [(1, 0), (2, 1), (3, 0), (5, 2), (9, 4), (40, 11)]
-"""Epochs, and how often the learning rate decayed before."""
+"""Epochs, and the number of decays of the learning rate before them."""
 
 
 def candidates() -> dict[str, np.ndarray]:

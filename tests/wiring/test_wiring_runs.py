@@ -1,4 +1,4 @@
-"""From text to a finished run and its translations: files are those that they should be."""
+"""Text, finished runs and translations: each step uses the right files."""
 
 import json
 import math
@@ -125,7 +125,7 @@ def test_weights_start_uniform(results: Path) -> None:
 
 
 def test_systems_of_a_seed_start_from_the_same_weights(results: Path, tmp_path: Path) -> None:
-    """Those that are drawn from the seed: of a training that stands still, nothing moves them."""
+    """The initial weights come from the seed: with learning rate 0 nothing changes them."""
     found = {}
     for system, seed in (("still", 1), ("still-ml", 1), ("still-ml", 2)):
         values = experiment_with(
@@ -179,7 +179,7 @@ def test_each_epoch_trains_on_its_slice(results: Path) -> None:
 
 @pytest.mark.parametrize("system", ["still", "ml"])
 def test_the_best_epoch_is_the_one_that_is_published(results: Path, system: str) -> None:
-    """Validation of the published weights, once more, is what the best epoch says."""
+    """Validating the published weights again gives the metrics of the best epoch."""
     model, found = judge(results, system), records(results, system)
     about = json.loads((results / "runs" / system / "seed1" / "run.json").read_text())
     best = about["best"]["epoch"]
@@ -261,7 +261,7 @@ def test_unknown_words_can_be_kept(results: Path, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("width", [None, 1, 2])
 def test_translating_raw_text(results: Path, width: int | None) -> None:
-    """The width of the command wins over that of the experiment, which keeps its other keys."""
+    """The width on the command line overrides that of the experiment; its other keys stay."""
     keys: dict[str, Any] = {"beam": 3, "length_penalty": 0.8, "max_length": 7}
     if width is not None:
         keys["beam"] = width
@@ -279,7 +279,7 @@ def test_translating_raw_text(results: Path, width: int | None) -> None:
 
 
 def test_translating_with_subwords(tmp_path: Path) -> None:
-    """Codes and vocabularies of a run of word pieces reach its translations."""
+    """Codes and vocabularies of a subword run reach its translations."""
     values = experiment_with(
         {"ml": {"objective": "ml"}},
         preparation={"vocabulary": {"kind": "bpe", "operations": 9, "joint": False}},

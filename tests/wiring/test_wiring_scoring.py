@@ -1,4 +1,4 @@
-"""What an objective sees of a batch: stored candidates, samples, chunks, mixed inputs."""
+"""The scored candidates of a batch: stored candidates, samples, chunks, mixed inputs."""
 
 import math
 from typing import Any
@@ -96,7 +96,7 @@ LONGEST_SAMPLE = int(1.5 * 5) + 5  # the longest source has five words
 
 
 def said(row: int, number: int) -> tuple[list[int], bool]:
-    """Return what a sample says, and whether it ended."""
+    """Return the tokens of a sample, and whether it ended."""
     script = SAMPLES[row][number]
     if EOS in script:
         return script[: script.index(EOS)], True
@@ -263,7 +263,7 @@ def test_the_coin_of_scheduled_sampling(gold: float) -> None:
 def test_own_words_are_drawn_after_the_inputs_before_them() -> None:
     """The shares of a first word, and of a second word after it, are those of the model."""
     run = run_of({"objective": "scheduled_sampling"}, training={"batch_size": 400})
-    # What this model says after a gold word and after its own has almost nothing in common.
+    # The outputs of this model after a gold word and after its own are almost unrelated.
     made = subject.model(SOURCE_WORDS, WORDS, bound=3.0, seed=2)
     plain = Plain(made.state_dict())
     (batch,) = subject.batches(run, subject.pairs([[4, 5]] * 400, [[6] * 3] * 400), None, 1)

@@ -16,7 +16,7 @@ SENTENCES = 40
 
 
 class Table:
-    """log p(next | previous, sentence), as many rows as are asked for; knows no network."""
+    """log p(next | previous, sentence) for any number of rows, without a network."""
 
     def __init__(self, seed: int) -> None:
         generator = torch.Generator().manual_seed(seed)

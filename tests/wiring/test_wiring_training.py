@@ -117,7 +117,7 @@ def expected_update(
 @pytest.mark.parametrize("clip_norm", [0.01, 1e3])
 @pytest.mark.parametrize("name", SYSTEMS)
 def test_one_update(name: str, clip_norm: float) -> None:
-    """The parameters move by the learning rate times the gradient, cut to the norm."""
+    """The parameters move by the learning rate times the clipped gradient."""
     system = SYSTEMS[name]
     run = run_of(system, training={"batch_size": 4, "clip_norm": clip_norm})
     made = subject.model(SOURCE_WORDS, WORDS)
@@ -287,7 +287,7 @@ def validated(preparation: dict[str, Any], *, seed: int) -> None:
     # Some end, one does not, and some words are unknown.
     assert {len(tokens) for tokens, _ in found} > {0, 5, 180}
     assert any(UNK in tokens for tokens, _ in found)
-    # References near what the model says, its unknown words replaced, so that BLEU says something.
+    # References are close to the model's output, its unknown words replaced, so that BLEU is not 0.
     targets, target_texts = [], []
     for (tokens, attended), source in zip(found, source_texts, strict=True):
         target, pieces = [], []

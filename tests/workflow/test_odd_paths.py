@@ -17,7 +17,7 @@ LINES = "".join(f"Satz {number}\tsentence {number}\n" for number in range(5))
         "$HOME `x`; *?[z] ü\\n.tsv",
     ],
 )
-def test_names_that_snakemake_or_bash_would_read_otherwise(make_workflow, name: str):
+def test_names_that_snakemake_or_bash_would_interpret(make_workflow, name: str):
     table = {"tsv": name}
     corpus = {"kind": "files", "name": "mine", "train": table, "valid": table, "test": table}
     workflow = make_workflow({"corpus": corpus, "systems": {"ml": {"objective": "ml"}}})

@@ -85,7 +85,7 @@ def test_a_change_reruns_what_depends_on_it(finished, change: str, rerun: dict[s
     assert "track" in planned
 
 
-def test_how_often_to_checkpoint_makes_nothing_anew(finished):
+def test_another_checkpoint_interval_reruns_nothing(finished):
     assert finished.planned("--config", 'checkpoints={"seconds": 5}') == {}
 
 

@@ -62,7 +62,7 @@ except UserError as error:
 CORPUS = experiment.corpus.name
 SOURCE, TARGET = experiment.corpus.source, experiment.corpus.target
 RAW_SPLITS = list(experiment.corpus.raw_splits)
-# Each proposal by its fingerprint, and a system that has it.
+# One system for each proposal, by the proposal's fingerprint.
 PROPOSALS = {
     experiment.proposal_of(system).fingerprint(): system
     for system, objective in experiment.systems.items()

@@ -119,7 +119,7 @@ def translate_few(trained: Trained, pairs: Pairs, search: Decoding) -> list[Tran
 
 @torch.inference_mode()
 def attention(model: TranslationModel, source: torch.Tensor, tokens: Sequence[int]) -> torch.Tensor:
-    """Return [T, S], the attention when each of T tokens is predicted after those before it.
+    """Return [T, S], the attention over the source when each of T tokens is predicted.
 
     Args:
         model: model in evaluation mode.

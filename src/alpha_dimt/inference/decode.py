@@ -97,7 +97,7 @@ def check_parts(files: ModelFiles) -> dict[str, str]:
 
 
 def join_subwords(text: str, preparation: Preparation) -> str:
-    """Undo the segmentation of BPE ("@@ " marks); word-level text stays as it is."""
+    """Undo BPE segmentation ("@@ " marks); word-level text stays as it is."""
     if isinstance(preparation.vocabulary, BpeConfig):
         return re.sub(r"@@( |$)", "", text)
     return text
@@ -108,8 +108,8 @@ def hypothesis_text(
 ) -> str:
     """Return a hypothesis as tokens joined by spaces.
 
-    An unknown word is replaced by the source word with the highest attention (Jean et al., 2015),
-    and stays if the model has no attention.
+    With `replace_unknown`, an unknown word is replaced by the source word with the highest
+    attention (Jean et al., 2015); without attention in the model it stays.
     """
     words = vocab.decode(hypothesis.tokens)
     if replace_unknown:

@@ -29,7 +29,7 @@ def epoch_batches(
     """Yield the batches of an epoch (counted from 1).
 
     The candidates of a source are the reference, if the objective needs it, and those of the
-    proposal; a batch for samples alone holds neither.
+    proposal; if the objective only needs samples, there are none.
     """
     recipe, lengths = config.training, (pairs.source.lengths, pairs.target.lengths)
     rng = np.random.Generator(np.random.Philox(key=[config.seed, epoch]))

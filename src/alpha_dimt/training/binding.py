@@ -1,4 +1,4 @@
-"""From the options of an objective to its loss, a pure function of scored candidates."""
+"""Bind the options of an objective to its loss, a pure function of scored candidates."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -14,11 +14,11 @@ from alpha_dimt.objectives import Objective
 
 @dataclass(frozen=True)
 class Bound:
-    """What one system trains with.
+    """A loss with the arguments of one system.
 
     Attributes:
-        objective: the loss at a moment of the training.
-        needs: which candidates the loss takes.
+        objective: returns the loss at a moment of the training.
+        needs: candidates that the loss needs.
     """
 
     objective: Callable[[Moment], Objective]
@@ -26,7 +26,7 @@ class Bound:
 
 
 def bind(options: ObjectiveConfig) -> Bound:
-    """Return the loss that options choose, with their arguments.
+    """Return the loss that the options name, with its arguments.
 
     Raises:
         UserError: the loss cannot be imported.
@@ -39,7 +39,7 @@ def bind(options: ObjectiveConfig) -> Bound:
 
 
 def loss_at(options: ObjectiveConfig, at: Moment) -> Objective:
-    """Return the loss of a moment; an argument that is an objective's options becomes its loss."""
+    """Return the loss at a moment; options of a nested objective are replaced by its loss."""
 
     def argument(value: Any) -> Any:
         return loss_at(value, at) if isinstance(value, ObjectiveConfig) else value

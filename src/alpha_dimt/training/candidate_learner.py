@@ -22,11 +22,11 @@ class CandidateLearner:
     """Trains one model on candidates of the reference, of a proposal and of the model itself.
 
     Attributes:
-        model: the network.
-        bound: the objective, and which candidates it needs.
-        rollout: draws candidates from the model, if the objective needs them.
-        optimiser: moves the model.
-        device: where the model is.
+        model: network to train.
+        bound: objective, and the candidates that it needs.
+        rollout: draws candidates from the model; None if the objective needs none.
+        optimiser: optimiser of the model.
+        device: device of the model.
     """
 
     model: TranslationModel

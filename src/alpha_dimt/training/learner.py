@@ -44,12 +44,12 @@ class Learner(Protocol):
     def update(
         self, batch: Batch, at: Moment, *, step: int, learning_rate: float, diverged: Tensor
     ) -> Update:
-        """Make one update, unless this one or an earlier one is not finite.
+        """Make one update; a no-op if this one or an earlier one is not finite.
 
         Args:
             batch: sources and candidates.
-            at: the epoch, for alpha and tau.
-            step: updates before this one, in all epochs.
-            learning_rate: of this epoch.
-            diverged: whether an earlier update of the epoch was not finite.
+            at: moment of the training, for alpha and tau.
+            step: number of earlier updates, over all epochs.
+            learning_rate: learning rate of this epoch.
+            diverged: whether an earlier update of the epoch was not finite; a scalar on the device.
         """

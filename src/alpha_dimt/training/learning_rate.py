@@ -1,4 +1,4 @@
-"""How the learning rate moves over the epochs, and when to stop."""
+"""The schedule of the learning rate over the epochs, and the stop rule."""
 
 import math
 from dataclasses import dataclass, replace

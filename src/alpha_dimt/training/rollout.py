@@ -38,7 +38,7 @@ class Rollout:
     proposal: Distribution | None = None
 
     def draw(self, model: TranslationModel, encoded: Any, batch: Batch) -> Batch:
-        """Return the batch with the samples as further candidates of each source.
+        """Return the batch with samples as further candidates of each source.
 
         Samples are drawn without dropout and truncated after 1.5 |x| + 5 tokens (Shen et al.,
         2016), where |x| is the length of the longest source of the batch.

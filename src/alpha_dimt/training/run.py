@@ -45,7 +45,7 @@ LIBRARIES = ("torch", "numpy", "pyarrow", "sacrebleu", "sacremoses", "subword-nm
 
 
 def choose_rollout(config: RunConfig, needs: Needs, pairs: Pairs, words: int) -> Rollout | None:
-    """Return what draws candidates from the model, or None if the objective needs none."""
+    """Return the rollout that draws candidates from the model; None if the objective needs none."""
     if not needs.samples:
         return None
     proposal = None
@@ -92,9 +92,9 @@ def train_run(
         needs = "needs" if augmented is None else "takes no"
         raise UserError(f"{out}: objective {config.objective.objective} {needs} --augmented")
     if (start is None) != (config.start is None):
-        raise UserError(f"{out}: --start goes with a system that starts from another, and only so")
+        raise UserError(f"{out}: pass --start if, and only if, the system starts from another one")
     bound = bind(config.objective)
-    version = code_version()  # of the code that trains, whatever the checkout holds at the end
+    version = code_version()  # now, since the checkout may change during training
     use_threads(threads)
     on = choose_device(device)
     inputs = read_inputs(config, encoded, augmented)
@@ -184,11 +184,11 @@ class Inputs:
     """The data of a training.
 
     Attributes:
-        train: pairs.
-        valid: pairs.
-        source_vocab_size: entries of the source vocabulary.
-        vocab: of the target.
-        candidates: of the proposal; None for objectives without it.
+        train: training pairs.
+        valid: validation pairs.
+        source_vocab_size: source vocabulary size.
+        vocab: target vocabulary.
+        candidates: candidates of the proposal; None for objectives without one.
     """
 
     train: Pairs

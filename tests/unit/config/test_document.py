@@ -65,7 +65,7 @@ def test_keys_are_names():
 def test_anchors_and_merge_keys(repository: Path):
     text = (repository / "config/objectives.yaml").read_text(encoding="utf-8")
 
-    # No value in the file is one that the two versions of YAML read in another way.
+    # No value in the file is read differently by the two versions of YAML.
     found = yaml_values(text, "objectives.yaml")
     assert found == yaml.safe_load(text)
     assert list(found["systems"]) == list(yaml.safe_load(text)["systems"])

@@ -119,7 +119,7 @@ def test_impossible_values_name_the_file_and_the_key(changes: dict[str, Any], ke
     "distribution",
     [
         {"kind": "edit_distance"},
-        # The word that is put in may be the one that is taken out.
+        # The substitute may be the word that it replaces.
         {"kind": "edit_distance", "insert": 0.1, "delete": 0.5, "substitute": 0.5},
         {**NGRAMS, "parts": [*NGRAMS["parts"], {"weight": 1, "distribution": EDITS}]},
     ],

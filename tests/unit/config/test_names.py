@@ -1,4 +1,4 @@
-"""What a file system, Python or MLflow would refuse at the end is refused when it is read."""
+"""Names that a file system, Python or MLflow would refuse later are refused when they are read."""
 
 import re
 from pathlib import Path
@@ -26,7 +26,7 @@ def refused(key: str, **changes: Any) -> str:
     return message
 
 
-def test_what_the_project_has_in_results_is_no_corpus(repository: Path):
+def test_reserved_names_in_results_are_refused(repository: Path):
     files = [repository / "Makefile", *(repository / "workflow").rglob("*.*")]
     text = "\n".join(path.read_text(encoding="utf-8") for path in files)
     own = set(re.findall(r"results/([\w][\w.-]*)", text)) - {"toy"}
@@ -40,7 +40,7 @@ def test_what_the_project_has_in_results_is_no_corpus(repository: Path):
 
 
 @pytest.mark.parametrize("name", ["", ".", "..", ".hidden", "a/b", "a b", "ü", "a\n", "a" * 101])
-def test_a_name_that_is_no_folder(name: str):
+def test_a_name_that_cannot_be_a_folder(name: str):
     refused("corpus.name", corpus={"kind": "toy", "name": name})
     with pytest.raises(UserError, match=r"x\.yaml: systems"):
         experiment(systems={name: ML})
@@ -62,7 +62,7 @@ def custom(options: dict[str, Any]) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("key", ["a+b", "a b", "1", "", "a-b", "class", "a" * 101, "a..", "a=1"])
-def test_an_option_that_is_no_keyword_argument(key: str):
+def test_an_option_that_is_not_a_keyword_argument(key: str):
     with pytest.raises(UserError, match=r"x\.yaml: systems\.a"):
         experiment(systems={"a": custom({key: 1})})
     other = {"objective": "interpolated", "ml_weight": 0.5, "other": custom({key: 1})}

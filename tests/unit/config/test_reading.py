@@ -355,7 +355,7 @@ def test_the_home_folder_is_written_out(path: Path, monkeypatch: pytest.MonkeyPa
         ('{tsv: "a\\nb"}', "train.tsv: a path has no line breaks"),
     ],
 )
-def test_paths_that_are_none(path: Path, train: str, message: str):
+def test_invalid_paths(path: Path, train: str, message: str):
     assert refused(path, files(train)).startswith(f":4: corpus.{message}")
 
 

@@ -1,4 +1,4 @@
-"""JSON has no Infinity and no NaN: a file that holds them is read by Python alone."""
+"""JSON has no Infinity and no NaN: only Python reads a file that holds them."""
 
 import ast
 import json

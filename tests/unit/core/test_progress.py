@@ -85,7 +85,7 @@ def test_bars_of_epochs_leave_the_lines_alone(known: bool) -> None:
     command = [sys.executable, "-c", EPOCHS.format(known=known)]
     seen, _ = run_on_terminal(command, stdout_too=True)
     assert lines_left(seen) == ["epoch 1 is over", "epoch 2 is over", "interrupted", ""]
-    # What was done before counts as done, and not for the rate.
+    # Earlier updates count as done, but not for the rate.
     assert "epoch 1:  70%" in seen
     assert "epoch 2:  40%" in seen
     assert " 4/10 " in seen
@@ -149,7 +149,7 @@ def test_augment_train_and_decode_show_where_they_are(
     assert "sentences/s" in seen
     assert printed == ""
 
-    # The same without a person: the same results, and nothing of a bar.
+    # Without a terminal the results are the same, and there is no bar.
     shown = {name: (folder / name).read_bytes() for name in RESULTS}
     for command in (augment, train, decode):
         logged = subprocess.run(command, capture_output=True, text=True)

@@ -71,7 +71,7 @@ def test_another_file_is_refused(tmp_path: Path):
         (["a b"], r"vocab\.txt:5: 'a b' is not a word"),
     ],
 )
-def test_a_file_with_lines_that_are_no_words_of_their_own(
+def test_a_file_with_invalid_or_repeated_words_is_refused(
     tmp_path: Path, words: list[str], message: str
 ):
     path = tmp_path / "vocab.txt"

@@ -109,7 +109,7 @@ def long_name_of(size: int) -> bytes:
 
 
 def negative_size() -> bytes:
-    """Return a header that sends the reader 1,024 bytes back, for ever."""
+    """Return a header that makes the reader seek back 1,024 bytes, forever."""
     header = bytearray(tarfile.TarInfo("x").tobuf(tarfile.GNU_FORMAT))
     header[124:136] = (-1024).to_bytes(12, "big", signed=True)
     header[148:156] = b" " * 8

@@ -44,7 +44,7 @@ def seg_xml(name: str) -> str:
 
 
 def archive(path: Path, changes: dict[str, str] | None = None) -> Iwslt14Corpus:
-    """Make an archive with the layout of the real one; return the corpus that describes it."""
+    """Make an archive with the layout of the real one; return its configuration."""
     contents = {"de-en/README": "read me", "de-en/train.en": "not used"}
     for language in LANGUAGES:
         contents[iwslt14.training_member("de", "en", language)] = train_tags(language, 50)

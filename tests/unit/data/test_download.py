@@ -21,7 +21,7 @@ GOOD = Checks(sha256=hashlib.sha256(CONTENT).hexdigest(), size=len(CONTENT))
 
 
 class Server(ThreadingHTTPServer):
-    """Serves CONTENT under several kinds of misbehaviour, named by the first part of the path."""
+    """Serves CONTENT with the kind of misbehaviour that the first part of the path names."""
 
     def __init__(self) -> None:
         super().__init__(("127.0.0.1", 0), Handler)
@@ -117,7 +117,7 @@ class Handler(BaseHTTPRequestHandler):
         self.wfile.flush()
 
     def drip(self, content: bytes, drop: int) -> None:
-        """Send so many bytes at a time, each long before the client's time-out."""
+        """Send so many bytes at a time, always well before the client's time-out."""
         try:
             for start in range(0, len(content), drop):
                 self.wfile.write(content[start : start + drop])
@@ -250,9 +250,7 @@ def test_wrong_size_is_refused(server: Server, tmp_path: Path) -> None:
         "announces0512000",
     ],
 )
-def test_oddities_of_servers_that_give_the_file_all_the_same(
-    server: Server, tmp_path: Path, how: str
-) -> None:
+def test_odd_servers_that_still_deliver_the_file(server: Server, tmp_path: Path, how: str) -> None:
     url = f"{server.url}/{how}/f.gz"
     key = hashlib.sha256(url.encode()).hexdigest()[:8]
     (tmp_path / f"f.gz.{key}.part").write_bytes(CONTENT[:5000])

@@ -18,7 +18,7 @@ from alpha_dimt.data.prepare import tokenise_corpus
 
 
 def config_of(folder: Path, **preparation: Any) -> DataConfig:
-    """Return a corpus of three pairs in files of its own."""
+    """Return a corpus of three pairs in the user's own files."""
     files = {side: folder / f"own.{side}" for side in ("de", "en")}
     if not files["de"].exists():
         write_lines(files["de"], ["Ein Haus.", "Ein Hund.", "Nein."])

@@ -60,7 +60,7 @@ def test_blank_test_sentence(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("word", ["." * 100_000, "a" * 1001])
-def test_a_word_that_is_none_drops_a_training_pair_before_it_costs_minutes(
+def test_an_overlong_word_drops_a_training_pair_before_tokenisation(
     tmp_path: Path, word: str
 ) -> None:
     raw = write_splits(tmp_path / "raw", train_de=[f"x {word}", "Zwei."])
@@ -86,7 +86,7 @@ def test_an_absurd_test_sentence_is_named(tmp_path: Path, sentence: str, message
     assert not (tmp_path / "text").exists()
 
 
-def test_odd_characters_part_words_and_keep_the_lines(tmp_path: Path) -> None:
+def test_odd_characters_separate_words_but_not_lines(tmp_path: Path) -> None:
     odd = ["Ein\u2028Haus\u0085steht\rhier.", "\ufeffZwei\x07.", "B" + " c" * 49_000]
     raw = write_splits(tmp_path / "raw", train_de=odd, train_en=["A house is here.", "Two.", "B c"])
     tokenise_corpus(CONFIG, raw=raw, out=tmp_path / "text")
@@ -143,7 +143,7 @@ def test_other_forms_of_unicode_are_composed_and_counted(
     assert read_lines(out / "test.raw.de") == nfd["test_de"]
 
 
-def test_most_pairs_dropped_is_said_with_the_rule_and_its_key(
+def test_a_warning_names_the_rule_that_drops_most_pairs_and_its_key(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     german = ["Ja.", "Ja.", "Ein Haus.", "", "Nein."]

@@ -13,7 +13,7 @@ from alpha_dimt.data.unspaced import is_unspaced, join, separate
         ("မြန်မာ ၁၂", "မြ န် မာ ၁၂"),
         ("ខ្ញុំ", "ខ្ ញុំ"),
         ("བོད་", "བོ ད ་"),
-        # Korean has spaces, and other scripts are no business of this.
+        # Korean has spaces, and other scripts are not affected.
         ("한국어 для всех", "한국어 для всех"),
         ("  ", ""),
     ],

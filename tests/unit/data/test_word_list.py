@@ -34,7 +34,7 @@ def test_one_word_a_line(tmp_path: Path) -> None:
         ("haus\nh\0\n", r"words\.txt:2: this line holds a NUL byte"),
     ],
 )
-def test_lists_that_are_none(tmp_path: Path, text: str, message: str) -> None:
+def test_invalid_word_lists(tmp_path: Path, text: str, message: str) -> None:
     with pytest.raises(UserError, match=message):
         read(tmp_path, text)
 

@@ -91,7 +91,7 @@ def test_rounding_is_no_scatter() -> None:
 
 
 def test_what_no_test_of_this_size_can_find() -> None:
-    # 19,900 comparisons of two seeds are beyond what the distribution can say.
+    # 19,900 comparisons of two seeds are beyond the range of the distribution function.
     assert detectable(0.5, 2, 0.05 / 19_900) == math.inf
 
 
@@ -122,7 +122,7 @@ def test_best_is_better_than_every_other_one() -> None:
 
 
 def test_false_alarms_over_seeds_are_as_rare_as_the_level_says() -> None:
-    # Three equal systems, 300 times: any significant pair at all is one alarm, at most 5 %.
+    # Three equal systems, 300 times: at least one significant pair in at most 5 % of them.
     rng = np.random.default_rng(1)
     alarms, single = 0, []
     for _ in range(300):

@@ -45,7 +45,7 @@ def test_tokens_are_separated_by_ascii_whitespace_alone(character: str) -> None:
     assert multi_bleu([f"a{character}b c d e"], [f"a{character}b c d e"]).value == pytest.approx(
         100
     )
-    # A token of its own, also where rstrip would remove it.
+    # A separate token, even if rstrip would remove it.
     assert multi_bleu([f"a b c {character}"], ["a b c d"]).hyp_len == 4
 
 

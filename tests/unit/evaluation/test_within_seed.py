@@ -139,7 +139,7 @@ def test_one_sentence_and_empty_translations() -> None:
     found = difference(["", ""], ["", ""], ["a b c d", "e"])
     assert (found.scores, found.p_randomisation) == ((0, 0), 1)
     found = difference(["a b c d"], ["a b c x"], ["a b c d"])
-    assert found.p_randomisation == 1  # one sentence: whoever is called first is as likely
+    assert found.p_randomisation == 1  # one sentence: both orders are equally likely
 
 
 def test_a_pair_is_compared_alike_whatever_else_is_resampled() -> None:
@@ -161,7 +161,7 @@ def test_holm_is_between_no_correction_and_bonferroni(p_values: list[float]) -> 
     corrected = holm(p_values)
     for p, after in zip(p_values, corrected, strict=True):
         assert p <= after <= min(1, p * len(p_values)) + 1e-12
-    # The order stays: who has the smaller p-value has no larger corrected one.
+    # The order is kept: a smaller p-value never gets a larger corrected one.
     assert [after for _, after in sorted(zip(p_values, corrected, strict=True))] == sorted(
         corrected
     )

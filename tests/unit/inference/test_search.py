@@ -1,4 +1,4 @@
-"""Search knows no network: a table of next-token probabilities stands in for one."""
+"""Search is independent of the network: a table of next-token probabilities replaces it."""
 
 from itertools import pairwise, product
 from typing import Any

@@ -94,7 +94,7 @@ def test_a_run_that_was_moved_translates(run: Path, tmp_path: Path) -> None:
     run.rename(alone)
     try:
         moved = open_translator(alone, beam=None, threads=1)
-        assert moved.decoding.beam == 10  # the default, for nothing says the experiment's
+        assert moved.decoding.beam == 10  # the default, since the experiment's is unknown
     finally:
         alone.rename(run)
 

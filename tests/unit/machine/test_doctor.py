@@ -41,7 +41,7 @@ def test_this_machine_is_ready() -> None:
     assert f"{cores()} cores" in findings["processor"].detail
 
 
-def test_a_broken_pytorch_is_said_and_not_needed(tmp_path: Path) -> None:
+def test_a_broken_pytorch_is_reported_and_not_needed(tmp_path: Path) -> None:
     (tmp_path / "torch").mkdir()
     broken = "raise ImportError('libtorch_cpu.so: cannot open shared object file')"
     (tmp_path / "torch" / "__init__.py").write_text(broken)
@@ -53,7 +53,7 @@ def test_a_broken_pytorch_is_said_and_not_needed(tmp_path: Path) -> None:
     [line] = [line for line in result.stdout.split("\n") if "MISSING  PyTorch" in line]
     assert "it does not load (ImportError: libtorch_cpu.so: cannot open" in line
     assert "requirements.lock" in line
-    assert "memory" in result.stdout  # what comes after it is looked at all the same
+    assert "memory" in result.stdout  # the later checks are still made
     assert result.stderr == ""
     document = json.loads(alpha_dimt("--json", PYTHONPATH=f"{tmp_path}:{source}").stdout)
     assert document["healthy"] is False

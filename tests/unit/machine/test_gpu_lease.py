@@ -26,7 +26,7 @@ def never_asked() -> list[str]:
 
 @pytest.fixture
 def two_gpus(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A machine with two simulated devices and a folder for locks of its own."""
+    """A machine with two simulated devices and its own lock folder."""
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "0,1")
     monkeypatch.setenv("TMPDIR", str(tmp_path))
     monkeypatch.setattr("tempfile.tempdir", None)
@@ -36,7 +36,7 @@ def two_gpus(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.fixture
 def hold(two_gpus: Path):
-    """Start a process that leases a device; return it and the device that it says it has."""
+    """Start a process that leases a device; return it and the device that it prints."""
     processes = []
 
     def start() -> tuple[subprocess.Popen[str], str]:

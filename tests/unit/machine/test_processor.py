@@ -1,4 +1,4 @@
-"""What is known of processor and memory."""
+"""Name of the processor and peak memory."""
 
 import numpy as np
 

@@ -111,7 +111,7 @@ def test_no_file(tmp_path: Path) -> None:
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
 @given(data=st.data())
-def test_any_cut_or_change_of_the_header_is_refused_in_words(
+def test_any_cut_or_change_of_the_header_is_refused_with_a_message(
     tmp_path: Path, data: st.DataObject
 ) -> None:
     path = tmp_path / "w"

@@ -1,4 +1,4 @@
-"""The model in MLflow translates where this package is not installed."""
+"""The model in MLflow translates without an installed package."""
 
 import json
 import os
@@ -58,7 +58,7 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> tuple[list[Path], list[l
 def answer(
     served: tuple[list[Path], list[list[str]]], tmp_path_factory: pytest.TempPathFactory
 ) -> tuple[list[list[str]], str, list[str]]:
-    """What a process says that has no path to this package."""
+    """The output of a process without this package on its path."""
     result = subprocess.run(
         [sys.executable, "-c", SERVE, json.dumps(LINES), *map(str, served[0])],
         capture_output=True,

@@ -274,7 +274,7 @@ def test_a_server_that_refuses_is_an_error(project: Path, status: int, body: byt
         refused(f"MLflow at {uri} cannot be used", uri)
 
 
-def test_a_server_that_speaks_no_tls(project: Path):
+def test_a_server_without_tls(project: Path):
     with serving(200) as uri:
         refused("cannot be used .*SSL", uri.replace("http", "https"))
 

@@ -1,4 +1,4 @@
-"""Tracking against a real MLflow server that comes and goes."""
+"""Tracking to a real MLflow server that stops and restarts."""
 
 import json
 import os
@@ -34,7 +34,7 @@ def free_port() -> int:
 
 
 class Server:
-    """A real server with one worker; what it stores outlives it."""
+    """A real server with one worker; its data outlives it."""
 
     def __init__(self, folder: Path, template: Path) -> None:
         shutil.copy(template, folder / "mlflow.db")

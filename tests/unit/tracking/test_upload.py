@@ -262,7 +262,7 @@ def test_a_changed_run_is_replaced(
     assert_parent(store, [new], [61.0])
 
 
-def test_what_others_uploaded_is_left_alone(store: Store, tmp_path: Path) -> None:
+def test_other_owners_uploads_are_not_touched(store: Store, tmp_path: Path) -> None:
     anna = make_run(tmp_path / "anna", "alpha0.5", 1)
     ben = make_run(tmp_path / "ben", "alpha0.5", 1, bleu=61.0)
     table = tmp_path / "tables/table1.md"
@@ -343,7 +343,7 @@ def test_means_end_where_a_seed_does() -> None:
     assert {(point.time_ms, point.step) for point in final_means([one, two])} == {(7, 0)}
 
 
-def test_a_seed_of_the_run_that_another_starts_from_is_no_part_of_the_system() -> None:
+def test_the_seed_of_the_starting_run_is_not_part_of_the_system() -> None:
     config = {"seed": 3, "start": {"seed": 3, "start": None, "x": 1}, "data": {"seed": 1}}
     assert without_seed(config) == {"start": {"start": None, "x": 1}, "data": {"seed": 1}}
 
@@ -527,7 +527,7 @@ def test_unfinished_runs_are_named_before_mlflow_is_touched(tmp_path: Path) -> N
         ("scores/notes.json", "{}", "not what a run writes"),
     ],
 )
-def test_a_folder_that_is_no_run_of_ours(
+def test_a_folder_that_is_not_a_finished_run_is_refused(
     tmp_path: Path, file: str, content: str, message: str
 ) -> None:
     run = make_run(tmp_path, "ml", 1)
@@ -575,7 +575,7 @@ def test_a_receipt_that_cannot_be_written(tmp_path: Path, small_disk: SmallDisk)
 
 
 @pytest.mark.parametrize("answer", [b"<html>Please log in</html>", b"{}", b"", None])
-def test_an_address_where_no_mlflow_is(
+def test_an_address_without_mlflow(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, answer: bytes | None
 ) -> None:
     monkeypatch.setenv("MLFLOW_HTTP_REQUEST_TIMEOUT", "1")

@@ -42,7 +42,7 @@ class Counting:
 
 @dataclass
 class Trained:
-    """A learner that only stands still."""
+    """A learner that never updates."""
 
     networks: dict[str, nn.Module]
     optimisers: Mapping[str, Optimiser] = field(default_factory=lambda: {"model": Sgd(1.0)})
@@ -259,7 +259,7 @@ def test_the_checkpoint_of_another_run_is_not_used(
     assert "this checkpoint belongs to run theirs" in capsys.readouterr().out
 
 
-def test_an_older_format_is_left_aside(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_older_format_is_skipped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     write_four(tmp_path)
     monkeypatch.setattr(checkpoints, "FORMAT", checkpoints.FORMAT + 1)
     assert open_checkpoints(tmp_path).restore(model(0)) is None

@@ -93,7 +93,7 @@ def test_an_epoch_in_pieces_is_the_epoch() -> None:
         with pytest.raises(Enough):
             run_epoch(pieces, state, after_update=after_update)
         state = State.from_plain(state.plain())
-        torch.manual_seed(99)  # whatever happened to the random streams meanwhile
+        torch.manual_seed(99)  # the random streams have moved on meanwhile
     assert run_epoch(pieces, state) == expected
     assert torch.equal(weights(pieces), weights(whole))
     assert expected[1:] == (10, 180)
@@ -104,7 +104,7 @@ def test_an_epoch_in_pieces_is_the_epoch() -> None:
 def test_a_bad_update_is_never_made(
     monkeypatch: pytest.MonkeyPatch, check_every: int, value: float
 ) -> None:
-    """A GPU checks every 100 updates, so as not to wait."""
+    """On a GPU, divergence is checked every 100 updates to avoid waiting."""
     good, state = model(), State(DevDecay(1.0), 0)
 
     def after_update(batch: Batch) -> None:
@@ -123,14 +123,14 @@ def test_a_bad_update_is_never_made(
 
 
 class NeverWaits(Sgd):
-    """SGD that asks for no value, as on a GPU."""
+    """SGD that never synchronises, as on a GPU."""
 
     def step(self, parameters: Iterable[torch.Tensor], **options: Any) -> torch.Tensor:
         return torch.ones(())
 
 
 def test_nothing_waits_for_a_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
-    """No value of a tensor is asked for between two checks."""
+    """Nothing synchronises with the device between two checks."""
     monkeypatch.setattr(loop, "CHECK_EVERY", {"cpu": 100})
     asked: list[str] = []
     for name in ("item", "tolist", "__bool__", "__float__", "__int__"):

@@ -1,4 +1,4 @@
-"""Raw text of every kind of corpus: one sentence a line, {split}.{language}."""
+"""Raw text of every kind of corpus: one sentence per line, {split}.{language}."""
 
 from collections.abc import Sequence
 from pathlib import Path

@@ -34,10 +34,10 @@ _PREPARED = Path(__file__).parents[2] / "published" / "iwslt14_prepared.csv"
 
 
 def read(corpus: Iwslt14Corpus, *, mirrors: Sequence[str], cache: Path) -> dict[str, Sides]:
-    """Fetch the archive; return the two sides of the training and of the test text.
+    """Download the archive; return the two sides of the training and of the test text.
 
     Raises:
-        UserError: the archive cannot be fetched or read, or its files are not aligned.
+        UserError: the archive cannot be downloaded or read, or its files are not aligned.
     """
     checks = Checks(size=corpus.size, md5=corpus.md5)
     path = fetch(corpus.archive, mirrors=mirrors, cache=cache, checks=checks)

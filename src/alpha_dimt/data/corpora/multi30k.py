@@ -1,4 +1,4 @@
-"""Multi30k task 1: raw captions, one gzip file a split and language."""
+"""Multi30k task 1: raw captions, one gzip file per split and language."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -13,10 +13,10 @@ NAMES = {"train": "train", "valid": "val", "test": "test_2016_flickr"}
 
 
 def read(corpus: Multi30kCorpus, *, mirrors: Sequence[str], cache: Path) -> dict[str, Sides]:
-    """Fetch the files; return the two sides of each split.
+    """Download the files; return the two sides of each split.
 
     Raises:
-        UserError: a file has no checksum, cannot be fetched, or is not aligned with the other.
+        UserError: a file has no checksum, cannot be downloaded, or is not aligned with the other.
     """
     splits: dict[str, Sides] = {}
     for split, upstream in NAMES.items():

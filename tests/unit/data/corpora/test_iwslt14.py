@@ -94,7 +94,7 @@ def test_published_facts() -> None:
     }
 
 
-def test_another_corpus_is_described_in_words(tmp_path: Path) -> None:
+def test_another_corpus_is_described_with_a_message(tmp_path: Path) -> None:
     for name in iwslt14.expected():
         write_lines(tmp_path / name, ["ein satz ."])
     found = iwslt14.differences(summary(tmp_path, 5), tmp_path)

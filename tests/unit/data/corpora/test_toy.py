@@ -34,7 +34,7 @@ def digest(pairs: list[tuple[str, str]]) -> str:
 
 
 def test_same_everywhere(corpus: dict[str, list[tuple[str, str]]]) -> None:
-    """Whoever changes the grammar changes this value, and with it all results on the corpus."""
+    """A change of the grammar changes this value, and with it all results on the corpus."""
     assert digest(corpus["test"]) == "a6907128bc535c7e"
     assert digest(corpus["train"]) == "180bbef4bda2564d"
 
@@ -70,7 +70,7 @@ def test_lengths(corpus: dict[str, list[tuple[str, str]]]) -> None:
 
 
 def test_rare_names_are_spelled_alike(corpus: dict[str, list[tuple[str, str]]]) -> None:
-    """Names seen once or twice are what unknown-word replacement is for."""
+    """Names that are seen once or twice give unknown-word replacement something to do."""
     sides = [
         Counter(re.findall(r"\w+", text))
         for text in map(" ".join, zip(*corpus["train"], strict=True))
