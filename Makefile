@@ -4,14 +4,14 @@
 PYTHON ?= python3
 VENV ?= .venv
 CORES ?= $(shell nproc 2>/dev/null || getconf _NPROCESSORS_ONLN)
-# More arguments for Snakemake: make multi30k ARGS="--config corpus='{mirrors: [/my/files]}'"
+# More arguments for Snakemake or pytest: make multi30k ARGS="--config corpus='{mirrors: [/my/files]}'"
 ARGS ?=
 
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 SNAKEMAKE = $(BIN)/snakemake --workflow-profile workflow/profiles/local --cores $(CORES)
 
-.PHONY: run multi30k iwslt14 ui test lint bench bench-peers reference lock
+.PHONY: run multi30k iwslt14 ui test test-slow lint bench bench-peers reference lock
 
 run: $(INSTALLED)
 	$(SNAKEMAKE) $(ARGS)
@@ -41,8 +41,15 @@ ui: $(INSTALLED)
 	$(BIN)/mlflow server --host 127.0.0.1 --port $(PORT) --workers 1 \
 		--backend-store-uri sqlite:///results/mlflow.db --artifacts-destination results/mlartifacts
 
+# One process a core, of one thread each. By file where a file starts one server, browser or SLURM
+# for all its tests. One file: make test ARGS=tests/unit/test_results.py
+PYTEST = OMP_NUM_THREADS=1 $(BIN)/pytest --numprocesses $(CORES) --maxprocesses 8
+
 test: $(INSTALLED)
-	$(BIN)/pytest
+	$(PYTEST) --dist worksteal -m "not slow" $(ARGS)
+
+test-slow: $(INSTALLED)
+	$(PYTEST) --dist loadfile -m slow $(ARGS)
 
 lint: $(INSTALLED)
 	$(BIN)/ruff check .

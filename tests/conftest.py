@@ -1,8 +1,12 @@
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from small_disk import SmallDisk
+
+# One thread for each process of a test run. Read when PyTorch is loaded.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 
 @pytest.fixture(scope="session")

@@ -9,6 +9,7 @@ import pytest
 import subject
 import torch
 from configured import experiment_with
+from drawn import FIRST
 from plain import Plain
 
 BOS, EOS = 2, 3
@@ -35,13 +36,8 @@ def log_p(plain: Plain, row: int, framed: list[int]) -> np.ndarray:
     return plain.token_log_p(SOURCE[row], framed).detach().numpy()
 
 
-# The second candidate of each source is its reference once more.
 DRAWN: list[subject.Drawn] = [
-    ({2: 9, 4: 11}, -2.0, -7.5),
-    ({}, 0.0, -1.25),
-    ({1: 12}, -1.0, -3.5),
-    ({}, 0.0, -0.75),
-    ({3: 6}, -1.0, -4.5),
+    *FIRST,
     ({}, 0.0, -0.5),
 ]
 

@@ -10,6 +10,7 @@ import pytest
 import subject
 import torch
 from configured import INCREASE, LINEAR, ON_DECAY, complete, experiment_with
+from drawn import FIRST
 from plain import Plain
 
 BOS, EOS, UNK = 2, 3, 1
@@ -18,11 +19,7 @@ SOURCE = [[4, 5, 6, 7, 8], [9, 10], [11, 12, 13], [4, 4, 9]]
 TARGET = [[4, 5, 6, 7, 8, 9], [5, 6], [13, 12, 11, 10], [7, 7, 8]]
 PAIRS = subject.pairs(SOURCE, TARGET)
 DRAWN: list[subject.Drawn] = [
-    ({2: 9, 4: 11}, -2.0, -7.5),
-    ({}, 0.0, -1.25),
-    ({1: 12}, -1.0, -3.5),
-    ({}, 0.0, -0.75),
-    ({3: 6}, -1.0, -4.5),
+    *FIRST,
     ({4: 9}, -1.0, -0.5),
     ({}, 0.0, -2.5),
     ({1: 4}, -1.0, -3.0),

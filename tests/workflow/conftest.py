@@ -12,6 +12,7 @@ from typing import Any
 import browser
 import pytest
 import yaml
+from made_once import made_once
 
 # Small enough for a minute, and still the five systems and every stage of the paper.
 TINY = {
@@ -92,28 +93,31 @@ class Workflow:
         return (self.folder / "results/toy/tables/table1.csv").read_text(encoding="utf-8")
 
 
+def written(repository: Path, folder: Path, values: object) -> Workflow:
+    """Write a configuration into a folder; return the workflow there."""
+    config = folder / "config.yaml"
+    config.write_text(yaml.safe_dump(values, sort_keys=False), encoding="utf-8")
+    return Workflow(repository, folder, config)
+
+
 @pytest.fixture(scope="session")
 def make_workflow(
     repository: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> Callable[[object], Workflow]:
     """Make a workflow from the values of a configuration."""
-
-    def make(values: object) -> Workflow:
-        folder = tmp_path_factory.mktemp("workflow")
-        config = folder / "config.yaml"
-        config.write_text(yaml.safe_dump(values, sort_keys=False), encoding="utf-8")
-        return Workflow(repository, folder, config)
-
-    return make
+    return lambda values: written(repository, tmp_path_factory.mktemp("workflow"), values)
 
 
 @pytest.fixture(scope="session")
-def finished(make_workflow: Callable[[object], Workflow]) -> Workflow:
+def finished(repository: Path, tmp_path_factory: pytest.TempPathFactory) -> Workflow:
     """The tiny workflow, run to its end."""
-    workflow = make_workflow(TINY)
-    result = workflow.run()
-    assert result.returncode == 0, result.stdout + result.stderr
-    return workflow
+
+    def run(folder: Path) -> None:
+        result = written(repository, folder, TINY).run()
+        assert result.returncode == 0, result.stdout + result.stderr
+
+    folder = made_once(tmp_path_factory, "finished", run)
+    return Workflow(repository, folder, folder / "config.yaml")
 
 
 @pytest.fixture(scope="session")
