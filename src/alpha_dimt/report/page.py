@@ -92,6 +92,7 @@ def write_report(runs: Sequence[Path], *, tables: Path, examples: Path | None, o
         run_headers=[header for header, _ in RUN_COLUMNS.values()],
         run_rows=run_rows(study),
         examples=shown,
+        attends=any(any(one.attention) for example in shown for one in example.translations),
         differences=differences,
         beam=study.search.beam,
         source_language=corpus.source,

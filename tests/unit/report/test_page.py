@@ -2,6 +2,7 @@ import json
 import re
 from html.parser import HTMLParser
 from pathlib import Path
+from typing import Any
 
 import pytest
 from finished_runs import SIGNATURE, SYSTEMS, make_run, make_study, make_tables
@@ -10,7 +11,7 @@ from alpha_dimt.core.errors import UserError
 from alpha_dimt.core.files import write_json
 from alpha_dimt.report.page import write_report
 
-EXAMPLE = {
+EXAMPLE: dict[str, Any] = {
     "line": 31,
     "source": ["ein", "hun@@", "d"],
     "source_text": "ein hund",
@@ -100,6 +101,17 @@ def test_translations_are_shown_with_what_differs_and_as_text(results: Path) -> 
     assert "<b>" not in text
     [embedded] = re.findall(r'id="data">(.*)</script>', text)
     assert json.loads(embedded)["examples"] == [EXAMPLE]
+
+
+@pytest.mark.parametrize("attention", [[], [[], []]])
+def test_models_without_attention_show_none(results: Path, attention: list[list[float]]) -> None:
+    blind = [one | {"attention": attention} for one in EXAMPLE["translations"]]
+    document = {"made_from": [], "examples": [EXAMPLE | {"translations": blind}]}
+    write_json(results / "examples.json", document)
+    text, page = written(results, make_study(results), results / "examples.json")
+    assert "No model of these runs has attention." in page.text
+    assert 'id="attention"' not in text
+    assert text.count("<mark>cat</mark>") == 3
 
 
 def test_without_examples_the_page_has_none(results: Path) -> None:
