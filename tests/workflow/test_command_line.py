@@ -24,7 +24,7 @@ def results(finished, tmp_path_factory: pytest.TempPathFactory):
     return folder / "toy"
 
 
-@pytest.mark.parametrize("name", EXAMPLES.keys() - LONG)
+@pytest.mark.parametrize("name", sorted(EXAMPLES.keys() - LONG))
 def test_an_example_works(results, name: str):
     command = f"{sys.executable} -m alpha_dimt {name} {EXAMPLES[name]}"
     result = subprocess.run(

@@ -64,6 +64,7 @@ def test_what_does_not_track_or_does_nothing_is_not_checked(make_workflow):
     assert not (workflow.folder / "results/.mlflow.db.lock").exists()
 
 
+@pytest.mark.slow
 def test_a_finished_workflow_is_not_checked(finished, tmp_path: Path):
     shutil.copytree(finished.folder, tmp_path / "copy")
     workflow = dataclasses.replace(finished, folder=tmp_path / "copy")

@@ -82,7 +82,7 @@ def one_of(
     return Annotated[Union[tuple(kinds.values())], chosen, _BY_ITS_OWN_CLASS]  # noqa: UP007
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)  # hashed by identity: `kinds` cannot be
 class _OneOf:
     """Validates a union by its tag, and by import path where the tag is one."""
 

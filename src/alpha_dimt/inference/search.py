@@ -20,22 +20,10 @@ class Stepper(Protocol):
     """A next-token distribution with a state of R rows."""
 
     def step(self, state: Any, previous: Tensor) -> Step:
-        """Advance every row by one token.
-
-        Args:
-            state: R rows.
-            previous: [R] the token before.
-        """
+        """Advance every row by one token; see `TranslationModel.step`."""
 
     def select(self, state: Any, rows: Tensor, sources: Tensor | None = None) -> Any:
-        """Return the state of some rows.
-
-        Args:
-            state: B sources with equally many rows each; the rows of a source are adjacent.
-            rows: [R'] the rows to take, in this order; a row may be taken several times.
-            sources: [B'] the sources to take, in this order; None: all. Each has R' / B' of the
-                new rows, taken from its own.
-        """
+        """Return the state of some rows; see `TranslationModel.select`."""
 
 
 @dataclass(frozen=True)

@@ -198,6 +198,14 @@ def test_systems_too(path: Path, system: str, message: str):
     assert refused(path, text).startswith(f":4: systems.{message}")
 
 
+@pytest.mark.parametrize("key", ["corpus", "systems", "model", "proposal"])
+@pytest.mark.parametrize("value", ["false", "3", "[true]"])
+def test_a_plain_value_is_not_a_section(path: Path, key: str, value: str):
+    text = {"corpus": "corpus: {kind: toy}", "systems": "systems: {ml: {objective: ml}}"}
+    lines = [f"{key}: {value}", *(line for name, line in text.items() if name != key)]
+    assert f"{key}: keys with values are needed here" in refused(path, "\n".join(lines) + "\n")
+
+
 def test_the_value_that_is_most_like_an_objective(path: Path):
     message = refused(path, TOY + "systems: {a: {objective: policy_gradients}}")
 

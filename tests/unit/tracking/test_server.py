@@ -1,4 +1,4 @@
-"""Tracking to a real MLflow server that stops and restarts."""
+"""Tracking against a real MLflow server that comes and goes."""
 
 import json
 import os
@@ -20,6 +20,8 @@ from alpha_dimt.core.errors import UserError
 from alpha_dimt.tracking.store import create_database
 from alpha_dimt.tracking.upload import track_runs
 
+pytestmark = pytest.mark.slow
+
 SETTINGS = {
     "MLFLOW_DISABLE_TELEMETRY": "true",
     # One process of 0.4 GB instead of five.
@@ -34,7 +36,7 @@ def free_port() -> int:
 
 
 class Server:
-    """A real server with one worker; its data outlives it."""
+    """A real server with one worker; what it stores outlives it."""
 
     def __init__(self, folder: Path, template: Path) -> None:
         shutil.copy(template, folder / "mlflow.db")

@@ -5,7 +5,7 @@ import re
 from alpha_dimt.config.corpora import ToyCorpus
 from alpha_dimt.data.corpora.toy import english, german
 from alpha_dimt.data.corpora.toy.draw import Draw
-from alpha_dimt.data.corpora.toy.meaning import draw_sentence
+from alpha_dimt.data.corpora.toy.sentences import draw_sentence
 
 SHORTEST, LONGEST = 3, 25
 _TOKEN = re.compile(r"\w+|[^\w\s]")
