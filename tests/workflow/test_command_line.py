@@ -58,7 +58,7 @@ def test_a_table_takes_no_heavy_library_but_pandas(results, name: str):
 
     assert result.returncode == 0, result.stderr
     loaded = {line.rpartition("|")[2].strip() for line in result.stderr.splitlines()}
-    assert "alpha_dimt.tables.table1" in loaded
+    assert "alpha_dimt.tables.table" in loaded
     assert not loaded & {"torch", "scipy.stats", "scipy.optimize", "mlflow"}
 
 
