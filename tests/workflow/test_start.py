@@ -1,9 +1,12 @@
 """What would fail at the end of an experiment ends it at its start, with one sentence."""
 
 import dataclasses
+import os
 import shutil
+import signal
 import sqlite3
 import subprocess
+import time
 from pathlib import Path
 
 import pytest
@@ -49,6 +52,40 @@ def test_a_database_that_cannot_be_used_stops_the_workflow(make_workflow, profil
     assert not started(result)
     assert database.read_bytes() == before
     # No lock stays behind.
+    assert workflow.run("data").returncode == 0
+
+
+def test_ctrl_c_during_the_check(
+    make_workflow, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The check is made to wait, and tells when it does."""
+    waits = tmp_path / "waits"
+    (tmp_path / "sitecustomize.py").write_text(
+        "import sys\n"
+        "if 'check-tracking' in sys.orig_argv:\n"
+        f"    import pathlib, time; pathlib.Path({str(waits)!r}).touch(); time.sleep(600)\n"
+    )
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    workflow = make_workflow(TINY)
+    said = tmp_path / "said"
+    with said.open("w") as file:
+        process = subprocess.Popen(
+            workflow.command,
+            stdout=file,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL) and None,
+        )
+        while not waits.exists():
+            assert process.poll() is None, said.read_text()
+            time.sleep(0.05)
+        os.killpg(process.pid, signal.SIGINT)
+        assert process.wait(timeout=120) == 130
+
+    assert said.read_text().splitlines()[-1] == "interrupted"
+    assert "Traceback" not in said.read_text()
+    monkeypatch.delenv("PYTHONPATH")
+    # Nothing must be unlocked.
     assert workflow.run("data").returncode == 0
 
 

@@ -21,9 +21,16 @@ def check_start():
     if "track" in planned and not foreign:
         command = ["check-tracking", "--uri", TRACKING_URI, "--experiment", CORPUS]
         command += ["--receipt", f"results/{CORPUS}/tracking.json"]
-        result = subprocess.run(
-            [sys.executable, "-m", "alpha_dimt", *command], stdout=sys.stderr
-        )
+        try:
+            # Ctrl-C reaches Snakemake alone, which ends the check.
+            result = subprocess.run(
+                [sys.executable, "-m", "alpha_dimt", *command],
+                stdout=sys.stderr,
+                start_new_session=True,
+            )
+        except KeyboardInterrupt:
+            print("interrupted", file=sys.stderr)
+            sys.exit(130)
         if result.returncode:
             sys.exit(result.returncode)
 
