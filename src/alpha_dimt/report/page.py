@@ -63,6 +63,7 @@ def write_report(runs: Sequence[Path], *, tables: Path, examples: Path | None, o
     [training] = read_tables(tables / "training.json", made_from)
     across, pooled, scatter, within = read_tables(tables / "significance.json", made_from)
     shown = read_examples(examples, weights_of(study.runs)) if examples else []
+    written = [one for example in shown for one in example.translations if one.tokens]
     charts = {name: chart.to_dict() for name, chart in all_charts(study).items()}
     corpus = study.runs[0].config.data.corpus
     ended = study.frames.runs["ended"].max()
@@ -92,7 +93,8 @@ def write_report(runs: Sequence[Path], *, tables: Path, examples: Path | None, o
         run_headers=[header for header, _ in RUN_COLUMNS.values()],
         run_rows=run_rows(study),
         examples=shown,
-        attends=any(any(one.attention) for example in shown for one in example.translations),
+        # A translation without tokens says nothing about its model.
+        attends=not written or any(any(one.attention) for one in written),
         differences=differences,
         beam=study.search.beam,
         source_language=corpus.source,

@@ -114,6 +114,14 @@ def test_models_without_attention_show_none(results: Path, attention: list[list[
     assert text.count("<mark>cat</mark>") == 3
 
 
+def test_translations_without_tokens_say_nothing_about_attention(results: Path) -> None:
+    empty = [one | {"tokens": [], "attention": []} for one in EXAMPLE["translations"]]
+    document = {"made_from": [], "examples": [EXAMPLE | {"translations": empty}]}
+    write_json(results / "examples.json", document)
+    text, _ = written(results, make_study(results), results / "examples.json")
+    assert 'id="attention"' in text
+
+
 def test_without_examples_the_page_has_none(results: Path) -> None:
     text, page = written(results, make_study(results))
     assert "Sentence" not in page.text
