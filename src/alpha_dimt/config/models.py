@@ -16,6 +16,8 @@ class ModelConfig(Kind):
     """Import path of the class, which takes these options and the sizes of the vocabularies."""
     plain: ClassVar[str] = ""
     """Import path of its definition in plain PyTorch; empty if `network` is that."""
+    cuda: ClassVar[str] = ""
+    """Import path of its form for CUDA devices; empty if `network` serves all devices."""
 
     kind: str
 
@@ -37,6 +39,7 @@ class AttentionRnnConfig(ModelConfig):
 
     network: ClassVar[str] = "alpha_dimt.models.attention_rnn.fused:FusedAttentionRnn"
     plain: ClassVar[str] = "alpha_dimt.models.attention_rnn.model:AttentionRnn"
+    cuda: ClassVar[str] = "alpha_dimt.models.attention_rnn.cuda:CudaAttentionRnn"
 
     kind: Annotated[Literal["attention_rnn"], Since("0.1.0")] = "attention_rnn"
     embedding: PositiveInt = Field(

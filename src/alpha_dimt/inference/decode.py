@@ -19,6 +19,8 @@ from alpha_dimt.data.batching import source_batches
 from alpha_dimt.data.encoded import Pairs, read_pairs
 from alpha_dimt.data.manifest import check_splits, check_vocabularies, read_report
 from alpha_dimt.inference.search import Hypothesis, beam_search, greedy_search
+from alpha_dimt.kernels import send
+from alpha_dimt.machine.arithmetic import use_exact_arithmetic
 from alpha_dimt.machine.device import choose_device, choose_dtype, use_threads
 from alpha_dimt.models.base import TranslationModel
 from alpha_dimt.models.build import build_model
@@ -61,11 +63,13 @@ def load_trained(config: RunConfig, files: ModelFiles, device: Device = "auto") 
     sums = check_parts(files)
     source, target = Vocab.load(files.source), Vocab.load(files.target)
     on = choose_device(device)
+    use_exact_arithmetic(on)
     model = build_model(
         config.model,
         source_vocab_size=len(source),
         target_vocab_size=len(target),
         implementation=config.training.implementation,
+        device=on,
     )
     fill(model, files.weights, config.fingerprint())
     model.to(on)
@@ -143,7 +147,7 @@ def search_all(
     results: dict[int, Hypothesis] = {}
     sentences = max(1, config.batch_size // config.beam)
     for rows in source_batches(source.lengths, batch_size=sentences):
-        ids = torch.from_numpy(source.padded(rows, fill=PAD)).to(device)
+        (ids,) = send([torch.from_numpy(source.padded(rows, fill=PAD))], device)
         lengths = torch.from_numpy(source.lengths[rows])
         state = model.start(model.encode(ids, lengths))
         if config.beam == 1:

@@ -6,14 +6,18 @@ Shapes: B sentences, W hypotheses of each (beam width), R rows, S source steps, 
 from dataclasses import dataclass, replace
 from typing import Any, Literal, Protocol, Self
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from alpha_dimt.core.vocabulary import BOS, EOS, PAD
-from alpha_dimt.kernels import vocabulary_search
+from alpha_dimt.kernels import send, vocabulary_search
 from alpha_dimt.models.base import Step
 
 Ended = Literal["kept", "extended"]
+
+LOOK_EVERY = 8
+"""Steps of a search on a GPU from one look at what has ended to the next."""
 
 
 class Stepper(Protocol):
@@ -40,6 +44,15 @@ class Hypothesis:
     attended: list[int]
 
 
+def looks(step: int, device: torch.device) -> bool:
+    """Return whether search asks at this step, counted from 0, which sentences have ended.
+
+    A GPU has to finish all steps before it can answer, so it is asked rarely; what ended meanwhile
+    is computed in vain.
+    """
+    return device.type == "cpu" or step % LOOK_EVERY == LOOK_EVERY - 1
+
+
 def _attended(attention: Tensor | None, previous: Tensor) -> Tensor:
     """Return [R], the source position with the highest attention; -1 without attention."""
     return torch.full_like(previous, -1) if attention is None else attention.argmax(dim=1)
@@ -64,24 +77,27 @@ def greedy_search(
         max_length: tokens after which a sentence is cut.
         device: where the stepper computes.
     """
-    tokens = torch.full((sentences, max_length), EOS)
-    attended = torch.zeros((sentences, max_length), dtype=torch.int64)
-    alive = torch.arange(sentences)
-    previous = torch.full((sentences,), BOS, device=device)
+    tokens = torch.full((max_length, sentences), EOS, device=device)
+    attended = torch.zeros_like(tokens)
+    alive = torch.arange(sentences, device=device)
+    previous = torch.full_like(alive, BOS)
+    ended = torch.zeros_like(alive, dtype=torch.bool)
     for t in range(max_length):
         logits, attention, state = stepper.step(state, previous)
-        attended[alive, t] = _attended(attention, previous).cpu()
+        attended[t].index_copy_(0, alive, _attended(attention, previous))
         previous = vocabulary_search.topk(_next_logits(logits), 1)[1][:, 0]
-        chosen = previous.cpu()
-        tokens[alive, t] = chosen
-        going = chosen != EOS
-        if not going.all():
-            alive = alive[going]
-            if not len(alive):
+        tokens[t].index_copy_(0, alive, previous)
+        ended = ended | (previous == EOS)
+        if looks(t, device):
+            going = (~ended.cpu()).nonzero()[:, 0]
+            if not len(going):
                 break
-            rows = going.nonzero()[:, 0].to(device)
-            previous, state = previous[rows], stepper.select(state, rows, rows)
-    return [_cut(row, where) for row, where in zip(tokens.tolist(), attended.tolist(), strict=True)]
+            if len(going) < len(alive):
+                (rows,) = send([going], device)
+                alive, previous, ended = alive[rows], previous[rows], ended[rows]
+                state = stepper.select(state, rows, rows)
+    found = zip(tokens.t().tolist(), attended.t().tolist(), strict=True)
+    return [_cut(row, where) for row, where in found]
 
 
 def sample(
@@ -101,12 +117,14 @@ def sample(
     """
     drawn = [torch.full((rows,), BOS, device=device)]
     ended = torch.zeros(rows, dtype=torch.bool, device=device)
-    while len(drawn) <= max_length and not ended.all():
+    for t in range(max_length):
         logits, _, state = stepper.step(state, drawn[-1])
         # Nothing is ruled out: samples are of the distribution itself.
         token = vocabulary_search.sample(logits)
         drawn.append(torch.where(ended, PAD, token))
         ended = ended | (token == EOS)
+        if looks(t, device) and ended.all():
+            break
     return torch.stack(drawn, dim=1)
 
 
@@ -118,45 +136,39 @@ class _Beam:
         scores: [B, W] sums of log-probabilities.
         ended: [B, W] whether it ends in </s>.
         lengths: [B, W] tokens, </s> included.
-        tokens: [B, W, T] so far; after the </s> of a hypothesis that is kept, padding.
-        attended: [B, W, T] the source position with the highest attention.
     """
 
     scores: Tensor
     ended: Tensor
     lengths: Tensor
-    tokens: Tensor
-    attended: Tensor
 
     @classmethod
     def empty(cls, sentences: int, device: torch.device) -> Self:
         """Return one hypothesis of each sentence, without tokens."""
         scores = torch.zeros((sentences, 1), device=device)
         lengths = torch.zeros_like(scores, dtype=torch.int64)
-        tokens = lengths[:, :, None][:, :, :0]
-        return cls(scores, torch.zeros_like(scores, dtype=torch.bool), lengths, tokens, tokens)
+        return cls(scores, torch.zeros_like(scores, dtype=torch.bool), lengths)
 
     def grow(
-        self,
-        log_p: Tensor,
-        words: Tensor,
-        where: Tensor,
-        *,
-        width: int,
-        length_penalty: float,
-        ended: Ended,
-    ) -> tuple[Self, Tensor]:
-        """Return the best hypotheses one token longer, and [B, width] what they continue.
+        self, log_p: Tensor, words: Tensor, *, width: int, length_penalty: float, ended: Ended
+    ) -> tuple[Self, Tensor, Tensor]:
+        """Return the best hypotheses one token longer.
 
         Args:
             log_p: [B, W, C] log-probabilities of continuations, the highest first.
             words: [B, W, C] their words.
-            where: [B, W] the source position with the highest attention.
             width: how many are kept.
             length_penalty: see `beam_search`.
             ended: see `beam_search`.
+
+        Returns:
+            The hypotheses; [B, width] their last words, padding for one that did not grow; and
+            [B, width] which of those before they continue.
         """
-        complete = self.ended if ended == "kept" else torch.zeros_like(self.ended)
+        # All hypotheses of a sentence that is done stay as they are, until it leaves the batch.
+        complete = self.ended[:, :1].expand_as(self.ended)
+        if ended == "kept":
+            complete = complete | self.ended
         # A complete hypothesis has one continuation: itself.
         log_p = log_p.masked_fill(complete[:, :, None], -torch.inf)
         log_p[:, :, 0].masked_fill_(complete, 0)
@@ -170,25 +182,53 @@ class _Beam:
         _, picks = ranked.topk(min(width, ranked.shape[1]), dim=1)
         parents = picks // log_p.shape[2]
         chosen = words.flatten(1).gather(1, picks)
-        history = parents[:, :, None].expand(-1, -1, self.tokens.shape[2])
-        at = where.gather(1, parents)[:, :, None]
         grown = replace(
             self,
             scores=scores.gather(1, picks),
             ended=complete.gather(1, parents) | (chosen == EOS),
             lengths=lengths.gather(1, parents),
-            tokens=torch.cat((self.tokens.gather(1, history), chosen[:, :, None]), dim=2),
-            attended=torch.cat((self.attended.gather(1, history), at), dim=2),
         )
-        return grown, parents
+        return grown, chosen, parents
 
     def select(self, sentences: Tensor) -> Self:
         """Return the hypotheses of some sentences."""
-        return replace(self, **{name: value[sentences] for name, value in vars(self).items()})
+        parts = {name: value.index_select(0, sentences) for name, value in vars(self).items()}
+        return replace(self, **parts)
 
-    def best(self, sentence: int) -> Hypothesis:
-        """Return the best hypothesis of a sentence."""
-        return _cut(self.tokens[sentence, 0].tolist(), self.attended[sentence, 0].tolist())
+
+class _History:
+    """What each step of a beam search chose, from which the best hypotheses are read at the end.
+
+    Attributes:
+        words: [T, B, W] last words; padding once a sentence has left.
+        parents: [T, B, W] which hypothesis of the step before each one continues.
+        attended: [T, B, W] the source position with the highest attention of each parent.
+    """
+
+    def __init__(self, steps: int, sentences: int, width: int, device: torch.device) -> None:
+        shape = (steps, sentences, width)
+        self.words = torch.full(shape, PAD, device=device)
+        self.parents, self.attended = torch.zeros_like(self.words), torch.zeros_like(self.words)
+
+    def note(self, step: int, sentences: Tensor, **choices: Tensor) -> None:
+        """Note the choices of some sentences at a step."""
+        for name, choice in choices.items():
+            getattr(self, name)[step, :, : choice.shape[1]].index_copy_(0, sentences, choice)
+
+    def best(self, steps: int) -> list[Hypothesis]:
+        """Return the best hypothesis of every sentence after so many steps."""
+        words, parents, attended = (
+            each[:steps].cpu().numpy() for each in (self.words, self.parents, self.attended)
+        )
+        every = np.arange(words.shape[1])
+        at = np.zeros_like(every)
+        tokens, where = np.empty((2, len(every), steps), dtype=np.int64)
+        for t in reversed(range(steps)):
+            tokens[:, t] = words[t, every, at]
+            at = parents[t, every, at]
+            where[:, t] = attended[t, every, at]
+        found = zip(tokens.tolist(), where.tolist(), strict=True)
+        return [_cut(row, places) for row, places in found]
 
 
 def beam_search(
@@ -222,36 +262,37 @@ def beam_search(
         device: where the stepper computes.
         ended: see above.
     """
-    results: list[Hypothesis | None] = [None] * sentences
-    alive = list(range(sentences))
+    history = _History(max_length, sentences, width, device)
+    alive = torch.arange(sentences, device=device)
     beam = _Beam.empty(sentences, device)
-    previous = torch.full((sentences,), BOS, device=device)
+    previous = torch.full_like(alive, BOS)
+    steps = 0
     for t in range(max_length):
         b, held = beam.scores.shape
         logits, attention, state = stepper.step(state, previous)
         best, words = vocabulary_search.topk(_next_logits(logits), min(width, logits.shape[1] - 2))
         log_p = best.float() - vocabulary_search.logsumexp(logits, best[:, :1])
-        beam, parents = beam.grow(
+        beam, chosen, parents = beam.grow(
             log_p.view(b, held, -1),
             words.view(b, held, -1),
-            _attended(attention, previous).view(b, held),
             width=width,
             length_penalty=length_penalty,
             ended=ended,
         )
-        done = beam.ended[:, 0].tolist() if t + 1 < max_length else [True] * b
-        for i, sentence in enumerate(alive):
-            if done[i]:
-                results[sentence] = beam.best(i)
-        keep = torch.tensor([i for i in range(b) if not done[i]], device=device, dtype=torch.int64)
-        if not len(keep):
-            break
-        alive = [sentence for i, sentence in enumerate(alive) if not done[i]]
-        beam = beam.select(keep)
-        rows = (torch.arange(b, device=device)[:, None] * held + parents)[keep].flatten()
-        sources = None if len(keep) == b else keep  # to copy all sources would cost time
-        state, previous = stepper.select(state, rows, sources), beam.tokens[:, :, -1].flatten()
-    return [result for result in results if result is not None]
+        where = _attended(attention, previous).view(b, held)
+        history.note(t, alive, words=chosen, parents=parents, attended=where)
+        steps = t + 1
+        rows, sources = torch.arange(b, device=device)[:, None] * held + parents, None
+        if looks(t, device):
+            going = (~beam.ended[:, 0].cpu()).nonzero()[:, 0]
+            if not len(going):
+                break
+            if len(going) < b:  # to copy all sources would cost time
+                (sources,) = send([going], device)
+                alive, chosen, rows = alive[sources], chosen[sources], rows[sources]
+                beam = beam.select(sources)
+        state, previous = stepper.select(state, rows.flatten(), sources), chosen.flatten()
+    return history.best(steps)
 
 
 def _cut(tokens: list[int], attended: list[int]) -> Hypothesis:

@@ -1,4 +1,4 @@
-"""The fast parts of training and search, tuned for CPUs.
+"""The fast parts of training and search: tuned for CPUs, and `cuda_scans` for CUDA devices.
 
 Those of training are autograd functions with their own backward passes. Weight gradients, which
 eager autograd would accumulate step by step, are computed in one matrix product over all steps.
@@ -13,26 +13,32 @@ H hidden size, V vocabulary size.
 """
 
 from alpha_dimt.kernels.attention_decoder import decoder_scan
+from alpha_dimt.kernels.cuda_graphs import GraphedFunction
 from alpha_dimt.kernels.linear import (
     pack_output_weight,
     vocabulary_logits,
+    wide_product,
     with_bias,
     with_one,
 )
 from alpha_dimt.kernels.lstm import lstm_cell, lstm_scan, permute_gates, tanh_
+from alpha_dimt.kernels.transfer import send
 from alpha_dimt.kernels.vocabulary_softmax import token_log_probs
 from alpha_dimt.kernels.workspace import Workspace
 
 __all__ = [
+    "GraphedFunction",
     "Workspace",
     "decoder_scan",
     "lstm_cell",
     "lstm_scan",
     "pack_output_weight",
     "permute_gates",
+    "send",
     "tanh_",
     "token_log_probs",
     "vocabulary_logits",
+    "wide_product",
     "with_bias",
     "with_one",
 ]

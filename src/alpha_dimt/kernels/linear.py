@@ -1,4 +1,4 @@
-"""Matrix products: a bias as one more column, and the output weight of a large vocabulary.
+"""Matrix products: a bias as one more column, wide results, the output weight of a vocabulary.
 
 Adding a bias afterwards costs one more pass over the result, and its gradient another; a column
 costs less. Two columns are appended, because bf16 products work on pairs.
@@ -29,6 +29,15 @@ def with_one(x: Tensor, dtype: torch.dtype) -> Tensor:
     wide[..., -2] = 1
     wide[..., -1] = 0
     return wide
+
+
+def wide_product(a: Tensor, b: Tensor, wide: torch.dtype) -> Tensor:
+    """Return the (batched) product of two matrices in another type, unrounded by their own.
+
+    A CUDA device sums products of bf16 in float32 anyway; a CPU would need one more pass.
+    """
+    multiply = torch.mm if a.dim() == 2 else torch.bmm
+    return multiply(a, b) if a.dtype == wide else multiply(a, b, out_dtype=wide)
 
 
 def pack_output_weight(

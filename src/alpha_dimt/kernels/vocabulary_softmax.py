@@ -1,6 +1,7 @@
 """The output layer fused with the softmax: log-probabilities of given tokens."""
 
 import math
+from functools import partial
 from typing import Any
 
 import torch
@@ -8,17 +9,25 @@ from torch import Tensor
 from torch.autograd import Function
 from torch.autograd.function import once_differentiable
 
-from alpha_dimt.kernels.linear import pack_output_weight, pad_rows
+from alpha_dimt.kernels.linear import pack_output_weight, pad_rows, wide_product
 from alpha_dimt.kernels.workspace import Workspace, as_table
 
 PIECE = 3072
-"""Words a pass of exponentials: whole rows take almost twice as long."""
+"""Words a pass of exponentials: on a CPU, whole rows take almost twice as long."""
 
 ROOM = 23.0
 """The part of the exponential's range left for products with weights and sums over words."""
 
 
-def _fill(odds: Tensor, low: Tensor, w: Tensor, targets: Tensor, ceiling: float | None) -> Tensor:
+def _fill(
+    odds: Tensor,
+    low: Tensor,
+    w: Tensor,
+    targets: Tensor,
+    *,
+    ceiling: float | None,
+    wide: torch.dtype,
+) -> Tensor:
     """Fill in odds [N, V] against the target, 0 at the targets, and sum them times w over words.
 
     Args:
@@ -27,18 +36,25 @@ def _fill(odds: Tensor, low: Tensor, w: Tensor, targets: Tensor, ceiling: float 
         w: [M, V], so that low w are the logits less those of the targets.
         targets: [N].
         ceiling: differences of logits are clamped to it, if not None.
+        wide: type of the sums on a CUDA device; that of the odds on a CPU.
 
     Returns:
         [N, M] odds times w.
     """
     torch.mm(low, w, out=odds)
-    for start in range(0, odds.shape[1], PIECE):
-        piece = odds[:, start : start + PIECE]
+    width = odds.shape[1] if odds.is_cuda else PIECE
+    for start in range(0, odds.shape[1], width):
+        piece = odds[:, start : start + width]
         if ceiling is not None:
             piece.clamp_(max=ceiling)
         piece.exp_()
-    odds[torch.arange(len(odds), device=odds.device), targets] = 0
-    return torch.mm(odds, w.t())
+    odds.scatter_(1, targets[:, None], 0)
+    return _product(odds, w.t(), wide)
+
+
+def _product(a: Tensor, b: Tensor, wide: torch.dtype) -> Tensor:
+    """Return the product of two matrices; on a CUDA device in the type `wide`."""
+    return wide_product(a, b, wide) if a.is_cuda else torch.mm(a, b)
 
 
 class _TokenLogProbs(Function):
@@ -72,12 +88,13 @@ class _TokenLogProbs(Function):
         ctx.array = workspace.acquire(rows, words, dtype, x.device)
         odds = as_table(ctx.array, rows, words)
         ceiling = math.log(torch.finfo(dtype).max / words) - ROOM
-        sums = _fill(odds, low, w, targets, None if check_overflow else ceiling)
+        fill = partial(_fill, odds, low, w, targets, wide=x.dtype)
+        sums = fill(ceiling=None if check_overflow else ceiling)
         if check_overflow and not sums[:, units + 1].max() < math.exp(ceiling):
-            sums = _fill(odds, low, w, targets, ceiling)
+            sums = fill(ceiling=ceiling)
         others = sums[:, units + 1]
         # d log p / d logits = onehot - p: over `total`, others at the target and -odds elsewhere.
-        odds[torch.arange(rows, device=odds.device), targets] = -others
+        odds.scatter_(1, targets[:, None], -others[:, None].to(dtype))
         others = others.to(x.dtype)
         weighted = sums[:, :units] - at_target[:, :units] * others[:, None]
         # The shift is the target's logit as rounded; this is what the rounding took away.
@@ -97,7 +114,7 @@ class _TokenLogProbs(Function):
         units = weighted.shape[1]
         scaled = low[:, : units + 1] * scale.to(low.dtype)[:, None]
         # Of [W, b], [H + 1, V]: the array of odds is read twice as fast in the order it has.
-        grad_w = torch.mm(scaled.t().contiguous(), odds).to(grad.dtype)
+        grad_w = _product(scaled.t().contiguous(), odds, grad.dtype).to(grad.dtype)
         ctx.workspace.release(ctx.array)
         ctx.array = None
         return weighted * scale[:, None], grad_w[:units].t(), grad_w[units], None, None, None, None

@@ -32,11 +32,16 @@ class TokenLogProbs:
 
     def per_row(self) -> Tensor:
         """Return log p(y|x) of every row, the sum over its tokens [R]."""
-        return self.log_p.new_zeros(self.rows).index_add(0, self.row, self.log_p)
+        return self.per_chunk(self.steps)[0]
 
     def per_chunk(self, size: int) -> Tensor:
         """Return the sums over chunks of `size` steps of every row [C, R]."""
         chunks = -(-self.steps // size)
+        if self.log_p.is_cuda:
+            # By place, then over steps: the order of sums by `index_add` is not fixed on a GPU.
+            table = self.log_p.new_zeros(chunks * size * self.rows)
+            table = table.index_copy(0, self.step * self.rows + self.row, self.log_p)
+            return table.view(chunks, size, self.rows).sum(dim=1)
         flat = self.log_p.new_zeros(chunks * self.rows)
         flat = flat.index_add(0, self.step // size * self.rows + self.row, self.log_p)
         return flat.view(chunks, self.rows)

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from alpha_dimt.config.schedules import Moment
 from alpha_dimt.data.batching import Batch
+from alpha_dimt.kernels import send
 from alpha_dimt.models.base import TranslationModel
 from alpha_dimt.objectives import Loss, Scored
 from alpha_dimt.training.binding import Bound
@@ -106,44 +107,43 @@ def score(
         One entry per chunk, or a single one without `chunk`.
     """
 
-    def tensor(array: object) -> Tensor:
-        value = torch.as_tensor(array)
-        # Copies from pinned memory do not block, so batches are made and sent while earlier
-        # updates are still being computed.
-        return value.pin_memory().to(device, non_blocking=True) if device.type == "cuda" else value
-
-    encoded = model.encode(tensor(batch.source), torch.from_numpy(batch.source_lengths))
+    # Copies to the device do not block, so batches are sent while earlier updates are still being
+    # computed. Lengths stay on the CPU: decisions based on them need no answer from the device.
+    (source,) = send([torch.from_numpy(batch.source)], device)
+    encoded = model.encode(source, torch.from_numpy(batch.source_lengths))
     if rollout is not None:
         batch = rollout.draw(model, encoded, batch)
     shape = batch.reward.shape
-    # Lengths stay on the CPU, so that decisions based on them do not synchronise with the device.
-    target, lengths = tensor(batch.target), torch.from_numpy(batch.target_lengths)
+    lengths = torch.from_numpy(batch.target_lengths)
+    if chunk is None:
+        counts = lengths[None]
+    else:
+        starts = torch.arange(0, batch.target.shape[1] - 1, chunk)[:, None]
+        counts = (lengths - starts).clamp(0, chunk)
+    arrays = (batch.target, batch.reward, batch.log_q0, batch.reference)
+    target, reward, log_q0, reference, counts = send(
+        [*(torch.from_numpy(array) for array in arrays), counts], device
+    )
     inputs = None if gold is None else mixed_inputs(model, encoded, target, gold)
     tokens = model.token_log_probs(encoded, target, lengths, inputs=inputs)
-    if chunk is None:
-        parts = [(tokens.per_row(), lengths)]
-    else:
-        parts = [
-            (log_p, (lengths - start * chunk).clamp(0, chunk))
-            for start, log_p in enumerate(tokens.per_chunk(chunk))
-        ]
-    log_q0 = tensor(batch.log_q0).to(parts[0][0].dtype)
+    parts = tokens.per_row()[None] if chunk is None else tokens.per_chunk(chunk)
+    log_q0 = log_q0.to(parts.dtype)
     if rollout is not None and rollout.proposal is not None:
         # All candidates together are a sample from the mixture of both distributions.
         share = rollout.stored / (rollout.stored + rollout.samples)
-        log_model = parts[0][0].detach().view(shape) + math.log(1 - share)
+        log_model = parts[0].detach().view(shape) + math.log(1 - share)
         log_q0 = torch.logaddexp(log_q0 + math.log(share), log_model)
     distinct = _distinct(target.view(*shape, -1))
     return [
         Scored(
             log_p=log_p.view(shape),
-            lengths=steps.view(shape).to(device, non_blocking=True),
-            reward=tensor(batch.reward).to(log_p.dtype),
+            lengths=count.view(shape),
+            reward=reward.to(log_p.dtype),
             log_q0=log_q0,
-            reference=tensor(batch.reference),
+            reference=reference,
             distinct=distinct,
         )
-        for log_p, steps in parts
+        for log_p, count in zip(parts, counts, strict=True)
     ]
 
 

@@ -57,19 +57,22 @@ class Sgd:
                 moved.append((parameter, *_sum_rows(gradient)))
             else:
                 moved.append((parameter, gradient, None))
-        norms = [torch.linalg.vector_norm(gradient) for _, gradient, _ in moved]
+        norms = torch._foreach_norm([gradient for _, gradient, _ in moved])
         norm: Tensor = torch.linalg.vector_norm(torch.stack(norms))
         wanted = torch.isfinite(norm) & ~unless
         factor = (self.clip_norm / norm).clamp(max=1.0) * -learning_rate
         if norm.is_cuda:
             # The host does not wait for the norm: a skipped update is set to 0 on the device.
-            for _, gradient, _ in moved:
-                gradient.copy_(torch.where(wanted, gradient * factor, 0))
-            scale = 1.0
-        elif wanted:
-            scale = factor.item()
-        else:
+            # Not in place: gradients of two biases that are added may be one tensor.
+            steps = torch._foreach_mul([gradient for _, gradient, _ in moved], factor)
+            unwanted = ~wanted
+            for step in steps:
+                step.masked_fill_(unwanted, 0)
+            torch._foreach_add_([parameter for parameter, _, _ in moved], steps)
             return norm
+        if not wanted:
+            return norm
+        scale = factor.item()
         for parameter, gradient, rows in moved:
             if rows is None:
                 parameter.add_(gradient, alpha=scale)

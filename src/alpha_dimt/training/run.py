@@ -22,6 +22,7 @@ from alpha_dimt.core.progress import EpochBar
 from alpha_dimt.core.vocabulary import Vocab
 from alpha_dimt.data.encoded import AugmentedCorpus, Pairs, read_pairs
 from alpha_dimt.data.manifest import check_prepared
+from alpha_dimt.machine.arithmetic import use_exact_arithmetic
 from alpha_dimt.machine.device import choose_device, choose_dtype, machine, use_threads
 from alpha_dimt.models.build import build_model
 from alpha_dimt.models.weights import fill
@@ -97,6 +98,7 @@ def train_run(
     version = code_version()  # now, since the checkout may change during training
     use_threads(threads)
     on = choose_device(device)
+    use_exact_arithmetic(on)
     inputs = read_inputs(config, encoded, augmented)
     words = len(inputs.vocab)
     model = build_model(
@@ -104,10 +106,11 @@ def train_run(
         source_vocab_size=inputs.source_vocab_size,
         target_vocab_size=words,
         implementation=config.training.implementation,
+        device=on,
     )
     model.compute_dtype = choose_dtype(config.training.precision, on)
     precision = str(model.compute_dtype).removeprefix("torch.")
-    arithmetic = f"{on.type}, {precision}, {threads} threads"
+    arithmetic = f"{machine(on).get('gpu', on.type)}, {precision}, {threads} threads"
     print(f"{config.system} seed {config.seed}: {arithmetic}")
 
     files = [encoded / "train.arrow", encoded / "valid.arrow"]

@@ -39,11 +39,12 @@ class MetricSums:
 
     def add(self, metrics: dict[str, Tensor], *, unless: Tensor) -> None:
         """Add metrics (scalars, the same names in each call), or nothing if `unless` is true."""
-        if not self._names:
-            self._names = tuple(metrics)
-            self._totals = torch.zeros(len(metrics), dtype=torch.float64)
+        started = bool(self._names)
+        self._names = self._names or tuple(metrics)
         row = torch.stack([metrics[name] for name in self._names]).double()
         row = row.masked_fill(unless, 0.0)
+        if not started:
+            self._totals = torch.zeros_like(row)
         self._totals = self._totals.to(row.device) + row
 
     def read(self) -> dict[str, float]:

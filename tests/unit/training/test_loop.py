@@ -1,4 +1,4 @@
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -120,36 +120,6 @@ def test_a_bad_update_is_never_made(
         run_epoch(diverging, diverged, objective=bad_in({6}, value))
     assert torch.equal(weights(diverging), weights(good))
     assert diverged.plain()["sums"] == state.plain()["sums"]
-
-
-class NeverWaits(Sgd):
-    """SGD that never synchronises, as on a GPU."""
-
-    def step(self, parameters: Iterable[torch.Tensor], **options: Any) -> torch.Tensor:
-        return torch.ones(())
-
-
-def test_nothing_waits_for_a_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Nothing synchronises with the device between two checks."""
-    monkeypatch.setattr(loop, "CHECK_EVERY", {"cpu": 100})
-    asked: list[str] = []
-    for name in ("item", "tolist", "__bool__", "__float__", "__int__"):
-        original = getattr(torch.Tensor, name)
-
-        def asking(self: torch.Tensor, *, name: str = name, original: Any = original) -> Any:
-            asked.append(name)
-            return original(self)
-
-        monkeypatch.setattr(torch.Tensor, name, asking)
-    made, state, before = model(), State(DevDecay(1.0), 0), []
-    made.check_overflow = False  # as on a GPU
-
-    def after_update(batch: Batch) -> None:
-        before.append(len(asked))
-
-    run_epoch(made, state, optimiser=NeverWaits(5.0), after_update=after_update)
-    assert before[1:] == [before[0]] * 9, asked
-    assert len(asked) > before[-1], "the end of the epoch asks"
 
 
 def test_every_update_has_random_streams_of_its_own() -> None:

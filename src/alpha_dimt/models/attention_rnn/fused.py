@@ -1,4 +1,4 @@
-"""The paper's model on our kernels: the parameters of `model.AttentionRnn`, computed faster.
+"""The paper's model on a CPU: the parameters of `model.AttentionRnn`, computed faster.
 
 `docs/explanation/kernels.md` says what each trick replaces and what it buys. Shapes are those of
 `model`, and M is the number of columns of a packed output weight.
@@ -10,7 +10,6 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
-from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
 from alpha_dimt.config.models import AttentionRnnConfig
 from alpha_dimt.kernels import (
@@ -87,19 +86,17 @@ class DecoderState:
 
 
 class FusedAttentionRnn(AttentionRnn):
-    """The same parameters and the same function as `AttentionRnn`, on the kernels.
+    """The same parameters and the same function as `AttentionRnn`, on the kernels for CPUs.
 
     Attributes:
         rows_multiple: products over tokens, or over the rows of all steps, have a multiple of this
             many rows. The CPU library compiles a kernel for each new matrix shape (a few
             milliseconds) and caches about a thousand of them, so shapes are rounded up.
         sources_together: this many sources leave the decoder at once, for the same reason.
-        check_overflow: see `token_log_probs`.
     """
 
     rows_multiple = 128
     sources_together = 32
-    check_overflow: bool | None = None
 
     def __init__(
         self, options: AttentionRnnConfig, *, source_vocab_size: int, target_vocab_size: int
@@ -120,21 +117,19 @@ class FusedAttentionRnn(AttentionRnn):
 
     @staticmethod
     def _embed(words: Tensor, table: nn.Embedding) -> Tensor:
-        """Look words up; on a CPU with a sparse gradient, which a GPU would wait to sum."""
-        return F.embedding(words, table.weight, sparse=not words.is_cuda)
+        """Look words up, with a sparse gradient."""
+        return F.embedding(words, table.weight, sparse=True)
 
     def encode(self, source: Tensor, lengths: Tensor) -> Encoded:
         """Encode padded sources; see `TranslationModel`."""
-        encoder = self._encode_packed if source.is_cuda else self._encode_scan
-        values, hidden, cell = encoder(source, lengths)
+        values, hidden, cell = self._encode_scan(source, lengths)
         steps = torch.arange(source.shape[1])
         mask = torch.zeros(source.shape, dtype=values.dtype)
         mask.masked_fill_(steps >= lengths[:, None], -torch.inf)
         # score = (W hidden) . value = hidden . (W^T value)
         weight = self.attention.weight.t().to(self._dtype)
         keys = F.linear(values.to(self._dtype), weight).to(values.dtype)
-        on_device = mask.to(source.device, non_blocking=True)
-        return Encoded(keys, values, on_device[:, None, :], hidden, cell)
+        return Encoded(keys, values, mask[:, None, :], hidden, cell)
 
     def _encode_scan(self, source: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Return states [B, S, H], last hidden state and cell [B, H], by `lstm_scan`."""
@@ -163,20 +158,6 @@ class FusedAttentionRnn(AttentionRnn):
         backward = batch[:, :, 1].flatten(0, 1).index_select(0, place.flatten())
         return torch.cat((batch[:, :, 0], backward.view_as(batch[:, :, 0])), dim=-1), hidden, cell
 
-    def _encode_packed(self, source: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Return the same by PyTorch's LSTM, which is cuDNN's on a GPU."""
-        words = self._embed(source.t(), self.source_embedding)
-        with torch.autocast(source.device.type, self._dtype, enabled=self._dtype == torch.bfloat16):
-            packed = pack_padded_sequence(words, lengths, enforce_sorted=False)
-            states, (hidden, cell) = self.encoder(packed)
-        values, _ = pad_packed_sequence(states, batch_first=True, total_length=source.shape[1])
-        wide = words.dtype
-        return (
-            values.to(wide),
-            hidden.transpose(0, 1).flatten(1).to(wide),
-            cell.transpose(0, 1).flatten(1).to(wide),
-        )
-
     def token_log_probs(
         self, encoded: Encoded, target: Tensor, lengths: Tensor, *, inputs: Tensor | None = None
     ) -> TokenLogProbs:
@@ -185,13 +166,9 @@ class FusedAttentionRnn(AttentionRnn):
         counts, step, row = packed_steps(lengths, candidates, self.sources_together)
         real = (step < lengths[row]).nonzero()[:, 0]
         count = len(real)
-        # All of it on the CPU, so that nothing waits for a GPU. Padding gets no gradient.
-        real = padded_index(real, self.rows_multiple)
+        real = padded_index(real, self.rows_multiple)  # padding gets no gradient
         read_at = padded_index(row * target.shape[1] + step, self.rows_multiple)
-        read_at, step, row, real = (
-            index.to(target.device, non_blocking=True)
-            for index in (read_at, step[real], row[real], real)
-        )
+        step, row = step[real], row[real]
         read = target if inputs is None else F.pad(inputs, (0, 1))
         embedded = self._embed(read.flatten().index_select(0, read_at), self.target_embedding)
         w_embedding, w_input_feed = self._input_weights()
@@ -222,7 +199,6 @@ class FusedAttentionRnn(AttentionRnn):
             target[row, step + 1],
             dtype=self._dtype,
             workspace=self._workspace,
-            check_overflow=self.check_overflow,
         )
         return TokenLogProbs(
             tokens[:count], row[:count], step[:count], len(target), target.shape[1] - 1

@@ -16,6 +16,7 @@ Shapes: B sources, K candidates of each, R = B * K rows, S source steps, T targe
 tokens, E embedding size, H hidden size, V vocabulary size.
 """
 
+from contextlib import nullcontext
 from dataclasses import dataclass, fields
 from typing import Any
 
@@ -75,7 +76,8 @@ class AttentionRnn(TranslationModel):
 
     def encode(self, source: Tensor, lengths: Tensor) -> Any:
         """Encode padded sources; see `TranslationModel`. Returns the decoder's initial state."""
-        with self._precision():
+        # On a GPU, autocast would compute an LSTM in float16, whatever type it is asked for.
+        with nullcontext() if source.is_cuda else self._precision():
             words = self.source_embedding(source.t())
             packed = pack_padded_sequence(words, lengths, enforce_sorted=False)
             states, (hidden, cell) = self.encoder(packed)

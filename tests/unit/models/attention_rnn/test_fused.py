@@ -164,36 +164,6 @@ def test_what_memory_held_before_changes_nothing() -> None:
         assert torch.equal(before, after)
 
 
-def test_the_encoder_of_a_gpu_is_that_of_the_processor(batch: dict[str, torch.Tensor]) -> None:
-    model = build(torch.float64)
-    results = []
-    for encoder in (model._encode_scan, model._encode_packed):
-        parts = encoder(batch["source"], batch["lengths"])
-        real = torch.arange(5) < batch["lengths"][:, None]
-        results.append((parts[0][real], *parts[1:]))
-        loss = sum(part.square().sum() for part in results[-1])
-        gradients = torch.autograd.grad(
-            loss, [model.source_embedding.weight, *model.encoder.parameters()]
-        )
-        results[-1] += tuple(gradient.to_dense() for gradient in gradients)
-    for scanned, packed in zip(*results, strict=True):
-        torch.testing.assert_close(scanned, packed)
-
-
-@pytest.mark.gpu
-@pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no CUDA device")
-def test_a_gpu_computes_what_the_processor_computes(batch: dict[str, torch.Tensor]) -> None:
-    results = []
-    for device in ("cpu", "cuda"):
-        model = build(torch.float64).to(device)
-        moved = {k: v if "lengths" in k else v.to(device) for k, v in batch.items()}
-        log_p = log_probs(model, moved)
-        log_p.sum().backward()
-        results.append([log_p, *(parameter.grad.to_dense() for parameter in model.parameters())])
-    for here, there in zip(*results, strict=True):
-        torch.testing.assert_close(here, there.cpu())
-
-
 @pytest.mark.parametrize("rate", [0.3, 0.5])
 def test_dropout_factors_keep_the_mean(rate: float) -> None:
     torch.manual_seed(0)

@@ -1,0 +1,147 @@
+"""Training on a device that pretends to be a GPU: see `tests/helpers/pretend_gpu.py`."""
+
+import json
+import shutil
+import signal
+from pathlib import Path
+from typing import Any
+
+import pytest
+from copy_task import result
+from every_objective import SYSTEMS, every_objective, write_data
+from every_objective import train as train_or_resume
+from pretend_gpu import NAME, current, pretend_gpu
+
+from alpha_dimt.config import Experiment
+from alpha_dimt.core.errors import Stopped
+from alpha_dimt.core.files import read_lines
+from alpha_dimt.training import loop
+
+UPDATES = 6
+# These draw candidates or inputs from the model, with other random numbers on another device.
+DRAWS = {
+    "scheduled", "alpha-mixed", "alpha-on-policy", "pg", "pg-entropy", "mrt", "gnmt",
+    "interpolated-mixed", "custom",
+}  # fmt: skip
+# Rewards of the model's own candidates are computed on the host, so it has to wait for them.
+SAMPLES = DRAWS - {"scheduled"}
+
+
+def configured(precision: str = "fp32") -> Experiment:
+    """Return an experiment with all objectives; the device is the one that PyTorch sees."""
+    return every_objective(max_epochs=1, min_epochs=0, precision=precision)
+
+
+@pytest.fixture(scope="module")
+def folders(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """Encoded corpora by precision, each with the `ml` that other systems start from."""
+    found = {}
+    for precision in ("fp32", "bf16"):
+        config = configured(precision)
+        size = UPDATES * config.training.batch_size
+        found[precision] = write_data(tmp_path_factory.mktemp(precision), config, train=size)
+        train(config, found[precision], "ml")
+    return found
+
+
+@pytest.fixture
+def folder(folders: dict[str, Path]) -> Path:
+    return folders["fp32"]
+
+
+def train(config: Experiment, folder: Path, system: str) -> Path:
+    """Train a system from the start: on which device is no part of what a checkpoint is for."""
+    shutil.rmtree(folder / "state", ignore_errors=True)
+    return train_or_resume(config, folder, system)
+
+
+def metrics(run: Path) -> dict[str, float]:
+    """Return the metrics of the last epoch."""
+    found: dict[str, float] = json.loads(read_lines(run / "metrics.jsonl")[-1])["metrics"]
+    return found
+
+
+@pytest.fixture
+def observed(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
+    """What the device recorded for each update."""
+    found: list[dict[str, Any]] = []
+    original = loop.train_epoch
+
+    def train_epoch(learner: Any, task: Any, state: Any, device: Any, after: Any) -> Any:
+        gpu = current()
+        if gpu is None:
+            return original(learner, task, state, device, after)
+
+        def after_update(batch: Any) -> None:
+            found.append({"waits": dict(gpu.waits), "unordered": dict(gpu.unordered)})
+            gpu.clear()
+            after(batch)
+
+        gpu.clear()
+        return original(learner, task, state, device, after_update)
+
+    monkeypatch.setattr(loop, "train_epoch", train_epoch)
+    return found
+
+
+@pytest.mark.parametrize("system", SYSTEMS)
+@pytest.mark.parametrize("precision", ["fp32", "bf16"])
+def test_every_objective_trains_as_on_the_cpu(
+    folders: dict[str, Path], system: str, precision: str, observed: list[dict[str, Any]]
+) -> None:
+    """No operation mixes devices, no update waits, no sum is without order."""
+    here = metrics(train(configured(), folders["fp32"], system))
+    observed.clear()
+    with pretend_gpu():
+        there = metrics(train(configured(precision), folders[precision], system))
+    assert len(observed) == UPDATES
+    for update in observed:
+        assert not update["unordered"]
+        # To capture a graph, the host waits once.
+        waits = {
+            (what, place.split(":")[0]): count
+            for (what, place), count in update["waits"].items()
+            if not place.startswith("kernels/cuda_graphs.py")
+        }
+        if system in SAMPLES:
+            assert {place for _, place in waits} <= {"inference/search.py", "training/rollout.py"}
+            assert sum(waits.values()) <= 3  # one to read samples, one every 8 of up to 14 steps
+        else:
+            assert not waits
+    assert here.keys() == there.keys()
+    if precision == "fp32" and system not in DRAWS:
+        for name, value in here.items():
+            assert there[name] == pytest.approx(value, rel=1e-4, abs=1e-5), name
+    for name in ("train_nll_per_token", "valid_nll_per_token"):
+        allowed = 0.1 if system in DRAWS else 0.02
+        assert there[name] == pytest.approx(here[name], rel=allowed), name
+
+
+def test_an_interrupted_training_resumes_with_the_same_weights(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = configured()
+    with pretend_gpu():
+        expected = result(train(config, folder, "alpha"))
+        shutil.rmtree(folder / "alpha")
+        updates = 0
+        original = loop.seed_update
+
+        def stopped(seed: int, epoch: int, number: int) -> None:
+            nonlocal updates
+            updates += 1
+            if updates == 3:
+                signal.raise_signal(signal.SIGTERM)
+            original(seed, epoch, number)
+
+        with monkeypatch.context() as patch:
+            patch.setattr(loop, "seed_update", stopped)
+            with pytest.raises(Stopped):
+                train(config, folder, "alpha")
+        assert result(train_or_resume(config, folder, "alpha")) == expected
+
+
+def test_the_record_names_the_gpu(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with pretend_gpu():
+        train(configured("bf16"), folder, "ml")
+    assert f"{NAME}, bfloat16" in capsys.readouterr().out
