@@ -91,6 +91,7 @@ def run_frame(runs: Sequence[Run]) -> pd.DataFrame:
         ended: time, UTC.
         precision, threads: of the training.
         processor, cores, device, operating_system: of the machine.
+        gpu: name of the GPU that computed it.
         code_version, torch: of this package and of PyTorch.
 
     Raises:
@@ -117,6 +118,7 @@ def _facts(run: Run) -> dict[str, Any]:
             "precision": about.get("precision"),
             "threads": about.get("threads"),
             **{name: machine.get(name) for name in ("processor", "cores", "device")},
+            "gpu": machine.get("gpu"),
             "operating_system": machine.get("system"),
             "code_version": about.get("code_version"),
             "torch": about.get("libraries", {}).get("torch"),

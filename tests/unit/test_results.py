@@ -60,6 +60,7 @@ def test_a_row_a_run(folder: Path) -> None:
         "processor": "AMD EPYC",
         "cores": 2,
         "device": "cpu",
+        "gpu": None,
         "operating_system": "Linux",
         "code_version": "0.1.0+gabc",
         "torch": "2.13.0",

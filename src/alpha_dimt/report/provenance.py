@@ -93,10 +93,11 @@ def circumstances(study: Study) -> list[str]:
     for run in study.runs:
         about = run.about
         machine = about["machine"]
+        device = machine.get("gpu", machine["device"])
         libraries = ", ".join(f"{name} {version}" for name, version in about["libraries"].items())
         lines[
             f"alpha-dimt {about['code_version']} on {machine['processor']}, {machine['cores']} "
-            f"cores, {machine['device']}, {machine['system']}; {about['precision']} products, "
+            f"cores, {device}, {machine['system']}; {about['precision']} products, "
             f"{about['threads']} threads a training; {libraries}."
         ] = None
     for run in study.runs:

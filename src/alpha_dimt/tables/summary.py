@@ -1,5 +1,6 @@
 """Means, deviations and intervals over the seeds of each system."""
 
+from collections import Counter
 from collections.abc import Mapping
 from statistics import mean, stdev
 from typing import Any
@@ -54,6 +55,27 @@ def summarise(runs: pd.DataFrame, figures: pd.DataFrame) -> pd.DataFrame:
     statistics = figures.groupby("system", observed=True).agg(list(STATISTICS.values()))
     statistics.columns = [f"{figure}_{name}" for figure in figures for name in STATISTICS]
     return about.join(statistics).reset_index()
+
+
+def computed_by(run: Any) -> str:
+    """Return what computed a run: the name of its GPU, or "cpu"; from a row of `run_frame`."""
+    return str(run.device if pd.isna(run.gpu) else run.gpu)
+
+
+def mixed_devices(runs: pd.DataFrame) -> str:
+    """Return a sentence if runs were computed on different devices or in different precisions.
+
+    Args:
+        runs: one row a run, see `results.run_frame`.
+    """
+    kinds = Counter(f"{computed_by(run)} in {run.precision}" for run in rows_of(runs))
+    if len(kinds) < 2:
+        return ""
+    counts = ", ".join(f"{kind}: {count} runs" for kind, count in sorted(kinds.items()))
+    return (
+        f"The runs were not computed alike ({counts}). Rounding differs between devices and "
+        "precisions, which alone can move a score."
+    )
 
 
 # By the standard library, which rounds a sum once: pandas' mean and std differ in the last digit.

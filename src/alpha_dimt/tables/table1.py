@@ -16,6 +16,7 @@ from alpha_dimt.tables.summary import (
     STATISTICS,
     bleu_by_run,
     by_system,
+    mixed_devices,
     summarise,
     texts_of,
 )
@@ -42,7 +43,8 @@ def write_table1(folders: Sequence[Path], *, out: Path) -> None:
     runs = read_runs(folders)
     beam, published = beam_width(folders[0]), read_published()
     bleu = bleu_by_run(score_frame(runs))
-    ours = summarise(run_frame(runs), bleu)
+    frame = run_frame(runs)
+    ours = summarise(frame, bleu)
     first = runs[0]
     about = {"beam": beam, "metric": first.definition, "signature": first.signature}
     means = {column: f"{column}_mean" for column in COLUMNS}
@@ -50,7 +52,7 @@ def write_table1(folders: Sequence[Path], *, out: Path) -> None:
     best = {column: best_system(by_system(bleu[column])) for column in TESTED}
     write_tables(
         out,
-        [table1(published, ours, best, first, beam)],
+        [table1(published, ours, best, first, beam, mixed_devices(frame))],
         numbers=numbers.reindex(columns=FIELDS),
         made_from=made_from_runs(runs),
     )
@@ -68,6 +70,7 @@ def table1(
     best: dict[str, str | None],
     first: Run,
     beam: int | None,
+    mixed: str = "",
 ) -> Table:
     """Return the table for a person: two decimals; of several seeds mean, deviation, interval.
 
@@ -77,6 +80,7 @@ def table1(
         best: the system that is significantly best, by column.
         first: run, for what all have in common.
         beam: width.
+        mixed: see `mixed_devices`.
     """
     several = bool((ours["n_seeds"] > 1).any())
     texts = texts_of(ours, dict.fromkeys(COLUMNS, ".2f"), intervals=several)
@@ -109,7 +113,7 @@ def table1(
             [headers.get(name, "95 % interval") for name in map(str, rows)], axis="columns"
         ),
         bold=bold,
-        note=note(corpus.kind, corpus.name, first.definition),
+        note=f"{note(corpus.kind, corpus.name, first.definition)} {mixed}".strip(),
     )
 
 

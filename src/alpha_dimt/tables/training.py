@@ -8,7 +8,7 @@ import pandas as pd
 from alpha_dimt.core.errors import UserError
 from alpha_dimt.results import epoch_frame, rows_of, run_frame, score_frame
 from alpha_dimt.runs.read import Run, beam_width, made_from_runs, read_runs
-from alpha_dimt.tables.summary import HEADERS, RUN, bleu_by_run, summarise, texts_of
+from alpha_dimt.tables.summary import HEADERS, RUN, bleu_by_run, computed_by, summarise, texts_of
 from alpha_dimt.tables.table import Table, write_tables
 from alpha_dimt.tables.wording import bleu_headers
 
@@ -104,7 +104,8 @@ def circumstances(runs: pd.DataFrame) -> pd.Series:
     """Return code, machine and libraries of each run in words."""
     return pd.Series(
         f"alpha-dimt {run.code_version}, PyTorch {run.torch}, {run.precision} products, "
-        f"{run.threads} threads a training on {run.processor} ({run.cores} cores, {run.device}), "
+        f"{run.threads} threads a training on {run.processor} ({run.cores} cores, "
+        f"{computed_by(run)}), "
         f"batches of {run.batch_size} sources"
         for run in rows_of(runs)
     )

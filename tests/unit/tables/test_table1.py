@@ -99,6 +99,21 @@ def test_several_seeds_are_mean_and_sample_deviation(tmp_path: Path, out: Path) 
     assert "mean ± sample standard deviation" in out.with_suffix(".html").read_text()
 
 
+def test_runs_of_different_devices_are_said_to_be(tmp_path: Path, out: Path) -> None:
+    runs = [make_run(tmp_path, system, 1, 60.0) for system in ("raml", "ml", "alpha0.5")]
+    cpu, gpu = {"device": "cpu"}, {"device": "cuda", "gpu": "A100"}
+    for run, machine in zip(runs, (cpu, gpu, cpu), strict=True):
+        edit(run / "run.json", "machine", value=machine)
+        edit(run / "run.json", "precision", value="bfloat16")
+    write_table1(runs, out=out)
+    expected = "not computed alike (A100 in bfloat16: 1 runs, cpu in bfloat16: 2 runs)"
+    assert expected in out.with_suffix(".md").read_text()
+    for run in runs:
+        edit(run / "run.json", "machine", value={"device": "cpu"})
+    write_table1(runs, out=out)
+    assert "alike" not in out.with_suffix(".md").read_text()
+
+
 def test_bold_is_who_is_significantly_better_than_every_other_one(
     tmp_path: Path, out: Path
 ) -> None:

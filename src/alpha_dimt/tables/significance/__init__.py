@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from pathlib import Path
 
+from alpha_dimt.results import run_frame
 from alpha_dimt.runs.read import TESTED, beam_width, made_from_runs, read_runs
 from alpha_dimt.tables.significance.comparisons import (
     compare_bleu,
@@ -11,6 +12,7 @@ from alpha_dimt.tables.significance.comparisons import (
 )
 from alpha_dimt.tables.significance.pooled import pooled_table, scatter_table
 from alpha_dimt.tables.significance.tables import across_table, within_table
+from alpha_dimt.tables.summary import mixed_devices
 from alpha_dimt.tables.table import write_tables
 from alpha_dimt.tables.wording import bleu_headers
 
@@ -33,7 +35,7 @@ def write_significance(folders: Sequence[Path], *, reference: Path, out: Path) -
     columns = [*bleu, compare_likelihood(runs)]
     tests = tests_frame(columns, runs[0])
     tables = [
-        across_table(tests, columns, runs[0]),
+        across_table(tests, columns, runs[0], mixed_devices(run_frame(runs))),
         pooled_table(tests, columns, runs[0]),
         scatter_table(columns, runs[0]),
         within_table(tests, columns, runs[0]),

@@ -37,8 +37,10 @@ KEY = ["scored", "name"]
 """What a test over seeds is known by in a frame that is `named`."""
 
 
-def across_table(tests: pd.DataFrame, columns: Sequence[Column], about: Run) -> Table:
-    """Return the comparisons over seeds, paired seed by seed."""
+def across_table(
+    tests: pd.DataFrame, columns: Sequence[Column], about: Run, mixed: str = ""
+) -> Table:
+    """Return the comparisons over seeds, paired seed by seed; for `mixed`, see `mixed_devices`."""
     headers = [
         *("Difference of", "Seeds", "First", "Second", "Difference"),
         *("95 % interval", "p (t)", "p (Holm)", "p (sign flip)"),
@@ -73,8 +75,11 @@ def across_table(tests: pd.DataFrame, columns: Sequence[Column], about: Run) -> 
         grouped_by="Scores",
         rows=pd.DataFrame(rows, index=shown["header"], columns=headers),
         bold=significant_in(shown, headers),
-        note=" ".join(map(_found_text, filter(lambda column: column.spread, columns)))
-        + _flip_note(tests.loc[tests["test"] == SIGN_FLIP, "seeds"]),
+        note=(
+            " ".join(map(_found_text, filter(lambda column: column.spread, columns)))
+            + _flip_note(tests.loc[tests["test"] == SIGN_FLIP, "seeds"])
+            + (mixed and f" {mixed}")
+        ),
     )
 
 
