@@ -30,6 +30,7 @@ CONFIG = {
     "training": {
         **{"batch_size": 8, "max_epochs": 20, "min_epochs": 20, "threads": 1},
         **{"min_learning_rate": 1.0, "sorted_first_epoch": False},
+        "device": "cpu",  # the GPUs are make-believe; `start` asks SLURM for one all the same
     },
     "decoding": {"beam": 3, "max_length": 30},
 }
@@ -56,7 +57,7 @@ class Runs:
                 *("--slurm-init-seconds-before-status-checks", "2", "--latency-wait", "10"),
                 # The three translations share a job here: what a job costs is mostly Snakemake.
                 *("--group-components", "candidates=4", "tables=4", "translation=3"),
-                *("--set-resources", "decode:mem_mb=500", "evaluate:mem_mb=500"),
+                *("--set-resources", "decode:mem_mb=500", "evaluate:mem_mb=500", "train:gpu=1"),
                 *options,
                 *("--", target),
             ],
@@ -218,8 +219,17 @@ def test_each_training_has_a_gpu_and_shares_it_with_none(
     for one, other in combinations(trainings, 2):
         if one.gpus == other.gpus:
             assert one.end <= other.start or other.end <= one.start
-    for system in ("undisturbed", *FAULTS):
-        assert re.match("GPU [01] of [01]\n", finished.log(system))
+
+
+def test_a_gpu_that_pytorch_cannot_use_is_refused(slurm: one_node.Slurm, finished: Runs):
+    # SLURM names the device; it is make-believe, so that no PyTorch can use it.
+    options = ("--config", "training={device: auto}", "--retries", "0")
+    process = finished.start("models", ("unusable",), *options)
+    finish(process, timeout=120)
+
+    assert process.returncode != 0
+    [line] = [line for line in finished.log("unusable").splitlines() if line.startswith("Error")]
+    assert re.match("Error: CUDA_VISIBLE_DEVICES=[01]: a GPU was given, but it cannot be", line)
 
 
 def test_a_disturbed_training_leaves_no_checkpoint(finished: Runs, disturbed: dict[str, str]):

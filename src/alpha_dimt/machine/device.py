@@ -1,6 +1,7 @@
 """What the machine offers: device, precision, threads, memory."""
 
 import ctypes
+import os
 import platform
 import sys
 from typing import Any, Literal
@@ -9,23 +10,58 @@ import torch
 
 from alpha_dimt.config.training import Device
 from alpha_dimt.core.errors import UserError
+from alpha_dimt.machine.given import given_devices
+from alpha_dimt.machine.gpu import unusable
 from alpha_dimt.machine.processor import cores, peak_rss_mb, processor
+from alpha_dimt.machine.shares import limit_memory, shares_of
 
+ON_PURPOSE = "use the CPU on purpose (training.device: cpu, or --device cpu)"
 M_TRIM_THRESHOLD, M_MMAP_MAX = -1, -4  # of malloc.h
 
 
 def choose_device(wanted: Device) -> torch.device:
-    """Return the device to train on.
+    """Return the device to compute on, and keep this process within its share of a GPU.
+
+    `auto` is a GPU where there is one. A GPU that was given and cannot be used is an error: days
+    of training on the CPU by mistake cost more than a look at a message.
 
     Raises:
-        UserError: CUDA is requested but not available.
+        UserError: a GPU is requested or was given, but PyTorch cannot use it.
     """
-    available = torch.cuda.is_available()
-    if wanted == "cuda" and not available:
+    cpu = torch.device("cpu")
+    if wanted == "cpu":
+        return cpu
+    given = given_devices(os.environ, rocm=torch.version.hip is not None)
+    if given.unnamed:
         raise UserError(
-            "training.device: cuda is requested, but PyTorch sees no CUDA device; set it to auto"
+            f"SLURM_GPUS_ON_NODE={given.unnamed}: {given.job} was given a GPU, but "
+            f"{given.variable} does not say which; export it in the job, or {ON_PURPOSE}"
         )
-    return torch.device("cuda" if available and wanted != "cpu" else "cpu")
+    if given.job and given.variable not in os.environ:  # the GPUs here belong to others
+        if wanted == "auto":
+            return cpu
+        raise UserError(
+            f"training.device: cuda is requested, but {given.job} was given no GPU "
+            f"({given.variable} is not set); ask the scheduler for one, or set it to auto"
+        )
+    reason = unusable()
+    if reason is None:
+        limit_memory(shares_of(os.environ))
+        return torch.device("cuda")
+    if given.devices:
+        place = (
+            f"{given.variable}={os.environ[given.variable]}: a GPU was given, but it cannot be used"
+        )
+    elif wanted == "cuda":
+        place = "training.device: cuda is requested, but no GPU can be used"
+    elif torch.cuda.is_available():
+        place = "training.device: there is a GPU, but it cannot be used"
+    else:
+        return cpu
+    raise UserError(
+        f"{place}: {reason}; install a driver and a build of PyTorch that fit "
+        f"(docs/how-to/gpu.md), or {ON_PURPOSE}"
+    )
 
 
 def choose_dtype(wanted: Literal["auto", "fp32", "bf16"], device: torch.device) -> torch.dtype:
