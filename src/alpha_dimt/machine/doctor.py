@@ -11,14 +11,14 @@ import shutil
 import sys
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from alpha_dimt import __version__
+from alpha_dimt.machine.finding import Finding
 from alpha_dimt.machine.processor import cores, processor
 
-State = Literal["ok", "optional", "warning", "missing"]
 GIB = 2**30
 
 # What the package itself needs besides PyTorch: name to import, name to install.
@@ -33,22 +33,6 @@ INSTALL = "install requirements.lock (`make run` does) or environment.yml"
 # Free bytes below which to warn; toolkits take 2 to 3 GB for one training of the paper's sizes.
 ENOUGH_MEMORY, ENOUGH_DISK = 4 * GIB, 5 * GIB
 ENOUGH_SCRATCH = GIB // 4  # a model of the paper's size and its copy
-
-
-@dataclass(frozen=True)
-class Finding:
-    """The result of one check.
-
-    Attributes:
-        name: what was checked.
-        state: "optional" is absent but not needed by everybody; "warning" works, but badly;
-            "missing" must be fixed.
-        detail: what was found, and the way out if there is something to do.
-    """
-
-    name: str
-    state: State
-    detail: str
 
 
 def print_findings(*, as_json: bool) -> bool:
@@ -98,38 +82,21 @@ def libraries() -> Finding:
 
 
 def pytorch() -> Iterator[Finding]:
-    """Check PyTorch, the precision that `auto` chooses, and CUDA devices."""
+    """Check PyTorch, the precision that `auto` chooses, and the GPUs."""
     try:
-        torch: Any = importlib.import_module("torch")
-        runtime: Any = importlib.import_module("alpha_dimt.machine.device")
-        version, cuda = torch.__version__, torch.version.cuda
-        device = runtime.choose_device("auto")
-        precision = str(runtime.choose_dtype("auto", device)).removeprefix("torch.")
-        capabilities = torch.cpu.get_capabilities()
+        findings: Any = importlib.import_module("alpha_dimt.machine.gpu_findings")
     except Exception as error:  # a damaged installation fails in many ways
-        reason = str(error).strip().split("\n")[0]
-        yield Finding(
-            "PyTorch", "missing", f"it does not load ({type(error).__name__}: {reason}): {INSTALL}"
-        )
+        yield Finding("PyTorch", "missing", f"it does not load ({_told(error)}): {INSTALL}")
         return
-    build = f"built for CUDA {cuda}" if cuda else "built for the CPU only"
-    yield Finding("PyTorch", "ok", f"{version}, {build}")
-    features = [
-        name for name in ("avx2", "avx512_f", "avx512_bf16", "amx_bf16") if capabilities.get(name)
-    ]
-    yield Finding(
-        "precision",
-        "ok",
-        f"auto is {precision} on {device.type}; the processor has "
-        f"{', '.join(features) or 'no vector instructions that PyTorch names'}",
-    )
-    if device.type == "cuda":
-        names = [torch.cuda.get_device_name(i) for i in range(torch.cuda.device_count())]
-        yield Finding("CUDA", "ok", ", ".join(names))
-    elif cuda:
-        yield Finding("CUDA", "warning", "PyTorch sees no device: check nvidia-smi and the driver")
-    else:
-        yield Finding("CUDA", "optional", "not in this build; training runs on the CPU")
+    try:
+        yield from findings.examine_pytorch()
+    except Exception as error:
+        yield Finding("PyTorch", "missing", f"it does not work ({_told(error)}): {INSTALL}")
+
+
+def _told(error: Exception) -> str:
+    first_line = str(error).strip().partition("\n")[0]
+    return f"{type(error).__name__}: {first_line}"
 
 
 def threads(environment: Any) -> Finding:

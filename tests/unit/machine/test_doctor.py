@@ -59,6 +59,16 @@ def test_a_broken_pytorch_is_reported_and_not_needed(tmp_path: Path) -> None:
     assert document["healthy"] is False
 
 
+def test_a_pytorch_that_loads_and_fails_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail() -> str:
+        raise RuntimeError("CUDA driver error\nand more")
+
+    monkeypatch.setattr("alpha_dimt.machine.gpu_findings.build", fail)
+    [found] = doctor.pytorch()
+    assert found.state == "missing"
+    assert found.detail.startswith("it does not work (RuntimeError: CUDA driver error): install")
+
+
 def test_absent_libraries_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(doctor.REQUIRED, "no_such_module", "no-such-package")
     found = doctor.libraries()
