@@ -3,6 +3,7 @@ import signal
 import subprocess
 import sys
 from pathlib import Path
+from typing import get_args
 
 import click
 import pytest
@@ -11,7 +12,7 @@ from click.testing import CliRunner
 from alpha_dimt import __version__
 from alpha_dimt.cli import cli
 from alpha_dimt.cli.group import TOUR
-from alpha_dimt.config.training import CheckpointsConfig
+from alpha_dimt.config.training import CheckpointsConfig, Device
 from alpha_dimt.core.errors import Stopped, UserError
 
 
@@ -70,6 +71,17 @@ def test_the_interval_of_checkpoints_is_that_of_the_configuration():
     [option] = [o for o in cli.commands["train"].params if o.name == "checkpoint_seconds"]
 
     assert option.default == CheckpointsConfig().seconds
+
+
+def test_every_command_that_computes_has_the_choices_of_the_configuration():
+    commands = {"train", "decode", "translate", "examples"}
+    devices = {
+        name: option.type.choices
+        for name, command in cli.commands.items()
+        for option in command.params
+        if option.name == "device"
+    }
+    assert devices == dict.fromkeys(commands, get_args(Device))
 
 
 def test_stopped_work_ends_with_75(monkeypatch: pytest.MonkeyPatch):
@@ -175,6 +187,7 @@ cli.main()
         ("OSError(28, 'No space left on device')", "its disk has room"),
         ("OSError(24, 'Too many open files', b'a')", "OSError (a: Too many open files) at "),
         ("MemoryError()", "; give it more memory"),
+        ("__import__('torch').OutOfMemoryError('CUDA out of memory')", "; give it more memory"),
         ("RecursionError('x' * 1000)", "please report it"),
     ],
 )

@@ -12,7 +12,7 @@ def unforeseen(error: Exception) -> str:
     """Return a sentence about an error that no command handles."""
     reason = " ".join(str(error).split())
     way_out = "please report it"
-    if isinstance(error, MemoryError):
+    if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":  # PyTorch's
         way_out = "give it more memory, or a smaller batch, corpus or model"
     elif isinstance(error, OSError):
         way_out = "check who may read and write there, and that its disk has room"

@@ -101,16 +101,21 @@ def decode(
 @click.option("--run", type=RUN, required=True, help="Folder of a trained run.")
 @click.option("--beam", type=click.IntRange(1), help="Width; 1 is greedy.  [the experiment's]")
 @click.option("--threads", type=click.IntRange(1), help="CPU threads to use.  [all]")
+@DEVICE
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object a line.")
-def translate(run: Path, beam: int | None, threads: int | None, as_json: bool) -> None:
+def translate(
+    run: Path, beam: int | None, threads: int | None, device: "Device", as_json: bool
+) -> None:
     """Translate raw text from standard input, one sentence a line, as it arrives."""
     from alpha_dimt.core.progress import lines_bar
     from alpha_dimt.inference.translate import open_translator, translate_stream
+    from alpha_dimt.machine.gpu_lease import lease
     from alpha_dimt.machine.processor import cores
 
     if sys.stdin.isatty():
         click.echo("type one sentence a line; Ctrl-D ends the input", err=True)
-    translator = open_translator(run, beam=beam, threads=threads or cores())
-    stdin, stdout = sys.stdin.buffer, sys.stdout.buffer
-    with lines_bar(stdin, "translating") as bar:
-        translate_stream(translator, stdin, stdout, as_json=as_json, block_done=bar.update)
+    with lease(device):
+        translator = open_translator(run, beam=beam, threads=threads or cores(), device=device)
+        stdin, stdout = sys.stdin.buffer, sys.stdout.buffer
+        with lines_bar(stdin, "translating") as bar:
+            translate_stream(translator, stdin, stdout, as_json=as_json, block_done=bar.update)

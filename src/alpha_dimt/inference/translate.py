@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
 from alpha_dimt.config import RunConfig, load
-from alpha_dimt.config.training import Decoding
+from alpha_dimt.config.training import Decoding, Device
 from alpha_dimt.core.errors import UserError
 from alpha_dimt.core.files import finite_json, read_lines
 from alpha_dimt.core.ragged import Ragged
@@ -119,26 +119,33 @@ class Translator:
         return [found[i] for i in range(len(ids))]
 
 
-def load_translator(files: ModelFiles) -> Translator:
+def load_translator(files: ModelFiles, device: Device = "auto") -> Translator:
     """Load a translator.
+
+    Args:
+        files: files of the run.
+        device: device to translate on.
 
     Raises:
         UserError: a file is missing, or the files do not belong together.
     """
     return Translator(
-        trained=load_trained(load(RunConfig, files.config), files),
+        trained=load_trained(load(RunConfig, files.config), files, device),
         decoding=load(Decoding, files.decoding) if files.decoding else Decoding(),
         codes=read_lines(files.codes) if files.codes else [],
     )
 
 
-def open_translator(run: Path, *, beam: int | None, threads: int) -> Translator:
+def open_translator(
+    run: Path, *, beam: int | None, threads: int, device: Device = "auto"
+) -> Translator:
     """Load the translator of a run folder, which is self-contained.
 
     Args:
         run: run folder, results/{corpus}/runs/{system}/seed{seed} or a copy of it.
         beam: beam width; None for that of the experiment, or the default.
         threads: number of CPU threads.
+        device: device to translate on.
 
     Raises:
         UserError: a file is missing, or does not belong to the run.
@@ -147,7 +154,7 @@ def open_translator(run: Path, *, beam: int | None, threads: int) -> Translator:
     if not beam_config_of(run).exists():
         files = replace(files, decoding=None)
     use_threads(threads)
-    translator = load_translator(files)
+    translator = load_translator(files, device)
     if beam is None:
         return translator
     penalty = translator.decoding.length_penalty if beam > 1 else 0.0

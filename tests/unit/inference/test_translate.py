@@ -1,5 +1,6 @@
 import io
 import json
+import os
 import subprocess
 import sys
 import threading
@@ -7,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import torch
 from translating_run import make_run
 
 from alpha_dimt.core.errors import UserError
@@ -220,3 +222,26 @@ def test_a_closed_pipe_ends_quietly(run: Path) -> None:
     assert result.returncode == 141
     assert result.stdout.count(b"\n") == 1
     assert result.stderr == b""
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("--device", "cuda"), "Error: training.device: cuda is requested, but no GPU can be used"),
+        ((), "Error: CUDA_VISIBLE_DEVICES=0: a GPU was given, but it cannot be used"),
+        (("--device", "cpu"), ""),
+    ],
+)
+def test_the_device_can_be_chosen(run: Path, arguments: tuple[str, ...], words: str) -> None:
+    if torch.version.cuda or torch.version.hip:
+        pytest.skip("this PyTorch is built for GPUs")
+    visible = {} if "cuda" in arguments else {"CUDA_VISIBLE_DEVICES": "0"}
+    result = subprocess.run(
+        [sys.executable, "-m", "alpha_dimt", "translate", "--run", str(run), *arguments],
+        input="Der Hund .\n",
+        capture_output=True,
+        text=True,
+        env=os.environ | visible,
+    )
+    assert result.stderr.startswith(words)
+    assert (result.returncode, result.stdout.count("\n")) == ((1, 0) if words else (0, 1))
