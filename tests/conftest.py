@@ -3,10 +3,15 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from no_gpu import hide_gpus
 from small_disk import SmallDisk
 
 # One thread for each process of a test run. Read when PyTorch is loaded.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    hide_gpus(config.option.markexpr)
 
 
 @pytest.fixture(scope="session")
