@@ -1,13 +1,15 @@
 """Check PyTorch and the GPUs: each computes a small product, which is compared with the CPU's."""
 
+import os
 from collections.abc import Iterator
 
 import torch
 
 from alpha_dimt.core.errors import UserError
 from alpha_dimt.machine.device import choose_device, choose_dtype
-from alpha_dimt.machine.finding import Finding
-from alpha_dimt.machine.gpu import build, driver_cuda, no_kernels, product_is_right
+from alpha_dimt.machine.finding import Finding, State
+from alpha_dimt.machine.given import given_devices
+from alpha_dimt.machine.gpu import build, driver_cuda, no_kernels, product_is_right, sees_none
 from alpha_dimt.machine.gpu_lease import built_for_gpus, machine_devices
 
 FEATURES = ("avx2", "avx512_f", "avx512_bf16", "amx_bf16")
@@ -46,8 +48,10 @@ def cuda(device: torch.device) -> Finding:
     driver = f"the driver serves CUDA {version}" if version else "no NVIDIA driver"
     if device.type == "cuda":
         return Finding("CUDA", "ok", f"{torch.cuda.device_count()} visible; {driver}")
-    if not built_for_gpus() and machine_devices():
-        return Finding("CUDA", "warning", f"there is a GPU, but {build()}: {ANOTHER_BUILD}")
+    choice = given_devices(os.environ, rocm=torch.version.hip is not None).devices
+    if choice is None and machine_devices():
+        state: State = "missing" if built_for_gpus() else "warning"  # only the former is leased
+        return Finding("CUDA", state, f"there is a GPU, but {sees_none()}: {ANOTHER_BUILD}")
     return Finding("CUDA", "optional", f"no GPU was given; training runs on the CPU; {driver}")
 
 

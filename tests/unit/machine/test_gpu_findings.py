@@ -115,15 +115,30 @@ def test_the_gpus_of_others_are_not_touched(
     assert "GPU 0" not in found
 
 
-def test_a_gpu_beside_a_pytorch_for_the_cpu_is_a_warning(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(gpu_findings, "built_for_gpus", lambda: False)
+@pytest.mark.parametrize(
+    ("cuda", "state", "reason"),
+    [
+        (None, "warning", "is built for the CPU only"),  # trainings use the CPU
+        ("13.0", "missing", "is built for CUDA 13.0 and finds none (driver too old)"),  # refused
+    ],
+)
+def test_a_gpu_that_this_pytorch_cannot_use(
+    monkeypatch: pytest.MonkeyPatch, cuda: str | None, state: str, reason: str
+) -> None:
+    def init() -> None:
+        raise RuntimeError("driver too old")
+
     monkeypatch.setattr(gpu_findings, "machine_devices", lambda: ["GPU-8f3a"])
-    monkeypatch.setattr(torch.version, "cuda", None)
+    monkeypatch.setattr(torch.version, "cuda", cuda)
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    monkeypatch.setattr(torch.cuda, "init", init)
     found = findings()["CUDA"]
-    assert found.state == "warning"
-    assert "there is a GPU, but PyTorch " in found.detail
-    assert "is built for the CPU only: install a driver" in found.detail
+    assert found.state == state
+    assert found.detail.startswith("there is a GPU, but PyTorch ")
+    assert f"{reason}: install a driver" in found.detail
+
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
+    assert findings()["CUDA"].state == "optional"
 
 
 def test_a_machine_without_gpus_lacks_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
