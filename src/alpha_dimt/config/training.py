@@ -53,8 +53,9 @@ class TrainingConfig(Section):
     device: Device = Field(
         default="auto",
         exclude=True,  # where a run is trained is no part of what it is
-        description="`auto`, `cpu` or `cuda`: where to train and decode. No part of a run's "
-        "identity: a run trained on a GPU translates on any machine",
+        description="where to train and decode: `auto` (a GPU where there is one; one that was "
+        "given and cannot be used is an error), `cpu` or `cuda`. No part of a run's identity: a "
+        "run trained on a GPU translates on any machine",
     )
     implementation: Annotated[Literal["auto", "plain"], Since("0.1.0")] = Field(
         default="auto",
