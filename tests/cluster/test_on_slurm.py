@@ -222,8 +222,10 @@ def test_each_training_has_a_gpu_and_shares_it_with_none(
 
 
 def test_a_gpu_that_pytorch_cannot_use_is_refused(slurm: one_node.Slurm, finished: Runs):
-    # SLURM names the device; it is make-believe, so that no PyTorch can use it.
-    options = ("--config", "training={device: auto}", "--retries", "0")
+    # Asked for by `gres`, as sites without `--gpus` want it. SLURM names the device, which is
+    # make-believe, so that no PyTorch can use it.
+    options = ["--config", "training={device: auto}", "--retries", "0"]
+    options += ["--set-resources", "train:gpu=0", "train:gres=gpu:1"]
     process = finished.start("models", ("unusable",), *options)
     finish(process, timeout=120)
 
