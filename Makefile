@@ -132,6 +132,7 @@ $(INSTALLED): requirements.lock
 	else \
 		test ! -e $(VENV) || kept=" ($(VENV) is as it was; to work with it as it is: touch $(INSTALLED))"; \
 		echo "requirements.lock could not be installed, for the reason above$$kept; connect to the" \
-			"network, or name a folder of wheels (PIP_FIND_LINKS=/wheels), and give the same command again" >&2; \
+			"network, name a folder of wheels (PIP_FIND_LINKS=/wheels), or install the compiler that a package" \
+			"without a wheel asks for, and give the same command again" >&2; \
 		exit 1; \
 	fi
