@@ -207,7 +207,7 @@ def test_the_figures_are_those_of_scipy_stats(seeds: int, level: float) -> None:
     assert detectable(2, seeds, level) == pytest.approx(2 * found, rel=1e-11)
 
 
-@pytest.mark.parametrize("seeds", [2, 3, 8, 14, 20])
+@pytest.mark.parametrize("seeds", [2, 3, 8, 16])
 @pytest.mark.parametrize("digits", [1, 6])
 def test_the_sign_flip_test_is_that_of_scipy_stats(seeds: int, digits: int) -> None:
     # Differences of one digit make sums that are equal but for the last digits.
