@@ -4,8 +4,9 @@ import argparse
 import shutil
 import sys
 import tempfile
+from collections.abc import Iterable
 from contextlib import ExitStack
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -37,8 +38,9 @@ def run(sizes: Sizes, axes: tuple[Axis, ...], *, peers: Path, out: Path, work: P
         out: folder for figures and logs.
         work: folder for temporary files.
     """
-    arrays = work / "arrays.npz"
-    write_arrays(sizes, arrays)
+    few = replace(sizes, updates=sizes.few, warm_up=sizes.warm_up * sizes.updates // sizes.few)
+    for each in (sizes, few):
+        write_arrays(each, work / f"{each.updates}-batches.npz")
     logs = out / "logs"
     logs.mkdir(parents=True, exist_ok=True)
 
@@ -52,7 +54,12 @@ def run(sizes: Sizes, axes: tuple[Axis, ...], *, peers: Path, out: Path, work: P
     ) -> Contender:
         return Contender(
             f"benchmarks.{module}",
-            {"sizes": asdict(sizes), "arrays": str(arrays), "folder": str(work), **task},
+            {
+                "sizes": asdict(sizes),
+                "arrays": str(work / f"{sizes.updates}-batches.npz"),
+                "folder": str(work),
+                **task,
+            },
             python=python,
             log=logs / f"{name or module}.log",
         )
@@ -62,16 +69,21 @@ def run(sizes: Sizes, axes: tuple[Axis, ...], *, peers: Path, out: Path, work: P
         for name in PEERS
         if (peers / name / ".installed").exists()
     }
+
+    def start_training(sizes: Sizes, ours: Iterable[str], stack: ExitStack) -> dict[str, Contender]:
+        running = {name: start("train", sizes, OURS[name], name=name) for name in ours}
+        running |= {name: start("plain", sizes, task, name=name) for name, task in PLAIN.items()}
+        for name, python in installed.items():
+            module = f"peers.{name.removeprefix('peer_')}"
+            running[name] = start(module, sizes, {}, python=python, name=name)
+        for contender in running.values():
+            stack.enter_context(contender)
+        return running
+
     with ExitStack() as stack:
         say("training")
         running = {"gemm": stack.enter_context(start("gemm", sizes, {}))}
-        for name, task in OURS.items():
-            running[name] = stack.enter_context(start("train", sizes, task, name=name))
-        for name, task in PLAIN.items():
-            running[name] = stack.enter_context(start("plain", sizes, task, name=name))
-        for name, python in installed.items():
-            module = f"peers.{name.removeprefix('peer_')}"
-            running[name] = stack.enter_context(start(module, sizes, {}, python=python, name=name))
+        running |= start_training(sizes, OURS, stack)
         turns = {"gemm_fp32": (running["gemm"], "fp32"), "gemm_bf16": (running["gemm"], "bf16")}
         turns |= {name: (running[name], "train") for name in running if name != "gemm"}
         training = take_turns(turns, repeats=sizes.repeats, warm_up=sizes.warm_up)
@@ -87,6 +99,12 @@ def run(sizes: Sizes, axes: tuple[Axis, ...], *, peers: Path, out: Path, work: P
             turns[f"{name}_greedy"] = (contender, "greedy")
             turns[f"{name}_beam10"] = (contender, "beam10")
         decoding = take_turns(turns, repeats=sizes.repeats)
+
+    with ExitStack() as stack:
+        say("training on the same few batches")
+        running = start_training(few, ["ml"], stack)
+        turns = {name: (contender, "train") for name, contender in running.items()}
+        repeated = take_turns(turns, repeats=few.repeats, warm_up=few.warm_up)
 
     say("encoding, BPE, augmentation, start-up")
     with start("stages", sizes, {}) as contender:
@@ -110,6 +128,7 @@ def run(sizes: Sizes, axes: tuple[Axis, ...], *, peers: Path, out: Path, work: P
         sizes=sizes,
         machine=machine,
         training=training,
+        repeated=repeated,
         flop=flop,
         decoding=decoding,
         stages=stages,

@@ -14,7 +14,9 @@ class Sizes:
         batch: source sentences per update.
         threads: CPU threads of training and decoding.
         pairs: sentence pairs to make batches from.
-        updates: updates in one timed round of training; the batches are the same in every round.
+        updates: updates in one timed round of training, each on another batch; the batches are the
+            same in every round.
+        few: updates in a round that repeats few batches, which a cache can hold.
         warm_up: rounds of training before the timed ones.
         repeats: timed rounds of each contender.
         decode_batch: sentences that the peers decode at once.
@@ -35,6 +37,7 @@ class Sizes:
     threads: int
     pairs: int
     updates: int
+    few: int
     warm_up: int
     repeats: int
     decode_batch: int
@@ -55,8 +58,9 @@ PAPER = Sizes(
     batch=128,
     threads=2,
     pairs=12_800,  # the pool that training sorts by length
-    updates=4,
-    warm_up=8,
+    updates=16,
+    few=4,
+    warm_up=2,
     repeats=5,
     decode_batch=50,
     steps=24,
@@ -77,6 +81,7 @@ QUICK = Sizes(
     threads=1,
     pairs=160,
     updates=2,
+    few=1,
     warm_up=2,
     repeats=2,
     decode_batch=5,

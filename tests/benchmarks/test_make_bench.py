@@ -13,7 +13,7 @@ from benchmarks.sizes import QUICK_AXES
 PROMISED = {
     *("train_ml_tok_s", "train_alpha_k1_tok_s", "train_alpha_k4_tok_s"),
     *("plain_fp32_tok_s", "plain_bf16_tok_s", "greedy_sent_s", "beam10_sent_s", "augment_cand_s"),
-    *("gemm_peak_gflop_s", "peak_rss_mb"),
+    *("gemm_peak_gflop_s", "peak_rss_mb", "few_batches_ml_tok_s", "few_batches_ml_over_plain_fp32"),
 }
 
 

@@ -192,8 +192,10 @@ class PretendGpu(TorchFunctionMode):
             if name in ("aten::copy_", "aten::copy"):
                 if not isinstance(args[0], PretendTensor):
                     self.wait("copy from the device")
-                elif tensor.dim() or not getattr(tensor, "pinned", False):
+                elif not getattr(tensor, "pinned", False):
                     self.wait("copy to the device, not pinned")
+                elif not (kwargs.get("non_blocking") or args[2:3] == (True,)):
+                    self.wait("copy to the device, blocking")
             elif name in INDEXES and tensor.dtype in (torch.int64, torch.int32, torch.bool):
                 self.wait("index on the host")
             elif tensor.dim():
@@ -329,6 +331,8 @@ class PretendGpu(TorchFunctionMode):
             return x.detach().value.to(dtype or x.dtype, copy=True)
         if not getattr(x, "pinned", False):
             self.wait("copy to the device, not pinned")
+        elif not kwargs.get("non_blocking"):
+            self.wait("copy to the device, blocking")
         source = x.detach()
         return PretendTensor(
             self.launch("copy to the device", lambda: source.to(dtype or x.dtype, copy=True))
