@@ -35,6 +35,7 @@ READS_VALUES = {
 }  # fmt: skip
 ADDS_BY_INDEX = {"aten::index_add", "aten::index_add_"}
 ADDS_BY_SCATTER = {"aten::scatter_add", "aten::scatter_add_"}
+TAKES_HOST_LENGTHS = {"aten::_pack_padded_sequence"}
 INDEXES = {"aten::index", "aten::index_put", "aten::index_put_", "aten::_index_put_impl_"}
 ALLOCATES = {
     "aten::empty", "aten::empty_like", "aten::new_empty", "aten::empty_strided",
@@ -182,7 +183,10 @@ class PretendGpu(TorchFunctionMode):
                 self.capturing.fresh.extend(tree_leaves(out))
         else:
             out = self.launch(name, compute)
-        return self._wrap(func, args, kwargs, out)
+        wrapped = self._wrap(func, args, kwargs, out)
+        if name == "aten::_pack_padded_sequence":
+            return wrapped[0], out[1]  # batch sizes stay on the host
+        return wrapped
 
     def _check_devices(self, func: Any, name: str, args: Any, kwargs: Any) -> None:
         tensors = [x for x in tree_leaves((args, kwargs)) if isinstance(x, torch.Tensor)]
@@ -198,7 +202,7 @@ class PretendGpu(TorchFunctionMode):
                     self.wait("copy to the device, blocking")
             elif name in INDEXES and tensor.dtype in (torch.int64, torch.int32, torch.bool):
                 self.wait("index on the host")
-            elif tensor.dim():
+            elif tensor.dim() and name not in TAKES_HOST_LENGTHS:
                 shapes = [(type(t).__name__, tuple(t.shape)) for t in tensors]
                 raise RuntimeError(
                     "Expected all tensors to be on the same device, but found at least two "
@@ -401,6 +405,20 @@ def _wide(multiply: Callable[..., torch.Tensor]) -> Callable[..., torch.Tensor]:
     return product
 
 
+def _pad_packed(
+    data: torch.Tensor, sizes: torch.Tensor, batch_first: bool, value: float, total_length: int
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Do what `torch._VF._pad_packed_sequence` does, whose result would be on the CPU."""
+    rows = int(sizes[0])
+    steps = [
+        torch.nn.functional.pad(step, (0, 0, 0, rows - len(step)), value=value)
+        for step in data.split(sizes.tolist())
+    ]
+    steps += [torch.full_like(steps[0], value)] * (total_length - len(steps))
+    lengths = (torch.arange(rows) < sizes[:, None]).sum(dim=0)
+    return torch.stack(steps, dim=1 if batch_first else 0), lengths
+
+
 OWN_KERNELS: dict[str, Callable[..., Any]] = {
     "aten::_thnn_fused_lstm_cell": _fused_cell,
     "aten::_thnn_fused_lstm_cell_backward_impl": _fused_cell_backward,
@@ -477,6 +495,7 @@ def pretend_gpu(*, bf16: bool = True) -> Iterator[PretendGpu]:
         (torch.cuda, "graph"): _capture,
         (torch.cuda, "graph_pool_handle"): lambda: (0, 1),
         (torch.backends.cudnn, "is_acceptable"): lambda tensor: False,
+        (torch._VF, "_pad_packed_sequence"): _pad_packed,
         (torch.cuda.amp.common, "amp_definitely_not_available"): lambda: False,
     }
     before = {(owner, name): getattr(owner, name) for owner, name in patches}

@@ -20,7 +20,6 @@ from alpha_dimt.data.encoded import Pairs, read_pairs
 from alpha_dimt.data.manifest import check_splits, check_vocabularies, read_report
 from alpha_dimt.inference.search import Hypothesis, beam_search, greedy_search
 from alpha_dimt.kernels import send
-from alpha_dimt.machine.arithmetic import use_exact_arithmetic
 from alpha_dimt.machine.device import choose_device, choose_dtype, use_threads
 from alpha_dimt.models.base import TranslationModel
 from alpha_dimt.models.build import build_model
@@ -63,7 +62,6 @@ def load_trained(config: RunConfig, files: ModelFiles, device: Device = "auto") 
     sums = check_parts(files)
     source, target = Vocab.load(files.source), Vocab.load(files.target)
     on = choose_device(device)
-    use_exact_arithmetic(on)
     model = build_model(
         config.model,
         source_vocab_size=len(source),

@@ -5,13 +5,11 @@ import os
 import torch
 
 
-def use_exact_arithmetic(device: torch.device) -> None:
-    """Make a CUDA device compute fp32 in fp32, bf16 with wide sums, and repeatably.
+def use_exact_arithmetic() -> None:
+    """Make CUDA devices compute fp32 in fp32, bf16 with wide sums, and repeatably.
 
-    Call it before the first computation on the device. It does nothing for a CPU.
+    Call it before the first computation on such a device.
     """
-    if device.type != "cuda":
-        return
     # TF32 keeps 10 of float32's 23 bits of the factors; cuDNN's LSTM has a switch of its own.
     torch.backends.cuda.matmul.allow_tf32 = False
     torch.backends.cudnn.allow_tf32 = False

@@ -10,6 +10,7 @@ import torch
 
 from alpha_dimt.config.training import Device
 from alpha_dimt.core.errors import UserError
+from alpha_dimt.machine.arithmetic import use_exact_arithmetic
 from alpha_dimt.machine.given import given_devices
 from alpha_dimt.machine.gpu import unusable
 from alpha_dimt.machine.processor import cores, peak_rss_mb, processor
@@ -20,7 +21,10 @@ M_TRIM_THRESHOLD, M_MMAP_MAX = -1, -4  # of malloc.h
 
 
 def choose_device(wanted: Device) -> torch.device:
-    """Return the device to compute on, and keep this process within its share of a GPU.
+    """Return the device to compute on, and prepare this process to use it.
+
+    On a GPU, the process stays within its share of the memory, and computes repeatably in the
+    precision that is recorded.
 
     `auto` is a GPU where there is one. A GPU that was given and cannot be used is an error: days
     of training on the CPU by mistake cost more than a look at a message.
@@ -47,6 +51,7 @@ def choose_device(wanted: Device) -> torch.device:
     reason = unusable()
     if reason is None:
         limit_memory(shares_of(os.environ))
+        use_exact_arithmetic()
         return torch.device("cuda")
     if given.devices:
         place = (

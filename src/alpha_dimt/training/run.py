@@ -22,7 +22,6 @@ from alpha_dimt.core.progress import EpochBar
 from alpha_dimt.core.vocabulary import Vocab
 from alpha_dimt.data.encoded import AugmentedCorpus, Pairs, read_pairs
 from alpha_dimt.data.manifest import check_prepared
-from alpha_dimt.machine.arithmetic import use_exact_arithmetic
 from alpha_dimt.machine.device import choose_device, choose_dtype, machine, use_threads
 from alpha_dimt.models.build import build_model
 from alpha_dimt.models.weights import fill
@@ -98,7 +97,6 @@ def train_run(
     version = code_version()  # now, since the checkout may change during training
     use_threads(threads)
     on = choose_device(device)
-    use_exact_arithmetic(on)
     inputs = read_inputs(config, encoded, augmented)
     words = len(inputs.vocab)
     model = build_model(

@@ -164,6 +164,29 @@ def test_a_shared_gpu_has_a_limit_of_memory(monkeypatch: pytest.MonkeyPatch) -> 
     assert limits == [0.9 / 4]
 
 
+def test_a_gpu_computes_as_exactly_as_recorded(monkeypatch: pytest.MonkeyPatch) -> None:
+    install(monkeypatch, cuda="13.0", capability=(9, 0))
+    matmul, cudnn = torch.backends.cuda.matmul, torch.backends.cudnn
+    flags = [
+        (matmul, "allow_tf32"),
+        (matmul, "allow_bf16_reduced_precision_reduction"),
+        (cudnn, "allow_tf32"),
+        (cudnn, "benchmark"),
+    ]
+    for owner, name in flags:
+        setattr(owner, name, True)
+    cudnn.deterministic = False
+    monkeypatch.delenv("CUBLAS_WORKSPACE_CONFIG", raising=False)
+
+    choose_device("cpu")
+    assert all(getattr(owner, name) for owner, name in flags)
+
+    choose_device("auto")
+    assert not any(getattr(owner, name) for owner, name in flags)
+    assert cudnn.deterministic
+    assert os.environ["CUBLAS_WORKSPACE_CONFIG"] == ":4096:8"
+
+
 def test_a_training_that_was_given_an_unusable_gpu_is_refused_before_it_reads(
     tmp_path: Path,
 ) -> None:

@@ -111,7 +111,7 @@ def test_small_gradients_survive_bf16(kind: str, scale: float) -> None:
     In float16, the encoder's relative error would be 0.09 at a thousandth.
     """
     with device(kind):
-        use_exact_arithmetic(CUDA)
+        use_exact_arithmetic()
         found = []
         for dtype in (torch.float32, torch.bfloat16):
             network = build(CudaAttentionRnn).float().to(CUDA)
@@ -152,10 +152,35 @@ def test_a_second_pass_before_the_first_backward_is_right_too() -> None:
 @NO_GPU
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
 def test_a_gpu_repeats_bit_for_bit(dtype: torch.dtype) -> None:
-    use_exact_arithmetic(CUDA)
+    use_exact_arithmetic()
     found = []
     for _ in range(2):
         network = build(CudaAttentionRnn).float().to(CUDA)
         network.compute_dtype = dtype
         found.append([part for seed in range(4) for part in pass_through(network, seed)])
     assert all(torch.equal(here, there) for here, there in zip(*found, strict=True))
+
+
+def test_no_lstm_of_the_plain_model_runs_under_autocast() -> None:
+    """On a GPU, autocast computes `nn.LSTM` in float16, whatever type it is asked for."""
+    asked: dict[str, set[bool]] = {"encoder": set(), "output": set()}
+    with pretend_gpu():
+        network = build(AttentionRnn).float().to(CUDA)
+        network.compute_dtype = torch.bfloat16
+        for name, found in asked.items():
+            network.get_submodule(name).register_forward_pre_hook(
+                lambda *_, found=found: found.add(torch.is_autocast_enabled("cuda"))
+            )
+        source, target = (part.to(CUDA) for part in batch(1))
+        network.token_log_probs(network.encode(source, SOURCE_LENGTHS), target, TARGET_LENGTHS)
+    assert asked == {"encoder": {False}, "output": {True}}
+
+
+def test_the_plain_model_scores_the_same_on_a_gpu() -> None:
+    found = []
+    with pretend_gpu(), torch.no_grad():
+        for network in (build(AttentionRnn), build(AttentionRnn).to(CUDA)):
+            source, target = (part.to(network.device) for part in batch(2))
+            encoded = network.encode(source, SOURCE_LENGTHS)
+            found.append(network.token_log_probs(encoded, target, TARGET_LENGTHS).per_row().cpu())
+    torch.testing.assert_close(found[1], found[0], rtol=1e-10, atol=1e-12)
