@@ -7,6 +7,7 @@ from alpha_dimt.kernels import (
     reference,
     token_log_probs,
     vocabulary_logits,
+    vocabulary_softmax,
 )
 from alpha_dimt.kernels.workspace import as_table
 
@@ -20,9 +21,14 @@ def inputs(dtype: torch.dtype, scale: float) -> tuple[torch.Tensor, ...]:
     return *(t.to(dtype).requires_grad_() for t in (x, weight, bias)), targets
 
 
+@pytest.mark.parametrize("rows", [128, 3])  # at once; the odds of 7 rows are then kept in part
 @pytest.mark.parametrize("scale", [0.1, 3.0, 30.0])
 @pytest.mark.parametrize(("dtype", "tolerance"), [(torch.float64, 1e-9), (torch.float32, 1e-5)])
-def test_equals_log_softmax(dtype: torch.dtype, tolerance: float, scale: float) -> None:
+def test_equals_log_softmax(
+    monkeypatch: pytest.MonkeyPatch, dtype: torch.dtype, tolerance: float, scale: float, rows: int
+) -> None:
+    monkeypatch.setattr(vocabulary_softmax, "ROWS", rows)
+    monkeypatch.setattr(vocabulary_softmax, "KEPT", 11 * rows * dtype.itemsize)
     upstream = torch.linspace(-1, 2, 7, dtype=dtype)
     results = []
     for fast in (True, False):
@@ -130,3 +136,20 @@ def test_a_spare_array_is_used_again_if_it_fits() -> None:
         other = workspace.acquire(rows, 33, dtype, cpu)
         assert other.dtype == dtype
         assert as_table(other, rows, 33).shape == (rows, 33)
+
+
+def test_odds_beyond_the_limit_are_computed_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    filled: list[int] = []
+    fill = vocabulary_softmax._fill
+
+    def counted(odds: torch.Tensor, *others: object) -> None:
+        filled.append(len(odds))
+        fill(odds, *others)
+
+    monkeypatch.setattr(vocabulary_softmax, "_fill", counted)
+    monkeypatch.setattr(vocabulary_softmax, "ROWS", 3)
+    monkeypatch.setattr(vocabulary_softmax, "KEPT", 11 * 3 * 8)
+    x, weight, bias, targets = inputs(torch.float64, 1.0)
+    log_p = token_log_probs(x, weight, bias, targets, dtype=x.dtype, workspace=Workspace()).sum()
+    torch.autograd.grad(log_p, x)
+    assert filled == [1, 3, 3, 3, 1]  # the last three rows once
