@@ -77,7 +77,8 @@ def summary(results: Results) -> dict[str, float]:
     for prefix, rounds in (("", training), ("few_batches_", results.repeated)):
         ml = rounds["ml"].rate
         figures[f"{prefix}ml_over_plain_fp32"] = ml / rounds["plain_fp32"].rate
-        figures[f"{prefix}ml_over_plain_bf16"] = ml / rounds["plain_bf16"].rate
+        if "plain_bf16" in rounds:
+            figures[f"{prefix}ml_over_plain_bf16"] = ml / rounds["plain_bf16"].rate
         peers = [measured.rate for name, measured in rounds.items() if name.startswith("peer_")]
         if peers:
             figures[f"{prefix}ml_over_best_peer"] = ml / max(peers)

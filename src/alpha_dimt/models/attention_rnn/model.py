@@ -76,8 +76,10 @@ class AttentionRnn(TranslationModel):
 
     def encode(self, source: Tensor, lengths: Tensor) -> Any:
         """Encode padded sources; see `TranslationModel`. Returns the decoder's initial state."""
-        # On a GPU, autocast would compute an LSTM in float16, whatever type it is asked for.
-        with nullcontext() if source.is_cuda else self._precision():
+        # Autocast computes an LSTM in float16 on a GPU, whatever type it is asked for, and fails on
+        # a CPU without bf16.
+        wide = source.is_cuda or not torch.ops.mkldnn._is_mkldnn_bf16_supported()
+        with nullcontext() if wide else self._precision():
             words = self.source_embedding(source.t())
             packed = pack_padded_sequence(words, lengths, enforce_sorted=False)
             states, (hidden, cell) = self.encoder(packed)
