@@ -58,7 +58,7 @@ lint: $(INSTALLED)
 	$(BIN)/mypy
 	$(BIN)/snakemake --lint
 
-# 7 minutes with AMX, longer without; alone on the machine. Peers take part once `make bench-peers`
+# Some minutes with AMX, an hour without; alone on the machine. Peers take part once `make bench-peers`
 # has installed them.
 bench: $(INSTALLED)
 	$(BIN)/python -m benchmarks
