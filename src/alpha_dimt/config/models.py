@@ -1,10 +1,10 @@
 """Models: sizes, the class of the network, and what it costs."""
 
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Self
 
-from pydantic import Field, PositiveFloat, PositiveInt
+from pydantic import Field, PositiveFloat, PositiveInt, model_validator
 
-from alpha_dimt.config.base import Since
+from alpha_dimt.config.base import Since, wrong
 from alpha_dimt.config.registry import Kind, one_of
 
 
@@ -78,6 +78,78 @@ class AttentionRnnConfig(ModelConfig):
             f"and an LSTM decoder of {self.hidden} units with attention and input feeding, "
             f"embeddings of {self.embedding}, dropout {self.dropout:g} on the attentional output, "
             f"parameters uniform in ±{self.init:g} at the start"
+        )
+
+
+SIZES: dict[str, dict[str, int]] = {
+    "tiny": {"layers": 2, "units": 128, "heads": 4, "inner": 256},
+    "iwslt": {"layers": 6, "units": 512, "heads": 4, "inner": 1024},
+    "base": {"layers": 6, "units": 512, "heads": 8, "inner": 2048},
+}
+"""Sizes of a Transformer by name; `iwslt` is what toolkits use for IWSLT'14."""
+
+
+class TransformerConfig(ModelConfig):
+    """The Transformer (Vaswani et al., 2017) with pre-norm and a tied output layer."""
+
+    network: ClassVar[str] = "alpha_dimt.models.transformer.fused:FusedTransformer"
+    plain: ClassVar[str] = "alpha_dimt.models.transformer.model:Transformer"
+
+    kind: Literal["transformer"]
+    size: Literal["tiny", "iwslt", "base"] = Field(
+        default="base",
+        exclude=True,  # the numbers identify a run, not their name
+        description="sizes by name, for the keys that are left out: `tiny` (2 layers, 128 units, 4 "
+        "heads, 256 inner units), `iwslt` (6, 512, 4, 1024) or `base` (6, 512, 8, 2048)",
+    )
+    layers: PositiveInt = Field(default=6, description="of the encoder, and of the decoder")
+    units: Annotated[int, Field(gt=0, multiple_of=2)] = Field(
+        default=512, description="of embeddings and states; a multiple of 2 and of `heads`"
+    )
+    heads: PositiveInt = Field(default=8, description="attention heads")
+    inner: PositiveInt = Field(default=2048, description="units of the feed-forward layers")
+    dropout: Annotated[float, Field(ge=0, lt=1)] = Field(
+        default=0.1, description="0 to below 1; on embeddings and on what each sublayer adds"
+    )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _fill_sizes(cls, values: Any) -> Any:
+        if not isinstance(values, dict):
+            return values
+        size = values.get("size", "base")
+        return {**SIZES[size], **values} if size in SIZES else values
+
+    @model_validator(mode="after")
+    def _heads_divide_units(self) -> Self:
+        if self.units % self.heads:
+            raise wrong(
+                f"heads: {self.heads} do not divide {self.units} units; change one of them", "heads"
+            )
+        return self
+
+    def parameters(self, source_vocab_size: int, target_vocab_size: int) -> int:
+        """See `ModelConfig`."""
+        units, inner = self.units, self.inner
+        attention, norm = 4 * units**2 + 4 * units, 2 * units
+        feed_forward = 2 * units * inner + inner + units
+        encoder = attention + feed_forward + 2 * norm
+        decoder = 2 * attention + feed_forward + 3 * norm
+        words = units * (source_vocab_size + target_vocab_size) + target_vocab_size
+        return self.layers * (encoder + decoder) + 2 * norm + words
+
+    def cost(self) -> float:
+        """See `ModelConfig`; time grows with the weights that every token passes."""
+        paper = AttentionRnnConfig()
+        words = 20_000
+        return max(1.0, self.parameters(0, words) / paper.parameters(0, words))
+
+    def sentence(self) -> str:
+        """See `ModelConfig`."""
+        return (
+            f"The model is a Transformer with pre-norm: {self.layers} encoder and {self.layers} "
+            f"decoder layers of {self.units} units, {self.heads} heads and {self.inner} inner "
+            f"units, the target embedding as output weight, dropout {self.dropout:g}"
         )
 
 
