@@ -1,8 +1,8 @@
 """A model so small that all sequences can be enumerated: exact p, q, divergences, gradients.
 
-The model is a real `FusedAttentionRnn` in float64. Its sequences are all of at most `LONGEST`
-tokens, any token but </s> (the softmax gives the other specials probability too). A sequence of
-`LONGEST` tokens ends for certain: the factor of its </s> is left out, so p sums to one.
+The model is a real one in float64, the paper's or a Transformer. Its sequences are all of at most
+`LONGEST` tokens, any token but </s> (the softmax gives the other specials probability too). A
+sequence of `LONGEST` tokens ends for certain: the factor of its </s> is left out, so p sums to one.
 
 Shapes: B sources, N sequences, P parameters. Equations are those of the paper; each takes its sum
 over x (the B sources), as the paper does.
@@ -15,10 +15,10 @@ from functools import cached_property
 import torch
 from torch import Tensor
 
-from alpha_dimt.config.models import AttentionRnnConfig
+from alpha_dimt.config.models import AttentionRnnConfig, ModelConfig, TransformerConfig
 from alpha_dimt.core.vocabulary import BOS, EOS, PAD, SPECIALS
-from alpha_dimt.models.attention_rnn.fused import FusedAttentionRnn
 from alpha_dimt.models.base import fill_uniformly
+from alpha_dimt.models.build import build_model
 
 LONGEST = 3
 WORDS = 3
@@ -45,24 +45,30 @@ def edit_distance(a: tuple[int, ...], b: tuple[int, ...]) -> int:
     )
 
 
+ATTENTION_RNN = AttentionRnnConfig(embedding=4, hidden=6, dropout=0.0)
+TRANSFORMER = TransformerConfig(
+    kind="transformer", layers=1, units=4, heads=2, inner=6, dropout=0.0
+)
+
+
 class Exact:
     """The tiny model and its enumerated sequences.
 
     Attributes:
-        model: parameters uniform in [-2, 2], so that p is far from uniform.
+        options: of the model.
+        model: parameters uniform in [-bound, bound], so that p is far from uniform.
         sequences: the N sequences.
         reward: [B, N] minus the edit distance from each source's reference.
         lengths: [B, N] number of predicted tokens, as passed to the model.
         reference: [B, N] whether the sequence is the reference.
     """
 
-    def __init__(self, seed: int = 1) -> None:
-        """Make the model; the seed fixes its parameters."""
-        sizes = AttentionRnnConfig(embedding=4, hidden=6, dropout=0.0)
-        self.model = FusedAttentionRnn(
-            sizes, source_vocab_size=VOCAB, target_vocab_size=VOCAB
-        ).double()
-        fill_uniformly(self.model, 2.0, torch.Generator().manual_seed(seed))
+    def __init__(self, options: ModelConfig = ATTENTION_RNN) -> None:
+        """Make the model."""
+        self.options = options
+        self.model = build_model(options, source_vocab_size=VOCAB, target_vocab_size=VOCAB).double()
+        bound = 2.0 if options is ATTENTION_RNN else 1.5
+        fill_uniformly(self.model, bound, torch.Generator().manual_seed(1))
         self.sequences = every_sequence()
         self.reward = torch.tensor(
             [[-edit_distance(y, best) for y in self.sequences] for best in REFERENCES],

@@ -1,11 +1,11 @@
 import pytest
-from exact import Exact
+from exact import ATTENTION_RNN, TRANSFORMER, Exact
 from torch import Tensor
 
 
-@pytest.fixture(scope="session")
-def exact() -> Exact:
-    return Exact()
+@pytest.fixture(scope="session", params=[ATTENTION_RNN, TRANSFORMER], ids=lambda model: model.kind)
+def exact(request: pytest.FixtureRequest) -> Exact:
+    return Exact(request.param)
 
 
 @pytest.fixture(scope="session")

@@ -5,6 +5,7 @@ import itertools
 import pytest
 import torch
 from exact import (
+    ATTENTION_RNN,
     REFERENCES,
     TAU,
     Exact,
@@ -98,7 +99,7 @@ def test_eq_13_is_the_slope_of_eq_8(exact: Exact, log_p: Tensor, alpha: float) -
     step = 1e-5
     values = []
     for sign in (1, -1):
-        moved = Exact()
+        moved = Exact(exact.options)
         with torch.no_grad():
             for parameter, way in zip(moved.model.parameters(), direction, strict=True):
                 parameter += sign * step * way
@@ -262,4 +263,6 @@ def test_normalising_each_source_keeps_its_direction_but_not_that_of_the_sum(
     for one, other in zip(of_printed, of_normalised, strict=True):
         assert torch.cosine_similarity(one, other, dim=0).item() == pytest.approx(1, abs=1e-12)
     between = torch.cosine_similarity(printed_sum, normalised_sum, dim=0).item()
-    assert between == pytest.approx(cosine, abs=5e-4)  # as docs/explanation/objectives.md says
+    if exact.options is ATTENTION_RNN:
+        assert between == pytest.approx(cosine, abs=5e-4)  # as docs/explanation/objectives.md says
+    assert between < 1 - 1e-6
