@@ -96,9 +96,9 @@ def run(sizes: Sizes, axes: tuple[Axis, ...], *, peers: Path, out: Path, work: P
 
         say("decoding")
         turns = {"score": (running["ml"], "score")}
-        for name in [*OURS, *PLAIN, "gemm"]:
-            if name != "ml":
-                running[name].__exit__(None, None, None)
+        for name, contender in running.items():
+            if name not in {"ml", *installed}:
+                contender.__exit__(None, None, None)
         decoder = stack.enter_context(start("decode", sizes, {"widths": [10]}))
         for name, contender in {"ours": decoder, **{n: running[n] for n in installed}}.items():
             turns[f"{name}_greedy"] = (contender, "greedy")
