@@ -38,6 +38,14 @@ SYSTEMS: dict[str, dict[str, Any]] = {
     },
     "scheduled": {"objective": "scheduled_sampling", "k": 20},
     "samples": {"objective": "mrt", "samples": 2},
+    "adamw": {
+        "objective": "ml",
+        "training": {
+            "optimiser": {"kind": "adamw", "weight_decay": 0.01},
+            "learning_rate": 0.003,
+            "schedule": {"kind": "inverse_square_root", "warmup": 10},
+        },
+    },
 }
 
 

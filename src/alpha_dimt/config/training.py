@@ -13,24 +13,34 @@ from pydantic import (
 
 from alpha_dimt.config.base import Section, Since
 from alpha_dimt.config.names import TrackingUri
+from alpha_dimt.config.optimisers import DevDecayConfig, Optimiser, Rate, SgdConfig
 
 Device = Literal["auto", "cpu", "cuda"]
 
 
 class TrainingConfig(Section):
-    """The paper's recipe: SGD with dev-decay."""
+    """The recipe; the defaults are the paper's, SGD with dev-decay."""
 
     batch_size: PositiveInt = Field(default=128, description="source sentences")
-    learning_rate: PositiveFloat = Field(default=1.0, description="of plain SGD")
+    optimiser: Annotated[Optimiser, Since("0.1.0")] = Field(
+        default=SgdConfig(kind="sgd"), description="see below"
+    )
+    learning_rate: PositiveFloat = Field(
+        default=1.0, description="the rate of SGD; a schedule with a warm-up reaches it at its end"
+    )
+    schedule: Annotated[Rate, Since("0.1.0")] = Field(
+        default=DevDecayConfig(kind="dev_decay"), description="how the rate moves; see below"
+    )
     decay: Annotated[float, Field(gt=0, lt=1)] = Field(
         default=0.5,
-        description="0 to 1, both excluded; the factor after an epoch without a new best greedy "
-        "BLEU on the validation data; while BLEU is 0, the likelihood of the validation data tells "
-        "which epoch is best",
+        description="0 to 1, both excluded; with `dev_decay`, the factor of the rate after an "
+        "epoch without a new best greedy BLEU on the validation data; while BLEU is 0, the "
+        "likelihood of the validation data tells which epoch is best",
     )
     min_learning_rate: PositiveFloat = Field(
         default=0.05,
-        description="the rate never falls below it; at most `learning_rate`, so lower both",
+        description="with `dev_decay`, the rate never falls below it; at most `learning_rate`, so "
+        "lower both",
     )
     clip_norm: PositiveFloat = Field(default=5.0, description="largest norm of the gradient")
     max_epochs: PositiveInt = Field(default=40, description="epochs")
@@ -75,7 +85,7 @@ class TrainingConfig(Section):
 
     @model_validator(mode="after")
     def _rates(self) -> Self:
-        if self.min_learning_rate > self.learning_rate:
+        if self.schedule.decays and self.min_learning_rate > self.learning_rate:
             raise ValueError("min_learning_rate must not be above learning_rate")
         return self
 

@@ -140,12 +140,12 @@ def training_text(config: RunConfig) -> str:
         else "of similar length, dealt again each epoch"
     )
     first = "; the first epoch is in order of length" if recipe.sorted_first_epoch else ""
+    rate = recipe.schedule.sentence(recipe.learning_rate, recipe.decay, recipe.min_learning_rate)
     return (
-        f"Training is SGD in batches of {recipe.batch_size} source sentences, {order}{first}, with "
-        f"a learning rate of {recipe.learning_rate:g} that is multiplied by {recipe.decay:g} after "
-        f"each epoch without a new best dev BLEU (down to {recipe.min_learning_rate:g}), gradients "
-        f"clipped to a norm of {recipe.clip_norm:g}, up to {recipe.max_epochs} epochs, ended "
-        f"{recipe.patience} epochs after the best (not before epoch {recipe.min_epochs}). The "
+        f"Training is {recipe.optimiser.sentence()} in batches of {recipe.batch_size} source "
+        f"sentences, {order}{first}, with {rate}, gradients clipped to a norm of "
+        f"{recipe.clip_norm:g}, up to {recipe.max_epochs} epochs, ended {recipe.patience} epochs "
+        f"after the best (not before epoch {recipe.min_epochs}). The "
         "checkpoint with the best greedy dev BLEU is kept. Systems that depart from this say so in "
         "their configuration."
     )

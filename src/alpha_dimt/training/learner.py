@@ -50,6 +50,6 @@ class Learner(Protocol):
             batch: sources and candidates.
             at: moment of the training, for alpha and tau.
             step: number of earlier updates, over all epochs.
-            learning_rate: learning rate of this epoch.
+            learning_rate: learning rate of this update.
             diverged: whether an earlier update of the epoch was not finite; a scalar on the device.
         """

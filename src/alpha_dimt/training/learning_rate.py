@@ -14,7 +14,7 @@ class DevDecay:
     the first BLEU above 0 on, only BLEU decides, as in the authors' code.
 
     Attributes:
-        learning_rate: learning rate of the next epoch.
+        learning_rate: learning rate of the next epoch, before the factors of its updates.
         best: highest greedy BLEU on the validation data so far.
         best_nll: lowest negative log-likelihood per token while `best` is 0; None if unknown.
         best_epoch: best epoch so far; 0 before the first.
@@ -43,7 +43,9 @@ class DevDecay:
         if self.by_likelihood and (self.best_nll is None or nll < self.best_nll):
             known = nll if math.isfinite(nll) else None
             return replace(self, best_nll=known, best_epoch=epoch, epoch=epoch)
-        rate = max(self.learning_rate * recipe.decay, recipe.min_learning_rate)
+        rate = self.learning_rate
+        if recipe.schedule.decays:
+            rate = max(rate * recipe.decay, recipe.min_learning_rate)
         return replace(self, learning_rate=rate, epoch=epoch, decays=self.decays + 1)
 
     @property

@@ -100,8 +100,13 @@ def train_epoch(
 
     for number, batch in enumerate(islice(task.batches(epoch), done, None), start=done + 1):
         seed_update(task.seed, epoch, number)
+        step = state.step + number - 1
         update = learner.update(
-            batch, at, step=state.step + number - 1, learning_rate=rate, diverged=diverged
+            batch,
+            at,
+            step=step,
+            learning_rate=rate * task.recipe.schedule.factor(step),
+            diverged=diverged,
         )
         diverged = update.diverged
         state.sums.add(update.metrics | {"updates": torch.ones((), device=device)}, unless=diverged)
@@ -148,6 +153,7 @@ def fit(
             with bar.epoch(state.schedule.epoch + 1, done=state.updates):
                 metrics, updates, tokens = train_epoch(learner, task, state, device, after_update)
             trained = state.epoch_seconds + watch.lap()
+            rate *= task.recipe.schedule.factor(state.step + updates - 1)  # of the last update
             with stop.raised_at_once():
                 metrics |= {"learning_rate": rate} | task.validate(learner.networks["model"])
         except (Diverged, Stopped):

@@ -7,6 +7,10 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
+from alpha_dimt.config.optimisers import AdamWConfig, SgdConfig
+from alpha_dimt.config.training import TrainingConfig
+from alpha_dimt.core.imports import imported
+
 
 class Optimiser(Protocol):
     """Updates parameters by their gradients."""
@@ -86,6 +90,89 @@ class Sgd:
 
     def load(self, state: Mapping[str, Tensor]) -> None:
         """Restore nothing: plain SGD has no state."""
+
+
+class AdamW:
+    """AdamW of PyTorch with gradient clipping, as one kernel for all parameters.
+
+    Attributes:
+        options: its constants.
+        clip_norm: gradients with a greater norm are scaled down to it.
+    """
+
+    def __init__(self, options: AdamWConfig, clip_norm: float) -> None:
+        """Make the optimiser; it learns its parameters in the first step."""
+        self.options, self.clip_norm = options, clip_norm
+        self._optimiser: torch.optim.AdamW | None = None
+        self._restored: Mapping[str, Tensor] = {}
+
+    @torch.no_grad()
+    def step(self, parameters: Iterable[Tensor], *, learning_rate: float, unless: Tensor) -> Tensor:
+        """Make one update; see `Optimiser`."""
+        optimiser = self._optimiser or self._start(parameters)
+        [group] = optimiser.param_groups
+        group["lr"] = learning_rate
+        moved = [parameter for parameter in group["params"] if parameter.grad is not None]
+        for parameter in moved:
+            if parameter.grad.is_sparse:
+                parameter.grad = _laid_out_like(parameter, parameter.grad.to_dense())
+        gradients = [parameter.grad for parameter in moved]
+        norm: Tensor = torch.linalg.vector_norm(torch.stack(torch._foreach_norm(gradients)))
+        unwanted = ~torch.isfinite(norm) | unless
+        # The kernel divides gradients by a scale, and skips the update if a number was found that
+        # is not finite; so PyTorch's gradient scaler works, and the host waits for nothing.
+        optimiser.grad_scale = (norm / self.clip_norm).clamp(min=1.0).float()  # type: ignore[attr-defined]
+        optimiser.found_inf = unwanted.float()  # type: ignore[attr-defined]
+        optimiser.step()
+        optimiser.zero_grad(set_to_none=True)
+        return norm
+
+    def _start(self, parameters: Iterable[Tensor]) -> torch.optim.AdamW:
+        options = self.options
+        self._optimiser = torch.optim.AdamW(
+            list(parameters),
+            lr=1.0,
+            betas=(options.beta1, options.beta2),
+            eps=options.epsilon,
+            weight_decay=options.weight_decay,
+            fused=True,
+        )
+        for name, tensor in self._restored.items():
+            number, _, entry = name.partition(".")
+            parameter = self._optimiser.param_groups[0]["params"][int(number)]
+            laid_out = tensor if entry == "step" else _laid_out_like(parameter, tensor)
+            self._optimiser.state[parameter][entry] = laid_out.to(parameter.device)
+        return self._optimiser
+
+    def state(self) -> dict[str, Tensor]:
+        """Return means and numbers of updates, named by the place of their parameter."""
+        if self._optimiser is None:
+            return dict(self._restored)
+        return {
+            f"{number}.{entry}": tensor
+            for number, parameter in enumerate(self._optimiser.param_groups[0]["params"])
+            for entry, tensor in self._optimiser.state[parameter].items()
+        }
+
+    def load(self, state: Mapping[str, Tensor]) -> None:
+        """Restore a state that `state` returned."""
+        self._optimiser, self._restored = None, dict(state)
+
+
+def _laid_out_like(parameter: Tensor, values: Tensor) -> Tensor:
+    """Return values in the memory order of a parameter, which the kernel takes for granted."""
+    return torch.empty_like(parameter).copy_(values)
+
+
+def build_optimiser(recipe: TrainingConfig) -> Optimiser:
+    """Return the optimiser of a recipe."""
+    made: Optimiser = imported(recipe.optimiser.implementation)(recipe.optimiser, recipe.clip_norm)
+    return made
+
+
+def plain_sgd(options: SgdConfig, clip_norm: float) -> Sgd:
+    """Return plain SGD, which has no constants."""
+    return Sgd(clip_norm)
 
 
 def _sum_rows(gradient: Tensor) -> tuple[Tensor, Tensor]:

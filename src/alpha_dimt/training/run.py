@@ -35,7 +35,7 @@ from alpha_dimt.training.code_version import code_version
 from alpha_dimt.training.learning_rate import DevDecay
 from alpha_dimt.training.loop import Task, fit
 from alpha_dimt.training.messages import print_epoch
-from alpha_dimt.training.optimisers import Sgd
+from alpha_dimt.training.optimisers import build_optimiser
 from alpha_dimt.training.rollout import Rollout
 from alpha_dimt.training.signals import StopSignal
 from alpha_dimt.training.state import State
@@ -130,7 +130,7 @@ def train_run(
         model,
         bound=bound,
         rollout=choose_rollout(config, bound.needs, inputs.train, words),
-        optimiser=Sgd(config.training.clip_norm),
+        optimiser=build_optimiser(config.training),
         device=on,
     )
     with StopSignal().installed() as stop, checkpoints.held():

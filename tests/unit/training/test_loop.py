@@ -1,4 +1,5 @@
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -6,6 +7,7 @@ import pytest
 import torch
 
 from alpha_dimt.config.models import AttentionRnnConfig
+from alpha_dimt.config.optimisers import InverseSquareRootConfig
 from alpha_dimt.config.systems import Needs
 from alpha_dimt.config.training import TrainingConfig
 from alpha_dimt.data.batching import Batch
@@ -53,11 +55,28 @@ def run_epoch(
     *,
     objective: Objective = maximum_likelihood,
     optimiser: Optimiser = Sgd(clip_norm=5.0),  # noqa: B008
+    task: Task = TASK,
     **options: Any,
 ) -> tuple[Any, int, int]:
     bound = Bound(lambda at: objective, Needs(reference=True))
     learner = CandidateLearner(made, bound, None, optimiser, CPU)
-    return train_epoch(learner, TASK, state, CPU, **options)
+    return train_epoch(learner, task, state, CPU, **options)
+
+
+def test_every_update_has_the_rate_of_its_schedule() -> None:
+    rates: list[float] = []
+
+    class Noting(Sgd):
+        def step(self, parameters: Any, *, learning_rate: float, unless: Any) -> torch.Tensor:
+            rates.append(learning_rate)
+            return super().step(parameters, learning_rate=learning_rate, unless=unless)
+
+    schedule = InverseSquareRootConfig(kind="inverse_square_root", warmup=16)
+    task = replace(TASK, recipe=TrainingConfig(learning_rate=2.0, schedule=schedule))
+    state = State(DevDecay(2.0), 0, step=12)
+    run_epoch(model(), state, optimiser=Noting(5.0), task=task)
+    assert rates == [2.0 * schedule.factor(step) for step in range(12, 22)]
+    assert max(rates) == rates[3] == 2.0
 
 
 def weights(made: FusedAttentionRnn) -> torch.Tensor:
