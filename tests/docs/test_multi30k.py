@@ -193,7 +193,7 @@ def test_the_page_names_the_code_of_every_run(page: str) -> None:
 
 def test_only_likelihood_differs_over_seeds(page: str) -> None:
     """The page says so in words; if that changes, so must the words."""
-    assert "nothing in BLEU, two pairs in the negative log-likelihood of dev" in " ".join(
+    assert "none in BLEU, two in the negative log-likelihood of dev" in " ".join(
         page.split()
     )
     bold = set()
@@ -230,11 +230,11 @@ def test_the_words_about_likelihood_are_the_tables(page: str) -> None:
         return f"{low:.{digits}f} to {high:.{digits}f}"
 
     slope = paired[dev, "slope over α"]
-    assert f"{value(slope)} nats per token are lost for each unit of alpha ({ends(slope)}" in flat
+    assert f"{value(slope)} nats per token for each unit of alpha ({ends(slope)}" in flat
     assert f"p = {slope['p (t)']})" in flat
     pair = paired[dev, "alpha0.7 − raml"]
     assert (
-        f"differs by {value(pair)} nats ({ends(pair)}; p = {pair['p (Holm)']}, corrected)" in flat
+        f"differ by {value(pair)} nats ({ends(pair)}; p = {pair['p (Holm)']}, corrected)" in flat
     )
     lucky = paired[dev, "alpha0.3 − ml"]
     said = (
@@ -252,7 +252,7 @@ def test_the_words_about_likelihood_are_the_tables(page: str) -> None:
     assert f"(corrected p of at most {max(ends_of_alpha):.3f})" in flat
     assert f"alpha = 0.3 ({corrected['alpha0.5 − alpha0.3']:.3f})" in flat
     one, two = paired[beam, "slope over α"], paired[greedy, "slope over α"]
-    assert f"{value(one, 2)} BLEU ({ends(one, 2)}), with greedy search {value(two, 2)} " in flat
+    assert f"{value(one, 2)} BLEU with beam 10 ({ends(one, 2)}), and {value(two, 2)} with " in flat
     assert f"({ends(two, 2)}, p = {float(two['p (t)']):.2f}" in flat
     least = min(
         float(row["p (Holm)"]) for (g, n), row in pooled.items() if g == beam and "slope" not in n
@@ -281,9 +281,9 @@ def test_the_words_about_scatter_are_the_table(page: str) -> None:
     _, sd, beam = rows["Test (beam 10)", part]
     _, _, greedy = rows["Test (greedy)", part]
     _, _, without = rows["Test (greedy) without 3 sentences", part]
-    assert f"With beam 10 nearly all of it, {beam}, is that of 1,000 sentences" in flat
+    assert f"With beam 10, {beam} of the scatter comes from the 1,000 sentences" in flat
     assert f"by {sd} BLEU (standard deviation)" in flat
-    assert f"With greedy search this is {greedy}, and {without} without" in flat
+    assert f"With greedy search it is {greedy}, and {without} without" in flat
     between = rows["Test (beam 10)", "between seeds of a system"][1]
     low, high = between.split("(")[1].strip(")").split(" to ")
     assert f"the standard deviation between seeds is {low} to {high} (95 %)" in flat
@@ -295,7 +295,7 @@ def test_the_words_about_scatter_are_the_table(page: str) -> None:
         if part == "the trainings: the rest" and "without" not in group
     ]
     flat = " ".join(section(page, "Words and word pieces").split())
-    assert f"most of it is the trainings ({pieces[0]} and {pieces[1]})" in flat
+    assert f"most of it comes from the trainings ({pieces[0]} and {pieces[1]})" in flat
 
 
 def test_two_sentences_loop_in_the_third_seed(page: str, tmp_path: Path) -> None:
@@ -399,7 +399,7 @@ def test_the_page_about_tests_has_the_figures_of_multi30k() -> None:
     assert 1 / (1 - float(dev[0])) == pytest.approx(6, abs=0.5)
     whole, without, _ = re.findall(r"0\.3 BLEU would need (\d+) seeds", across.note)
     assert "In 3 of 1,000 sentences" in across.note
-    assert f"three sentences of 1,000 make {whole} seeds out of {without}" in flat
+    assert f"three sentences of 1,000 raise the number of seeds from {without} to {whole}" in flat
     share = {
         study: scatter(study)["Test (beam 10)", "the sentences of test"][2]
         for study in ("multi30k", "multi30k-bpe")
@@ -424,12 +424,12 @@ def test_fixed_batches_beside_the_default(page: str) -> None:
     flat = " ".join(page.split())
     assert (
         f"`fixed-batches` has {fixed[0]['value']:.2f} (greedy) and {fixed[1]['value']:.2f} BLEU "
-        f"(beam 10), {shown[0]} beside `default`; `reference` has {whole[0]['value']:.2f} and "
+        f"(beam 10), {shown[0]} relative to `default`; `reference` has {whole[0]['value']:.2f} and "
         f"{whole[1]['value']:.2f}, {shown[1]}."
     ) in flat
     assert (
         f"{greedy[0]:.2f} times as long as the references with greedy search (`reference` "
-        f"{greedy[1]:.2f}, `default` {greedy[2]:.2f}), {beam[0]:.2f} with beam 10 "
+        f"{greedy[1]:.2f}, `default` {greedy[2]:.2f}), and {beam[0]:.2f} times with beam 10 "
         f"({beam[1]:.2f} and {beam[2]:.2f})"
     ) in flat
 

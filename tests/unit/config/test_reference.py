@@ -38,7 +38,8 @@ def test_a_table_has_key_default_and_meaning() -> None:
         "|---|---|---|",
     ]
     assert block("keys: model")[3] == (
-        "| `model.embedding` | all | 256 | units of the source and of the target embedding |"
+        "| `model.embedding` | `attention_rnn` | 256 | units of the source and of the target "
+        "embedding |"
     )
     assert block("keys: seeds, training.decay")[2].startswith("| `seeds` | [1] | distinct;")
 
