@@ -217,6 +217,7 @@ PART = st.sampled_from(
     parts=st.lists(st.tuples(PART, PART), max_size=3),
 )
 @example(key="seeds", parts=[("3", "")])
+@example(key="\n", parts=[])
 @example(key="systems", parts=[("a", "{objective: ml}"), ("a", "{objective: ml}")])
 def test_configurations_with_one_odd_section(
     tmp_path: Path, key: str, parts: list[tuple[str, str]]

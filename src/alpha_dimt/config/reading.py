@@ -56,7 +56,7 @@ def load_all(
     documents = [read_document(Path(path)) for path in paths]
     for setting in settings:
         key, _, text = setting.partition("=")
-        name = f"--config {key}"
+        name = f"--config {dotted((key,))}"
         if any(document.name == name for document in documents):
             raise UserError(f"{name}: this key is given twice; keep one of them")
         documents.append(Document(name, {key: yaml_values(text, name)}, text=""))
