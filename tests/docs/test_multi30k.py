@@ -193,9 +193,7 @@ def test_the_page_names_the_code_of_every_run(page: str) -> None:
 
 def test_only_likelihood_differs_over_seeds(page: str) -> None:
     """The page says so in words; if that changes, so must the words."""
-    assert "none in BLEU, two in the negative log-likelihood of dev" in " ".join(
-        page.split()
-    )
+    assert "none in BLEU, two in the negative log-likelihood of dev" in " ".join(page.split())
     bold = set()
     for study in STUDIES:
         [table1] = read_tables(RESULTS / study / "tables/table1.json")
@@ -233,9 +231,7 @@ def test_the_words_about_likelihood_are_the_tables(page: str) -> None:
     assert f"{value(slope)} nats per token for each unit of alpha ({ends(slope)}" in flat
     assert f"p = {slope['p (t)']})" in flat
     pair = paired[dev, "alpha0.7 − raml"]
-    assert (
-        f"differ by {value(pair)} nats ({ends(pair)}; p = {pair['p (Holm)']}, corrected)" in flat
-    )
+    assert f"differ by {value(pair)} nats ({ends(pair)}; p = {pair['p (Holm)']}, corrected)" in flat
     lucky = paired[dev, "alpha0.3 − ml"]
     said = (
         f"better than maximum likelihood by {value(lucky)[1:]} (p = {lucky['p (Holm)']}, corrected)"
