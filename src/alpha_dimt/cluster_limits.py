@@ -62,7 +62,7 @@ def training(run: RunConfig, size: Size) -> Request:
     """Return the limits of one training; it asks for a GPU unless it is told to use the CPU."""
     sequences = _sequences(run)
     tokens = size.train_tokens * run.training.max_epochs * sequences
-    rows = run.training.batch_size * sequences * STEPS
+    rows = run.training.rows(STEPS) * sequences * STEPS
     return _request(
         tokens * run.model.cost() / TRAIN_RATE,
         _model_memory(rows, run.data.preparation),
@@ -116,7 +116,8 @@ class Room:
 def room(experiment: Experiment, size: Size, runs: int) -> Room:
     """Return what the weights of so many runs take, those that a run keeps until all are done.
 
-    That is the published file, a checkpoint beside it, and what goes to MLflow.
+    That is the published file, a checkpoint beside it, what goes to MLflow, and the epochs that are
+    averaged.
     """
     vocabulary = experiment.preparation.vocabulary
     if isinstance(vocabulary, BpeConfig):
@@ -125,9 +126,11 @@ def room(experiment: Experiment, size: Size, runs: int) -> Room:
         words = min(UNKNOWN_WORDS, ceil(WORDS_GROW * size.train_tokens**0.5))
         source = min(words, vocabulary.source_size or words)
         target = min(words, vocabulary.target_size or words)
+    average = experiment.training.average
+    kept = KEPT + (average.epochs + 1 if average else 0)
     return Room(
         runs * BYTES_PER_WEIGHT * experiment.model.parameters(0, 0),
-        runs * KEPT * BYTES_PER_WEIGHT * experiment.model.parameters(source, target),
+        runs * kept * BYTES_PER_WEIGHT * experiment.model.parameters(source, target),
     )
 
 

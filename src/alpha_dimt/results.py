@@ -86,7 +86,7 @@ def run_frame(runs: Sequence[Run]) -> pd.DataFrame:
         epochs: how many were trained.
         best_epoch: the one whose weights are kept.
         parameters: how many the model has.
-        batch_size: source sentences.
+        batch_size, batch_type: sources or tokens of a batch.
         wall_seconds: of training, with validation.
         ended: time, UTC.
         precision, threads: of the training.
@@ -113,6 +113,7 @@ def _facts(run: Run) -> dict[str, Any]:
             "best_epoch": about.get("best", {}).get("epoch"),
             "parameters": about.get("parameters"),
             "batch_size": config.training.batch_size,
+            "batch_type": config.training.batch_type,
             "wall_seconds": about.get("wall_seconds"),
             "ended": pd.Timestamp(float(about.get("ended_ms", math.nan)), unit="ms", tz="UTC"),
             "precision": about.get("precision"),

@@ -7,6 +7,7 @@ drawn.
 
 import itertools
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 import torch
@@ -152,7 +153,7 @@ def test_dividing_by_q0_corrects_how_often_each_candidate_is_drawn(
     rows = torch.arange(len(copies)).repeat_interleave(copies)
     log_q0 = (copies.double() / copies.sum()).log()
     everything = enumerated(exact, log_q0=log_q0.expand(2, -1))
-    scored = Scored(*(value[:, rows] for value in vars(everything).values()))
+    scored = everything.columns(rows)
     loss = alpha_divergence(
         scored, alpha=alpha, tau=TAU, normaliser="source", log_p="sum", log_q0=True
     )
@@ -194,7 +195,8 @@ def test_maximum_likelihood_of_samples_from_q_is_eq_4_on_average(
 
 def test_maximum_likelihood_of_the_reference_is_eq_1(exact: Exact) -> None:
     everything = enumerated(exact)
-    only = Scored(*(value[exact.reference][:, None] for value in vars(everything).values()))
+    given = (value for value in vars(everything).values() if value is not None)
+    only = Scored(*(value[exact.reference][:, None] for value in given))
     expected = exact.gradient(ml(exact.log_p(), exact.reference)) / 2
     assert relative(exact.gradient(maximum_likelihood(only).value), expected) < EXACT
 
@@ -302,9 +304,9 @@ def test_minimum_risk_is_its_definition_over_distinct_candidates(
     """Shen et al.: the risk under p^a, normalised over the candidates; repeats count once."""
     rows = torch.tensor([3, 77, 3, 200, 77, 0])
     everything = enumerated(exact)
-    scored = Scored(*(value[:, rows] for value in vars(everything).values()))
+    scored = everything.columns(rows)
     distinct = torch.tensor([True, True, False, True, False, True]).expand(2, -1)
-    scored = Scored(**{**vars(scored), "distinct": distinct})
+    scored = replace(scored, distinct=distinct)
     actual = exact.gradient(minimum_risk(scored, sharpness=sharpness).value)
 
     once = [3, 77, 200, 0]

@@ -52,6 +52,7 @@ def test_a_row_a_run(folder: Path) -> None:
         "epochs": 3,
         "best_epoch": 2,
         "parameters": 510_737,
+        "batch_type": "sources",
         "batch_size": 128,
         "wall_seconds": 90.0,
         "ended": pd.Timestamp(about["ended_ms"], unit="ms", tz="UTC"),

@@ -47,6 +47,7 @@ CUSTOM = {
 
 ONE_OF_EACH: dict[str, dict[str, Any]] = {
     "ml": {"objective": "ml"},
+    "ml-smoothed": {"objective": "ml", "label_smoothing": 0.15},
     "scheduled": {"objective": "scheduled_sampling", "k": 12.0},
     "scheduled-default": {"objective": "scheduled_sampling"},
     "raml": {"objective": "raml"},
@@ -149,7 +150,12 @@ TRAINING: dict[str, Any] = {
     "precision": "auto",
     "threads": 2,
 }
+LATER: dict[str, Any] = {"schedule": {"kind": "dev_decay"}, "average": None}
 MODEL: dict[str, Any] = {"embedding": 256, "hidden": 256, "dropout": 0.3, "init": 0.1}
+TRANSFORMERS: dict[str, dict[str, int]] = {
+    "tiny": {"layers": 2, "units": 128, "heads": 4, "inner": 256},
+    "iwslt": {"layers": 6, "units": 512, "heads": 4, "inner": 1024},
+}
 PREPARATION: dict[str, Any] = {
     "normalise_punctuation": False,
     "lowercase": "after",
@@ -184,10 +190,33 @@ DISTRIBUTIONS: dict[str, dict[str, Any]] = {
 }
 
 
+def model_of(values: dict[str, Any]) -> dict[str, Any]:
+    """Return the section of the model, complete."""
+    given = dict(values.get("model", {}))
+    if given.get("kind") == "transformer":
+        return TRANSFORMERS[given.pop("size")] | given
+    return MODEL | given
+
+
+def slower(model: dict[str, Any]) -> float:
+    """Return how many times longer than the paper's model a sentence takes."""
+    if "layers" not in model:
+        return max(1.0, max(model["hidden"], model["embedding"]) / 256)
+    units, inner, words = model["units"], model["inner"], 20_000
+    linear = lambda a, b: a * b + b  # noqa: E731
+    feed_forward = linear(units, inner) + linear(inner, units)
+    layer = 3 * (4 * linear(units, units)) + 2 * feed_forward + 5 * 2 * units
+    transformer = model["layers"] * layer + 2 * 2 * units + linear(units, words)
+    paper = 2 * (4 * 128 * (256 + 128 + 2)) + 4 * 256 * (256 + 512 + 2) + 3 * 256**2
+    return max(1.0, transformer / (paper + 256 * words + linear(256, words)))
+
+
 def training_of(values: dict[str, Any], system: str) -> dict[str, Any]:
     """Return the recipe of a system: defaults, the experiment's keys, the system's keys."""
     own = values["systems"][system].get("training", {})
-    return TRAINING | values.get("training", {}) | own
+    recipe = TRAINING | values.get("training", {}) | own
+    # Keys that came later are written down where they are not at their default.
+    return {key: value for key, value in recipe.items() if LATER.get(key, recipe) != value}
 
 
 def proposal_of(values: dict[str, Any], system: str) -> dict[str, Any]:

@@ -36,9 +36,12 @@ def softmax(rows: Floats) -> Floats:
     return odds / odds.sum(axis=1, keepdims=True)
 
 
-def likelihood(figures: dict[str, Floats]) -> Result:
+def likelihood(figures: dict[str, Floats], smoothing: float = 0.0) -> Result:
     log_p = figures["log_p"]
-    return float(-log_p.mean()), np.full(log_p.shape, -1 / log_p.size)
+    value = -(1 - smoothing) * log_p.mean()
+    if smoothing:
+        value -= smoothing * figures["mean_log_p"].mean()
+    return float(value), np.full(log_p.shape, -(1 - smoothing) / log_p.size)
 
 
 def off_policy(figures: dict[str, Floats], options: dict[str, Any], alpha: float) -> Result:
@@ -112,7 +115,7 @@ def loss(options: dict[str, Any], figures: dict[str, Floats], epoch: int, decays
     log_p, reward = figures["log_p"], figures["reward"]
     tau = value_at(options.get("tau", 1), epoch, decays)
     if kind in ("ml", "scheduled_sampling"):
-        return likelihood(figures)
+        return likelihood(figures, options.get("label_smoothing", 0.0))
     if kind == "raml" and options["weights"] == "uniform":
         return likelihood(figures)
     if kind in ("raml", "alpha"):
@@ -157,9 +160,10 @@ def sources(options: dict[str, Any]) -> dict[str, Any]:
         "reward": None,
         "gold_decay": None,
         "chunk": None,
+        "mean_log_p": False,
     }
     if kind == "ml":
-        found |= {"reference": True}
+        found |= {"reference": True, "mean_log_p": options.get("label_smoothing", 0) > 0}
     elif kind == "scheduled_sampling":
         found |= {"reference": True, "gold_decay": options["k"]}
     elif kind == "raml" and options["weights"] == "uniform":

@@ -8,7 +8,7 @@ import csv
 import json
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -93,7 +93,7 @@ def objective_kinds() -> set[str]:
 
 def scored(figures: dict[str, np.ndarray]) -> Scored:
     """Return candidates in float64; `log_p` takes a gradient."""
-    tensors = {field.name: torch.tensor(figures[field.name]) for field in fields(Scored)}
+    tensors = {name: torch.tensor(values) for name, values in figures.items()}
     tensors["log_p"].requires_grad_()
     return Scored(**tensors)
 
@@ -113,7 +113,15 @@ def sources(options: Any) -> dict[str, Any]:
     needs = bind(options).needs
     return {
         name: getattr(needs, name)
-        for name in ("reference", "proposal", "samples", "reward", "gold_decay", "chunk")
+        for name in (
+            "reference",
+            "proposal",
+            "samples",
+            "reward",
+            "gold_decay",
+            "chunk",
+            "mean_log_p",
+        )
     }
 
 
@@ -255,11 +263,12 @@ def scores(
     draws: Rollout | None = None,
     gold: float | None = None,
     chunk: int | None = None,
+    with_mean: bool = False,
 ) -> list[dict[str, np.ndarray]]:
     """Return the scored candidates of a batch: fields [B, K], one entry per chunk."""
-    parts = score(made, batch, CPU, rollout=draws, gold=gold, chunk=chunk)
+    parts = score(made, batch, CPU, rollout=draws, gold=gold, chunk=chunk, with_mean=with_mean)
     return [
-        {field.name: getattr(part, field.name).detach().numpy() for field in fields(Scored)}
+        {name: value.detach().numpy() for name, value in vars(part).items() if value is not None}
         for part in parts
     ]
 

@@ -8,13 +8,14 @@ import pytest
 import subject
 from configured import (
     FILES,
-    MODEL,
     ONE_OF_EACH,
     PREPARATION,
     complete,
     every_system,
     experiment_with,
+    model_of,
     proposal_of,
+    slower,
     training_of,
     values_of,
     vocabulary_of,
@@ -44,7 +45,7 @@ def test_every_key_of_a_run(file: str, system: str) -> None:
     recipe = training_of(values, system)
     assert recipe.pop("device") == run.training.device  # the device is not part of a run
     holds(run.training, recipe)
-    holds(run.model, MODEL | values.get("model", {}))
+    holds(run.model, model_of(values))
     preparation = PREPARATION | values.get("preparation", {})
     holds(run.data.preparation, preparation | {"vocabulary": vocabulary_of(values)})
     if run.proposal is not None:
@@ -97,9 +98,11 @@ def test_presets(preset: str, name: str) -> None:
 SIZES = {
     "config.yaml": (60_000, 500),
     "iwslt14.yaml": (153_326 * 20, 6_969),
+    "iwslt14-transformer.yaml": (153_326 * 20, 6_969),
     "multi30k.yaml": (369_017, 1_014),
     "multi30k-bpe.yaml": (369_017, 1_014),
     "multi30k-quirks.yaml": (369_017, 1_014),
+    "multi30k-transformer.yaml": (369_017, 1_014),
     "objectives.yaml": (30_000, 300),
 }
 GPUS = {"cpu": (0, 0), "auto": (1, 0), "cuda": (1, 1)}
@@ -118,8 +121,7 @@ def megabytes(rows: float, values: dict[str, Any]) -> int:
 def test_what_a_cluster_is_asked_for(file: str) -> None:
     values = values_of(file)
     tokens, sentences = SIZES[file]
-    model = MODEL | values.get("model", {})
-    slower = max(1.0, max(model["hidden"], model["embedding"]) / 256)
+    longer = slower(model_of(values))
     found = subject.limits(subject.configured(file))
     for system, own in values["systems"].items():
         sources, recipe = formulas.sources(complete(own)), training_of(values, system)
@@ -127,17 +129,20 @@ def test_what_a_cluster_is_asked_for(file: str) -> None:
         if sources["proposal"]:
             sequences += proposal_of(values, system)["candidates"]
         sequences = max(1, sequences + sources["reference"])
-        seconds = tokens * recipe["max_epochs"] * sequences * slower / 2_000
+        rows = recipe["batch_size"]
+        if recipe.get("batch_type") == "tokens":
+            rows //= 50
+        seconds = tokens * recipe["max_epochs"] * sequences * longer / 2_000
         assert found[f"train {system}"] == (
             10 + ceil(seconds / 60),
-            megabytes(recipe["batch_size"] * sequences * 50, values),
+            megabytes(rows * sequences * 50, values),
             GPUS[recipe["device"]][0],
         )
     decoding = {"beam": 10, "batch_size": 512} | values.get("decoding", {})
     device = training_of(values, next(iter(values["systems"])))["device"]
     for search, beam in (("greedy", 1), ("beam", decoding["beam"])):
         assert found[f"decode {search}"] == (
-            10 + ceil(sentences * beam * slower / 50 / 60),
+            10 + ceil(sentences * beam * longer / 50 / 60),
             megabytes(decoding["batch_size"], values),
             GPUS[device][1],
         )

@@ -28,6 +28,7 @@ def candidates() -> dict[str, np.ndarray]:
         "log_q0": -rng.uniform(0, 9, shape),
         "reference": reference,
         "distinct": distinct,
+        "mean_log_p": -rng.uniform(20.0, 30.0, shape),
     }
 
 

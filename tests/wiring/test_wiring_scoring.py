@@ -61,6 +61,18 @@ def test_stored_candidates() -> None:
     assert found["distinct"].all()
 
 
+def test_the_mean_over_the_vocabulary() -> None:
+    batch = one_batch(run_of({"objective": "ml", "label_smoothing": 0.1}))
+    made = subject.model(SOURCE_WORDS, WORDS)
+    (found,) = subject.scores(made, batch, with_mean=True)
+    plain = Plain(made.state_dict())
+    for i, source in enumerate(subject.opened(batch)):
+        of_all_words, _ = plain(SOURCE[source.row], [BOS, *TARGET[source.row]])
+        expected = of_all_words.mean(dim=1).sum().item()
+        assert found["mean_log_p"][i, 0] == pytest.approx(expected)
+    assert "mean_log_p" not in subject.scores(made, batch)[0]
+
+
 @pytest.mark.parametrize("chunk", [1, 4, 6, 50])
 def test_chunks(chunk: int) -> None:
     run = run_of(ALPHA, proposal={"candidates": 2})

@@ -16,7 +16,7 @@ from pydantic import (
     model_validator,
 )
 
-from alpha_dimt.config.base import Fraction
+from alpha_dimt.config.base import Fraction, Since
 from alpha_dimt.config.names import OptionName
 from alpha_dimt.config.proposals import DistributionConfig
 from alpha_dimt.config.registry import one_of
@@ -38,10 +38,18 @@ class MlConfig(ObjectiveConfig):
     mixable: ClassVar[bool] = False
 
     objective: Literal["ml"]
+    label_smoothing: Annotated[float, Field(ge=0, lt=1), Since("0.1.0")] = Field(
+        default=0.0,
+        description="0 to below 1; share of each target that is spread evenly over the vocabulary",
+    )
+
+    def arguments(self, at: Moment) -> dict[str, Any]:
+        """See `ObjectiveConfig`."""
+        return {"label_smoothing": self.label_smoothing} if self.label_smoothing else {}
 
     def needs(self) -> Needs:
         """See `ObjectiveConfig`."""
-        return Needs(reference=True)
+        return Needs(reference=True, mean_log_p=self.label_smoothing > 0)
 
 
 class ScheduledSamplingConfig(ObjectiveConfig):

@@ -25,6 +25,7 @@ class Needs:
         reward: of these samples; None where the proposal's candidates decide it.
         gold_decay: k of scheduled sampling's inverse sigmoid decay; None: gold inputs only.
         chunk: steps after which weights are computed again; None: one weight a sentence.
+        mean_log_p: whether the loss takes the mean over the vocabulary of log p.
     """
 
     reference: bool = False
@@ -33,6 +34,7 @@ class Needs:
     reward: Reward | None = None
     gold_decay: float | None = None
     chunk: int | None = None
+    mean_log_p: bool = False
 
 
 class System(Section):

@@ -18,10 +18,24 @@ from alpha_dimt.config.optimisers import DevDecayConfig, Optimiser, Rate, SgdCon
 Device = Literal["auto", "cpu", "cuda"]
 
 
+class AverageConfig(Section):
+    """The mean of the weights of several epochs."""
+
+    epochs: Annotated[int, Field(ge=2)] = Field(description="epochs whose weights are averaged")
+    of: Literal["best", "last"] = Field(
+        default="best", description="the epochs with the `best` validation BLEU, or the `last` ones"
+    )
+
+
 class TrainingConfig(Section):
     """The recipe; the defaults are the paper's, SGD with dev-decay."""
 
-    batch_size: PositiveInt = Field(default=128, description="source sentences")
+    batch_size: PositiveInt = Field(default=128, description="sources or tokens of a batch")
+    batch_type: Annotated[Literal["sources", "tokens"], Since("0.1.0")] = Field(
+        default="sources",
+        description="what `batch_size` counts: `sources`, or `tokens` (of the longer of source and "
+        "target, with padding; candidates beside the reference are not counted)",
+    )
     optimiser: Annotated[Optimiser, Since("0.1.0")] = Field(
         default=SgdConfig(kind="sgd"), description="see below"
     )
@@ -60,6 +74,11 @@ class TrainingConfig(Section):
         "(the authors' RAML and alpha runs). The first epoch is in order of length with either, if "
         "`sorted_first_epoch` says so",
     )
+    average: Annotated[AverageConfig | None, Since("0.1.0")] = Field(
+        default=None,
+        description="publish the mean of the weights of several epochs instead of the best epoch: "
+        "`{epochs: 5, of: best}` or `{epochs: 5, of: last}`; null: the best epoch",
+    )
     device: Device = Field(
         default="auto",
         exclude=True,  # where a run is trained is no part of what it is
@@ -82,6 +101,12 @@ class TrainingConfig(Section):
         description="CPU threads of one training and of its translations; sums depend on it in the "
         "last digits",
     )
+
+    def rows(self, steps: int) -> int:
+        """Return how many sentences of so many tokens a batch has."""
+        if self.batch_type == "tokens":
+            return max(1, self.batch_size // steps)
+        return self.batch_size
 
     @model_validator(mode="after")
     def _rates(self) -> Self:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -40,38 +41,88 @@ class Batch:
     reference: npt.NDArray[np.bool_]
 
 
+BatchType = Literal["sources", "tokens"]
+
+
 def bucketed_batches(
-    source_lengths: Ints, target_lengths: Ints, *, batch_size: int, rng: np.random.Generator
+    source_lengths: Ints,
+    target_lengths: Ints,
+    *,
+    batch_size: int,
+    rng: np.random.Generator,
+    batch_type: BatchType = "sources",
 ) -> list[Ints]:
     """Return batches of similar source and target lengths in random order.
 
     Sentences are shuffled, sorted by both lengths within pools of batches and split into batches,
     which are shuffled: composition and order differ in every epoch.
 
+    Args:
+        source_lengths: tokens of each source.
+        target_lengths: tokens of each target.
+        batch_size: sources; or tokens of the longer side, its </s> and padding included.
+        rng: source of randomness.
+        batch_type: what `batch_size` counts.
+
     Returns:
         Arrays of sentence numbers; each sentence is in exactly one.
     """
     order = rng.permutation(len(source_lengths))
+    size = batch_size
+    if batch_type == "tokens":
+        mean = np.maximum(source_lengths, target_lengths).mean() + 1
+        size = max(1, int(batch_size / mean))
     batches = []
-    for start in range(0, len(order), batch_size * POOL):
-        pool = order[start : start + batch_size * POOL]
-        batches += _cut(pool, source_lengths, target_lengths, batch_size)
+    for start in range(0, len(order), size * POOL):
+        pool = order[start : start + size * POOL]
+        batches += _cut(pool, source_lengths, target_lengths, batch_size, batch_type)
     return [batches[i] for i in rng.permutation(len(batches))]
 
 
-def sorted_batches(source_lengths: Ints, target_lengths: Ints, *, batch_size: int) -> list[Ints]:
+def sorted_batches(
+    source_lengths: Ints,
+    target_lengths: Ints,
+    *,
+    batch_size: int,
+    batch_type: BatchType = "sources",
+) -> list[Ints]:
     """Return batches from short to long sources, as used in the first epoch."""
-    return _cut(np.arange(len(source_lengths)), source_lengths, target_lengths, batch_size)
+    rows = np.arange(len(source_lengths))
+    return _cut(rows, source_lengths, target_lengths, batch_size, batch_type)
 
 
-def _cut(rows: Ints, source_lengths: Ints, target_lengths: Ints, batch_size: int) -> list[Ints]:
+def _cut(
+    rows: Ints,
+    source_lengths: Ints,
+    target_lengths: Ints,
+    batch_size: int,
+    batch_type: BatchType,
+) -> list[Ints]:
     """Split sentences into batches from short to long; in a batch the longest target comes first.
 
     Finished sentences are therefore the last ones of a batch, and the decoder skips them.
     """
     rows = rows[np.lexsort((target_lengths[rows], source_lengths[rows]))]
-    batches = (rows[i : i + batch_size] for i in range(0, len(rows), batch_size))
+    if batch_type == "tokens":
+        starts = _token_starts(np.maximum(source_lengths, target_lengths)[rows] + 1, batch_size)
+    else:
+        starts = list(range(batch_size, len(rows), batch_size))
+    batches = np.split(rows, starts)
     return [batch[np.argsort(-target_lengths[batch], kind="stable")] for batch in batches]
+
+
+def _token_starts(lengths: Ints, most: int) -> list[int]:
+    """Return where batches begin, but the first, that hold at most so many tokens.
+
+    Every sentence counts as long as the longest of its batch; one that is too long is alone.
+    """
+    starts, begun, longest = [], 0, 0
+    for place, length in enumerate(lengths.tolist()):
+        longest = max(longest, length)
+        if place > begun and (place - begun + 1) * longest > most:
+            starts.append(place)
+            begun, longest = place, length
+    return starts
 
 
 def reference_batch(pairs: Pairs, rows: Ints, *, reward: float = 0.0) -> Batch:

@@ -23,7 +23,7 @@ from alpha_dimt.kernels.linear import (
 )
 from alpha_dimt.kernels.lstm import lstm_cell, lstm_scan, permute_gates, tanh_
 from alpha_dimt.kernels.transfer import send
-from alpha_dimt.kernels.vocabulary_softmax import token_log_probs
+from alpha_dimt.kernels.vocabulary_softmax import mean_log_probs, token_log_probs
 from alpha_dimt.kernels.workspace import Workspace
 
 __all__ = [
@@ -32,6 +32,7 @@ __all__ = [
     "decoder_scan",
     "lstm_cell",
     "lstm_scan",
+    "mean_log_probs",
     "pack_output_weight",
     "permute_gates",
     "send",

@@ -73,3 +73,8 @@ def token_log_probs(x: Tensor, weight: Tensor, bias: Tensor, targets: Tensor) ->
     """Return log softmax(x weight^T + bias) at the targets [N]."""
     logits = x @ weight.t() + bias
     return logits.log_softmax(dim=1).gather(1, targets[:, None])[:, 0]
+
+
+def mean_log_probs(x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
+    """Return the mean over the vocabulary of log softmax(x weight^T + bias) [N]."""
+    return (x @ weight.t() + bias).log_softmax(dim=1).mean(dim=1)

@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 from torch.autograd import Function
 from torch.autograd.function import once_differentiable
+from torch.nn import functional as F
 
 from alpha_dimt.kernels.linear import pack_output_weight, pad_rows, wide_product
 from alpha_dimt.kernels.workspace import Workspace, as_table
@@ -179,6 +180,33 @@ def token_log_probs(
             for number, (rows, wanted) in enumerate(parts, start=1)
         ]
     )
+
+
+def mean_log_probs(
+    log_p: Tensor, x: Tensor, weight: Tensor, bias: Tensor, targets: Tensor, *, dtype: torch.dtype
+) -> Tensor:
+    """Return the mean over the vocabulary of log softmax(x weight^T + bias).
+
+    It is log p of the target, less the target's logit, plus the mean logit, which is a product with
+    the mean weight: no [N, V] array is needed.
+
+    Args:
+        log_p: [N] what `token_log_probs` returned.
+        x: [N, H].
+        weight: [V, H].
+        bias: [V].
+        targets: [N] int64.
+        dtype: of the matrix products.
+
+    Returns:
+        [N], in the type of `x`, with gradient.
+    """
+    # The target's logit is rounded as in `token_log_probs`, so that it cancels.
+    low, at_target, bias_at_target = (
+        part.to(dtype).to(x.dtype) for part in (x, F.embedding(targets, weight), bias[targets])
+    )
+    mean = x @ weight.mean(dim=0) + bias.mean()
+    return log_p + mean - (low * at_target).sum(dim=1) - bias_at_target
 
 
 def _apply(

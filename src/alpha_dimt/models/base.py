@@ -5,6 +5,7 @@ tokens of all rows, V vocabulary size.
 """
 
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, ClassVar, NamedTuple
 
@@ -22,6 +23,8 @@ class TokenLogProbs:
         step: [N] the step of each token, from 0.
         rows: R.
         steps: T.
+        mean: returns the mean over the vocabulary of log p at every token [N], with gradient, for
+            label smoothing; None if the model does not offer it.
     """
 
     log_p: Tensor
@@ -29,6 +32,7 @@ class TokenLogProbs:
     step: Tensor
     rows: int
     steps: int
+    mean: Callable[[], Tensor] | None = None
 
     def per_row(self) -> Tensor:
         """Return log p(y|x) of every row, the sum over its tokens [R]."""
@@ -53,6 +57,11 @@ class TokenLogProbs:
         real = torch.zeros_like(log_p, dtype=torch.bool)
         real[place] = True
         return log_p, real
+
+
+def mean_log_softmax(logits: Tensor) -> Tensor:
+    """Return the mean over the vocabulary of log softmax of logits [N, V]."""
+    return logits.log_softmax(dim=1).mean(dim=1)
 
 
 class Step(NamedTuple):

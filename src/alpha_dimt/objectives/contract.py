@@ -17,6 +17,8 @@ class Scored:
         log_q0: [B, K] log-probability under the proposal.
         reference: [B, K] whether the candidate equals the reference.
         distinct: [B, K] whether no candidate before it, of the same source, is the same.
+        mean_log_p: [B, K] mean over the vocabulary of log p, summed over its steps; with
+            gradient. None unless the objective asks for it (label smoothing).
     """
 
     log_p: Tensor
@@ -25,10 +27,12 @@ class Scored:
     log_q0: Tensor
     reference: Tensor
     distinct: Tensor
+    mean_log_p: Tensor | None = None
 
     def columns(self, columns: slice) -> "Scored":
         """Return some of the candidates of every source."""
-        return Scored(*(value[:, columns] for value in vars(self).values()))
+        given = {name: value for name, value in vars(self).items() if value is not None}
+        return Scored(**{name: value[:, columns] for name, value in given.items()})
 
 
 @dataclass(frozen=True)

@@ -29,13 +29,23 @@ Group = Literal["source", "batch"]
 # ------------------------------------------------------------------------------- likelihood
 
 
-def maximum_likelihood(scored: Scored) -> Loss:
+def maximum_likelihood(scored: Scored, *, label_smoothing: float = 0.0) -> Loss:
     """Return the mean negative log-likelihood of the candidates.
 
     With the reference as the only candidate this is maximum likelihood (Eq. 1); with candidates
     drawn from q itself it is RAML as Norouzi et al. (2016) train it (Eq. 4).
+
+    Args:
+        scored: the candidates.
+        label_smoothing: share of the target that is spread evenly over the vocabulary (Szegedy et
+            al., 2016); above 0, `scored` needs `mean_log_p`.
     """
-    return Loss(-scored.log_p.mean(), {"mean_reward": scored.reward.mean()})
+    log_p = scored.log_p
+    if label_smoothing:
+        if scored.mean_log_p is None:
+            raise ValueError("label smoothing needs Scored.mean_log_p")
+        log_p = (1 - label_smoothing) * log_p + label_smoothing * scored.mean_log_p
+    return Loss(-log_p.mean(), {"mean_reward": scored.reward.mean()})
 
 
 # ------------------------------------------------------------------------------- off policy

@@ -139,14 +139,19 @@ def training_text(config: RunConfig) -> str:
         if recipe.batches == "fixed"
         else "of similar length, dealt again each epoch"
     )
+    unit = "tokens" if recipe.batch_type == "tokens" else "source sentences"
     first = "; the first epoch is in order of length" if recipe.sorted_first_epoch else ""
     rate = recipe.schedule.sentence(recipe.learning_rate, recipe.decay, recipe.min_learning_rate)
+    published = "The checkpoint with the best greedy dev BLEU is kept"
+    if average := recipe.average:
+        which = "with the best greedy dev BLEU" if average.of == "best" else "at the end"
+        published = f"The mean of the weights of {average.epochs} epochs {which} is kept"
     return (
-        f"Training is {recipe.optimiser.sentence()} in batches of {recipe.batch_size} source "
-        f"sentences, {order}{first}, with {rate}, gradients clipped to a norm of "
+        f"Training is {recipe.optimiser.sentence()} in batches of {recipe.batch_size:,} "
+        f"{unit}, {order}{first}, with {rate}, gradients clipped to a norm of "
         f"{recipe.clip_norm:g}, up to {recipe.max_epochs} epochs, ended {recipe.patience} epochs "
-        f"after the best (not before epoch {recipe.min_epochs}). The "
-        "checkpoint with the best greedy dev BLEU is kept. Systems that depart from this say so in "
+        f"after the best (not before epoch {recipe.min_epochs}). "
+        f"{published}. Systems that depart from this say so in "
         "their configuration."
     )
 

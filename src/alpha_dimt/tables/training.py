@@ -106,7 +106,7 @@ def circumstances(runs: pd.DataFrame) -> pd.Series:
         f"alpha-dimt {run.code_version}, PyTorch {run.torch}, {run.precision} products, "
         f"{run.threads} threads a training on {run.processor} ({run.cores} cores, "
         f"{computed_by(run)}), "
-        f"batches of {run.batch_size} sources"
+        f"batches of {run.batch_size} {run.batch_type}"
         for run in rows_of(runs)
     )
 

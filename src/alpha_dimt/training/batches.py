@@ -1,6 +1,7 @@
 """The batches of an epoch: the same sentences in the same order for every objective."""
 
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 
@@ -32,14 +33,15 @@ def epoch_batches(
     proposal; if the objective only needs samples, there are none.
     """
     recipe, lengths = config.training, (pairs.source.lengths, pairs.target.lengths)
+    size: Any = {"batch_size": recipe.batch_size, "batch_type": recipe.batch_type}
     rng = np.random.Generator(np.random.Philox(key=[config.seed, epoch]))
     in_order = epoch == 1 and recipe.sorted_first_epoch
     if in_order or recipe.batches == "fixed":
-        dealt = sorted_batches(*lengths, batch_size=recipe.batch_size)
+        dealt = sorted_batches(*lengths, **size)
         if not in_order:
             dealt = [dealt[i] for i in rng.permutation(len(dealt))]
     else:
-        dealt = bucketed_batches(*lengths, batch_size=recipe.batch_size, rng=rng)
+        dealt = bucketed_batches(*lengths, **size, rng=rng)
     candidates = augmented[(epoch - 1) % len(augmented)] if augmented else None
     reward = needs.reward or (config.proposal.reward if config.proposal else None)
     best = reward_named(reward).best if reward else 0.0

@@ -2,12 +2,13 @@
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor, nn
 
 from alpha_dimt.config.schedules import Moment
+from alpha_dimt.core.errors import UserError
 from alpha_dimt.data.batching import Batch
 from alpha_dimt.kernels import send
 from alpha_dimt.models.base import TranslationModel
@@ -53,7 +54,13 @@ class CandidateLearner:
         needs, objective = self.bound.needs, self.bound.objective(at)
         gold = needs.gold_decay and gold_probability(needs.gold_decay, step)
         parts = score(
-            self.model, batch, self.device, rollout=self.rollout, gold=gold, chunk=needs.chunk
+            self.model,
+            batch,
+            self.device,
+            rollout=self.rollout,
+            gold=gold,
+            chunk=needs.chunk,
+            with_mean=needs.mean_log_p,
         )
         losses = [objective(part) for part in parts]
         loss = torch.stack([part.value for part in losses]).sum()
@@ -91,6 +98,7 @@ def score(
     rollout: Rollout | None = None,
     gold: float | None = None,
     chunk: int | None = None,
+    with_mean: bool = False,
 ) -> list[Scored]:
     """Return the candidates of a mini-batch with their log-probabilities.
 
@@ -102,6 +110,7 @@ def score(
         gold: probability of gold inputs in scheduled sampling; None for gold inputs only.
         chunk: number of steps to score as one chunk, as in the authors' code; None to score whole
             candidates.
+        with_mean: fill in `Scored.mean_log_p`; not together with `chunk`.
 
     Returns:
         One entry per chunk, or a single one without `chunk`.
@@ -127,6 +136,14 @@ def score(
     inputs = None if gold is None else mixed_inputs(model, encoded, target, gold)
     tokens = model.token_log_probs(encoded, target, lengths, inputs=inputs)
     parts = tokens.per_row()[None] if chunk is None else tokens.per_chunk(chunk)
+    mean_log_p = None
+    if with_mean:
+        if tokens.mean is None:
+            raise UserError(
+                f"{type(model).__name__} offers no mean over the vocabulary, which label smoothing "
+                "needs; set label_smoothing: 0"
+            )
+        mean_log_p = replace(tokens, log_p=tokens.mean()).per_row().view(shape)
     log_q0 = log_q0.to(parts.dtype)
     if rollout is not None and rollout.proposal is not None:
         # All candidates together are a sample from the mixture of both distributions.
@@ -142,6 +159,7 @@ def score(
             log_q0=log_q0,
             reference=reference,
             distinct=distinct,
+            mean_log_p=mean_log_p,
         )
         for log_p, count in zip(parts, counts, strict=True)
     ]

@@ -2,6 +2,7 @@
 
     {folder}/lock                         held by the process that trains the run
     {folder}/metrics.jsonl                the epochs so far, for monitoring
+    {folder}/epochs/                      weights of epochs that may be averaged
     {folder}/00000007/model.safetensors   the weights after some update; one file per network
     {folder}/00000007/best.safetensors    the weights of the best epoch so far
     {folder}/00000007/state.json          everything else, see `State`

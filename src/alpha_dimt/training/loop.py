@@ -129,11 +129,13 @@ def fit(
     checkpoints: Checkpoints,
     stop: StopSignal,
     bar: EpochBar,
+    before_checkpoint: Callable[[State], None] = lambda state: None,
     after_epoch: Callable[[State], None],
 ) -> str:
     """Train until the stop rule applies, and return its name.
 
-    `after_epoch` is called with the state after each epoch.
+    After each epoch, `before_checkpoint` and `after_epoch` are called with the state, before and
+    after the checkpoint is written.
 
     Raises:
         Diverged, Stopped: the state so far is in the last checkpoint.
@@ -173,6 +175,7 @@ def fit(
                 "left out of metrics.jsonl",
                 flush=True,
             )
+        before_checkpoint(state)
         checkpoints.save(state, learner, best=state.schedule.best_epoch == state.schedule.epoch)
         after_epoch(state)
     return reason

@@ -30,6 +30,16 @@ def print_epoch(progress: State) -> None:
         )
 
 
+def print_average(average: dict[str, Any]) -> None:
+    """Print which epochs were averaged, and how good the mean is."""
+    print(
+        f"mean of the weights of epochs {', '.join(map(str, average['epochs']))}: valid BLEU "
+        f"{average['valid_bleu_greedy']:.2f}, valid nll/token "
+        f"{average.get('valid_nll_per_token', math.inf):.3f}",
+        flush=True,
+    )
+
+
 def collapsed(metrics: Metrics) -> bool:
     """Return whether one of several candidates has nearly all the weight of a group."""
     several = metrics.get("ess_fraction", 1.0) < 1

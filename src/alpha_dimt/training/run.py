@@ -20,6 +20,7 @@ from alpha_dimt.core.files import atomic_path, sha256, write_json
 from alpha_dimt.core.imports import versions
 from alpha_dimt.core.progress import EpochBar
 from alpha_dimt.core.vocabulary import Vocab
+from alpha_dimt.data.batching import sorted_batches
 from alpha_dimt.data.encoded import AugmentedCorpus, Pairs, read_pairs
 from alpha_dimt.data.manifest import check_prepared
 from alpha_dimt.machine.device import choose_device, choose_dtype, machine, use_threads
@@ -27,6 +28,7 @@ from alpha_dimt.models.build import build_model
 from alpha_dimt.models.weights import fill
 from alpha_dimt.proposals import Words, build
 from alpha_dimt.runs.paths import model_files, state_name
+from alpha_dimt.training.averaging import EpochWeights
 from alpha_dimt.training.batches import epoch_batches
 from alpha_dimt.training.binding import bind
 from alpha_dimt.training.candidate_learner import CandidateLearner
@@ -34,7 +36,7 @@ from alpha_dimt.training.checkpoints import METRICS, Checkpoints
 from alpha_dimt.training.code_version import code_version
 from alpha_dimt.training.learning_rate import DevDecay
 from alpha_dimt.training.loop import Task, fit
-from alpha_dimt.training.messages import print_epoch
+from alpha_dimt.training.messages import print_average, print_epoch
 from alpha_dimt.training.optimisers import build_optimiser
 from alpha_dimt.training.rollout import Rollout
 from alpha_dimt.training.signals import StopSignal
@@ -126,6 +128,9 @@ def train_run(
         run_key=config.fingerprint(),
         seconds=checkpoint_seconds,
     )
+    epochs = EpochWeights(
+        checkpoints.folder / "epochs", config.training.average, config.fingerprint()
+    )
     learner = CandidateLearner(
         model,
         bound=bound,
@@ -144,7 +149,11 @@ def train_run(
             recipe=config.training,
             seed=config.seed,
         )
-        updates = math.ceil(len(inputs.train) / config.training.batch_size)
+        lengths = (inputs.train.source.lengths, inputs.train.target.lengths)
+        recipe = config.training
+        in_order = sorted_batches(
+            *lengths, batch_size=recipe.batch_size, batch_type=recipe.batch_type
+        )
         reason = fit(
             learner,
             task,
@@ -152,9 +161,17 @@ def train_run(
             device=on,
             checkpoints=checkpoints,
             stop=stop,
-            bar=EpochBar(updates, tokens_known=bound.needs.samples == 0),
+            bar=EpochBar(len(in_order), tokens_known=bound.needs.samples == 0),
+            before_checkpoint=lambda state: epochs.keep(state.records, model),
             after_epoch=print_epoch,
         )
+        if config.training.average and progress.average is None:
+            averaged = epochs.average(progress.records, model)
+            metrics = {name: x for name, x in task.validate(model).items() if math.isfinite(x)}
+            progress.average = {"epochs": averaged, **metrics}
+            print_average(progress.average)
+            checkpoints.save(progress, learner, best=True)
+        epochs.remove()
         checkpoints.publish(progress, out)
         for path, content in kept.items():
             with atomic_path(path) as temporary:
@@ -255,6 +272,7 @@ def outcome(progress: State) -> dict[str, Any]:
             "valid_bleu_greedy": schedule.best,
             "chosen_by": "likelihood" if schedule.by_likelihood else "bleu",
         },
+        **({"average": progress.average} if progress.average else {}),
         "epochs": schedule.epoch,
         "started_ms": progress.started_ms,
         "ended_ms": _now_ms(),

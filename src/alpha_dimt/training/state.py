@@ -65,6 +65,8 @@ class State:
         seconds: time spent on finished epochs, over all processes.
         sums: metrics of the current epoch; "updates" is the position in its data.
         epoch_seconds: time spent on the current epoch so far.
+        average: epochs whose mean the published weights are, and its validation metrics; None
+            before training ends, and without `training.average`.
     """
 
     schedule: DevDecay
@@ -75,6 +77,7 @@ class State:
     seconds: float = 0.0
     sums: MetricSums = field(default_factory=MetricSums)
     epoch_seconds: float = 0.0
+    average: dict[str, Any] | None = None
 
     @property
     def updates(self) -> int:

@@ -13,6 +13,9 @@ from alpha_dimt.models.base import TranslationModel
 from alpha_dimt.training.candidate_learner import score
 from alpha_dimt.training.loop import Metrics
 
+STEPS = 50
+"""Tokens of a sentence, where batches are counted in tokens: long ones."""
+
 
 def validate(
     model: TranslationModel, *, pairs: Pairs, vocab: Vocab, config: RunConfig, device: torch.device
@@ -25,7 +28,7 @@ def validate(
     bleu = multi_bleu(lines, [join_subwords(text, preparation) for text in pairs.target_text])
     nll = tokens = 0.0
     with torch.inference_mode():
-        for rows in source_batches(pairs.source.lengths, batch_size=config.training.batch_size):
+        for rows in source_batches(pairs.source.lengths, batch_size=config.training.rows(STEPS)):
             batch = reference_batch(pairs, rows)
             nll -= float(score(model, batch, device)[0].log_p.sum())
             tokens += float(batch.target_lengths.sum())

@@ -1,3 +1,6 @@
+from itertools import pairwise
+from typing import Any
+
 import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
@@ -38,6 +41,38 @@ def test_every_sentence_is_dealt_exactly_once(
     ):
         assert sorted(np.concatenate(batches).tolist()) == list(range(len(sizes)))
         assert max(len(batch) for batch in batches) <= batch_size
+
+
+@given(SIZES, st.integers(1, 40), st.integers(0, 5))
+def test_batches_of_tokens_are_as_large_as_they_may_be(
+    sizes: list[tuple[int, int]], most: int, seed: int
+) -> None:
+    source, target = np.array(sizes).T
+    lengths = np.maximum(source, target) + 1
+    tokens: Any = {"batch_size": most, "batch_type": "tokens"}
+    in_order = sorted_batches(source, target, **tokens)
+    dealt = bucketed_batches(source, target, **tokens, rng=np.random.default_rng(seed))
+    for batches in (in_order, dealt):
+        assert sorted(np.concatenate(batches).tolist()) == list(range(len(sizes)))
+        for batch in batches:
+            assert len(batch) == 1 or len(batch) * lengths[batch].max() <= most
+    for batch, after in pairwise(in_order):
+        first = after[np.lexsort((target[after], source[after]))][0]
+        both = np.append(batch, first)
+        assert len(both) * lengths[both].max() > most
+
+
+def test_dealt_batches_of_tokens_differ_by_seed() -> None:
+    source = np.random.default_rng(0).integers(3, 30, 5000)
+    batches = [
+        bucketed_batches(
+            source, source, batch_size=40, batch_type="tokens", rng=np.random.default_rng(seed)
+        )
+        for seed in (1, 2)
+    ]
+    assert {frozenset(b.tolist()) for b in batches[0]} != {
+        frozenset(b.tolist()) for b in batches[1]
+    }
 
 
 def test_dealt_batches_differ_by_epoch_and_waste_little_padding() -> None:

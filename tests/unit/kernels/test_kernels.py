@@ -3,6 +3,7 @@ import torch
 
 from alpha_dimt.kernels import (
     Workspace,
+    mean_log_probs,
     pack_output_weight,
     reference,
     token_log_probs,
@@ -42,6 +43,32 @@ def test_equals_log_softmax(
         results.append((log_p.detach()[keep], *grads))
     for fast_value, plain_value in zip(*results, strict=True):
         torch.testing.assert_close(fast_value, plain_value, rtol=tolerance, atol=tolerance)
+
+
+@pytest.mark.parametrize(("dtype", "tolerance"), [(torch.float64, 1e-12), (torch.float32, 1e-5)])
+def test_the_mean_over_the_vocabulary_equals_that_of_log_softmax(
+    dtype: torch.dtype, tolerance: float
+) -> None:
+    results = []
+    for fast in (True, False):
+        x, weight, bias, targets = inputs(dtype, 3.0)
+        if fast:
+            log_p = token_log_probs(x, weight, bias, targets, dtype=dtype, workspace=Workspace())
+            mean = mean_log_probs(log_p, x, weight, bias, targets, dtype=dtype)
+        else:
+            mean = reference.mean_log_probs(x, weight, bias)
+        upstream = torch.linspace(-1, 2, 7, dtype=dtype)
+        results.append((mean.detach(), *torch.autograd.grad(mean @ upstream, (x, weight, bias))))
+    for fast_value, plain_value in zip(*results, strict=True):
+        torch.testing.assert_close(fast_value, plain_value, rtol=tolerance, atol=tolerance)
+
+
+def test_the_mean_over_the_vocabulary_in_bf16_has_no_rounding_of_the_target() -> None:
+    x, weight, bias, targets = inputs(torch.float32, 3.0)
+    log_p = token_log_probs(x, weight, bias, targets, dtype=torch.bfloat16, workspace=Workspace())
+    mean = mean_log_probs(log_p, x, weight, bias, targets, dtype=torch.bfloat16)
+    expected = reference.mean_log_probs(x, weight, bias)
+    torch.testing.assert_close(mean, expected, rtol=0.01, atol=0.02)
 
 
 def test_gradient_does_not_vanish_where_bf16_rounds_p_to_one() -> None:

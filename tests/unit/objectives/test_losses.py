@@ -6,6 +6,7 @@ from functools import partial
 
 import pytest
 import torch
+from torch.nn import functional as F
 
 from alpha_dimt.objectives import (
     Group,
@@ -37,6 +38,18 @@ def scored() -> Scored:
 def gradient(objective: Objective, s: Scored) -> list[list[float]]:
     (grad,) = torch.autograd.grad(objective(s).value, s.log_p)
     return grad.tolist()
+
+
+def test_label_smoothing_spreads_its_share_of_the_target_over_the_vocabulary() -> None:
+    logits = torch.tensor([[1.0, -0.5, 0.3], [0.2, 0.1, 2.0]], dtype=torch.float64)
+    log_p = logits.log_softmax(dim=1)
+    zeros = torch.zeros(2, 1)
+    s = Scored(log_p[:, 1:2], *(zeros,) * 5, mean_log_p=log_p.mean(dim=1, keepdim=True))
+    loss = maximum_likelihood(s, label_smoothing=0.2).value
+    expected = F.cross_entropy(logits, torch.tensor([1, 1]), label_smoothing=0.2)
+    torch.testing.assert_close(loss, expected)
+    with pytest.raises(ValueError, match="mean_log_p"):
+        maximum_likelihood(scored(), label_smoothing=0.2)
 
 
 def test_maximum_likelihood_is_the_mean_over_sources() -> None:
@@ -285,5 +298,6 @@ def test_mixture_is_the_weighted_sum() -> None:
 
 
 def test_one_sample_of_one_source_has_no_spread() -> None:
-    one = Scored(*(value[:1, :1] for value in vars(scored()).values()))
+    given = (value for value in vars(scored()).values() if value is not None)
+    one = Scored(*(value[:1, :1] for value in given))
     assert policy_gradient(one, tau=0.0).diagnostics["value_spread"].item() == 0

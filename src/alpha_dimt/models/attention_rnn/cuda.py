@@ -5,6 +5,7 @@ graphs in training. `docs/explanation/gpu.md` says what that is worth and what w
 """
 
 from dataclasses import dataclass, replace
+from functools import partial
 
 import torch
 from torch import Tensor
@@ -15,6 +16,7 @@ from alpha_dimt.kernels import (
     GraphedFunction,
     Workspace,
     cuda_scans,
+    mean_log_probs,
     pack_output_weight,
     send,
     token_log_probs,
@@ -148,15 +150,16 @@ class CudaAttentionRnn(AttentionRnn):
         real = padded_index(step * rows + row, self.rows_multiple)
         wanted = padded_index(row * target.shape[1] + step + 1, self.rows_multiple)
         step, row, real, wanted = send((step, row, real, wanted), self.device)
+        packed = out.flatten(0, 1).index_select(0, real)
+        layer = (self.output.weight, self.output.bias)
+        words = target.flatten().index_select(0, wanted)
         tokens = token_log_probs(
-            out.flatten(0, 1).index_select(0, real),
-            self.output.weight,
-            self.output.bias,
-            target.flatten().index_select(0, wanted),
-            dtype=self._dtype,
-            workspace=self._workspace,
+            packed, *layer, words, dtype=self._dtype, workspace=self._workspace
+        )[:count]
+        mean = partial(
+            mean_log_probs, tokens, packed[:count], *layer, words[:count], dtype=self._dtype
         )
-        return TokenLogProbs(tokens[:count], row, step, rows, target.shape[1] - 1)
+        return TokenLogProbs(tokens, row, step, rows, target.shape[1] - 1, mean)
 
     def _decode(self, encoded: Encoded, read: Tensor, steps: int) -> Tensor:
         """Return attentional outputs [T, R, H] of so many steps, for the words read [R, .]."""

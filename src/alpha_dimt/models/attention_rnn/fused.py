@@ -5,6 +5,7 @@
 """
 
 from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
 import torch
@@ -17,6 +18,7 @@ from alpha_dimt.kernels import (
     decoder_scan,
     lstm_cell,
     lstm_scan,
+    mean_log_probs,
     pack_output_weight,
     permute_gates,
     tanh_,
@@ -191,17 +193,17 @@ class FusedAttentionRnn(AttentionRnn):
             counts=counts,
             dtype=self._dtype,
         )
+        # The gradient of `index_select` adds rows; that of indexing adds elements.
+        packed, words = out.index_select(0, real), target[row, step + 1]
+        layer = (self.output.weight, self.output.bias)
         tokens = token_log_probs(
-            # The gradient of `index_select` adds rows; that of indexing adds elements.
-            out.index_select(0, real),
-            self.output.weight,
-            self.output.bias,
-            target[row, step + 1],
-            dtype=self._dtype,
-            workspace=self._workspace,
+            packed, *layer, words, dtype=self._dtype, workspace=self._workspace
+        )[:count]
+        mean = partial(
+            mean_log_probs, tokens, packed[:count], *layer, words[:count], dtype=self._dtype
         )
         return TokenLogProbs(
-            tokens[:count], row[:count], step[:count], len(target), target.shape[1] - 1
+            tokens, row[:count], step[:count], len(target), target.shape[1] - 1, mean
         )
 
     def _input_weights(self) -> tuple[Tensor, Tensor]:

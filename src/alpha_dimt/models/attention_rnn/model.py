@@ -18,6 +18,7 @@ tokens, E embedding size, H hidden size, V vocabulary size.
 
 from contextlib import nullcontext
 from dataclasses import dataclass, fields
+from functools import partial
 from typing import Any
 
 import torch
@@ -26,7 +27,13 @@ from torch.nn import functional as F
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
 from alpha_dimt.config.models import AttentionRnnConfig
-from alpha_dimt.models.base import Step, TokenLogProbs, TranslationModel, fill_uniformly
+from alpha_dimt.models.base import (
+    Step,
+    TokenLogProbs,
+    TranslationModel,
+    fill_uniformly,
+    mean_log_softmax,
+)
 
 
 @dataclass(frozen=True)
@@ -110,7 +117,8 @@ class AttentionRnn(TranslationModel):
         row, step = real.nonzero(as_tuple=True)
         logits = self._logits(torch.stack(outputs, dim=1)[row, step])
         log_p = -F.cross_entropy(logits, target[row, step + 1], reduction="none")
-        return TokenLogProbs(log_p, row, step, rows, steps)
+        mean = partial(mean_log_softmax, logits)
+        return TokenLogProbs(log_p, row, step, rows, steps, mean)
 
     @torch.no_grad()
     def start(self, encoded: Any) -> Any:

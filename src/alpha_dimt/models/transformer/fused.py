@@ -8,6 +8,7 @@
 
 import math
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import torch
@@ -17,6 +18,7 @@ from torch.nn import functional as F
 from alpha_dimt.config.models import TransformerConfig
 from alpha_dimt.kernels import (
     Workspace,
+    mean_log_probs,
     pack_output_weight,
     send,
     token_log_probs,
@@ -155,15 +157,16 @@ class FusedTransformer(Transformer):
         real = padded_index(row * steps + step, self.rows_multiple)  # padding gets no gradient
         wanted = padded_index(row * target.shape[1] + step + 1, self.rows_multiple)
         row, step, real, wanted = send((row, step, real, wanted), self.device)
+        packed = self.decoder_norm(x).flatten(0, 1).index_select(0, real)
+        layer = (self.target_embedding.weight, self.output_bias)
+        words = target.flatten().index_select(0, wanted)
         tokens = token_log_probs(
-            self.decoder_norm(x).flatten(0, 1).index_select(0, real),
-            self.target_embedding.weight,
-            self.output_bias,
-            target.flatten().index_select(0, wanted),
-            dtype=self._dtype,
-            workspace=self._workspace,
+            packed, *layer, words, dtype=self._dtype, workspace=self._workspace
+        )[:count]
+        mean = partial(
+            mean_log_probs, tokens, packed[:count], *layer, words[:count], dtype=self._dtype
         )
-        return TokenLogProbs(tokens[:count], row, step, rows, steps)
+        return TokenLogProbs(tokens, row, step, rows, steps, mean)
 
     @torch.no_grad()
     def start(self, encoded: Encoded) -> DecoderState:

@@ -17,6 +17,7 @@ tokens, D units, V vocabulary size.
 
 import math
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import torch
@@ -24,7 +25,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from alpha_dimt.config.models import TransformerConfig
-from alpha_dimt.models.base import Step, TokenLogProbs, TranslationModel
+from alpha_dimt.models.base import Step, TokenLogProbs, TranslationModel, mean_log_softmax
 
 
 class Attention(nn.Module):
@@ -148,10 +149,10 @@ class Transformer(TranslationModel):
         x, _ = self._decode(Prefixes(encoded.states[each], encoded.real[each], read))
         row, step = (torch.arange(steps) < lengths[:, None]).nonzero(as_tuple=True)
         row, step = row.to(target.device), step.to(target.device)
-        log_p = -F.cross_entropy(
-            self._logits(x[row, step]), target[row, step + 1], reduction="none"
-        )
-        return TokenLogProbs(log_p, row, step, rows, steps)
+        logits = self._logits(x[row, step])
+        log_p = -F.cross_entropy(logits, target[row, step + 1], reduction="none")
+        mean = partial(mean_log_softmax, logits)
+        return TokenLogProbs(log_p, row, step, rows, steps, mean)
 
     @torch.no_grad()
     def start(self, encoded: Any) -> Any:
