@@ -12,6 +12,7 @@ Shapes: B sources, K candidates, R = B * K rows, S source steps, T target steps,
 H hidden size, V vocabulary size.
 """
 
+from alpha_dimt.kernels.attention import attend
 from alpha_dimt.kernels.attention_decoder import decoder_scan
 from alpha_dimt.kernels.cuda_graphs import GraphedFunction
 from alpha_dimt.kernels.linear import (
@@ -29,6 +30,7 @@ from alpha_dimt.kernels.workspace import Workspace
 __all__ = [
     "GraphedFunction",
     "Workspace",
+    "attend",
     "decoder_scan",
     "lstm_cell",
     "lstm_scan",

@@ -18,6 +18,7 @@ from torch.nn import functional as F
 from alpha_dimt.config.models import TransformerConfig
 from alpha_dimt.kernels import (
     Workspace,
+    attend,
     mean_log_probs,
     pack_output_weight,
     send,
@@ -61,16 +62,15 @@ class Encoded:
 
     Attributes:
         states: [B, S, D].
-        mask: [B, 1, 1, S], 0 at words and -inf at padding, in the type of the products; None if
-            there is no padding.
+        mask: [B, 1, 1, S], 0 at words and -inf at padding.
     """
 
     states: Tensor
-    mask: Tensor | None
+    mask: Tensor
 
     def rows(self, rows: Tensor) -> "Encoded":
         """Return some of the sources."""
-        return Encoded(self.states[rows], None if self.mask is None else self.mask[rows])
+        return Encoded(self.states[rows], self.mask[rows])
 
 
 @dataclass(frozen=True)
@@ -90,7 +90,7 @@ class DecoderState:
     output: Tensor
     logits: Workspace
     sources: tuple[tuple[Tensor, Tensor], ...]
-    mask: Tensor | None
+    mask: Tensor
     past: tuple[tuple[Tensor, Tensor], ...]
 
 
@@ -122,17 +122,12 @@ class FusedTransformer(Transformer):
 
     def encode(self, source: Tensor, lengths: Tensor) -> Encoded:
         """Encode padded sources; see `TranslationModel`."""
-        mask = None
-        if int(lengths.min()) < source.shape[1]:
-            mask = torch.zeros(source.shape, dtype=self._dtype)
-            mask.masked_fill_(torch.arange(source.shape[1]) >= lengths[:, None], -torch.inf)
-            (mask,) = send([mask[:, None, None]], source.device)
+        mask = torch.zeros(source.shape, dtype=self.output_bias.dtype)
+        mask.masked_fill_(torch.arange(source.shape[1]) >= lengths[:, None], -torch.inf)
+        (mask,) = send([mask[:, None, None]], source.device)
         x = self._drop(self._embed(self.source_embedding, source))
         for layer in self.encoder:
-            normed = layer.self_norm(x)
-            query, key, value = self._project_self(layer.self_attention, normed)
-            out = F.scaled_dot_product_attention(query, key, value, attn_mask=mask)
-            x = x + self._drop(self._join(layer.self_attention, out))
+            x = x + self._drop(self._attend_to_self(layer, x, mask))
             x = self._feed_forward(layer, x)
         return Encoded(self.encoder_norm(x), mask)
 
@@ -144,11 +139,10 @@ class FusedTransformer(Transformer):
         x = self._drop(
             self._embed(self.target_embedding, target[:, :-1] if inputs is None else inputs)
         )
+        # Padding comes last, so no real token attends to it.
+        past = x.new_full((steps, steps), -torch.inf).triu(diagonal=1)
         for layer in self.decoder:
-            # Padding comes last, so no real token attends to it.
-            query, key, value = self._project_self(layer.self_attention, layer.self_norm(x))
-            out = F.scaled_dot_product_attention(query, key, value, is_causal=True)
-            x = x + self._drop(self._join(layer.self_attention, out))
+            x = x + self._drop(self._attend_to_self(layer, x, past))
             x = x + self._drop(self._attend_to_source(layer, x, encoded))
             x = self._feed_forward(layer, x)
         # Places are found on the host, so that nothing waits for a GPU.
@@ -220,8 +214,7 @@ class FusedTransformer(Transformer):
             # [R, D] to [B, heads, R / B, d]: the rows of a source attend to the same keys.
             query = query.view(len(source[0]), -1, self.heads, units // self.heads).transpose(1, 2)
             scores = query @ source[0].transpose(2, 3) / math.sqrt(query.shape[3])
-            if state.mask is not None:
-                scores = scores + state.mask
+            scores = scores + state.mask
             attention = scores.softmax(dim=3, dtype=x.dtype)
             out = (attention.to(low) @ source[1]).transpose(1, 2).reshape(rows, units)
             x = x + F.linear(out, *weights.source_output).to(x.dtype)
@@ -240,34 +233,29 @@ class FusedTransformer(Transformer):
         chosen, mask = state.sources, state.mask
         if sources is not None:
             chosen = tuple((keys[sources], values[sources]) for keys, values in chosen)
-            mask = None if mask is None else mask[sources]
+            mask = mask[sources]
         past = tuple((keys[rows], values[rows]) for keys, values in state.past)
         return replace(state, sources=chosen, mask=mask, past=past)
 
     def _linear(self, module: Any, x: Tensor) -> Tensor:
         return F.linear(x.to(self._dtype), *_affine(module, self._dtype))
 
-    def _project_self(self, attention: Any, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Return query, key and value of x [B, T, D], [B, heads, T, d] each."""
-        weight, bias = (part.to(self._dtype) for part in _query_key_value(attention))
-        parts = F.linear(x.to(self._dtype), weight, bias).chunk(3, dim=2)
-        query, key, value = (attention.split(part) for part in parts)
-        return query, key, value
-
-    def _join(self, attention: Any, heads: Tensor) -> Tensor:
-        """Return heads [B, heads, T, d] as states [B, T, D]."""
-        return self._linear(attention.output, heads.transpose(1, 2).flatten(2))
+    def _attend_to_self(self, layer: Any, x: Tensor, mask: Tensor) -> Tensor:
+        """Return what states x [B, T, D] get from each other."""
+        attention, low = layer.self_attention, self._dtype
+        weight, bias = (part.to(low) for part in _query_key_value(attention))
+        parts = F.linear(layer.self_norm(x).to(low), weight, bias).chunk(3, dim=2)
+        return self._linear(attention.output, attend(*parts, mask=mask, heads=self.heads))
 
     def _attend_to_source(self, layer: Any, x: Tensor, encoded: Encoded) -> Tensor:
         """Return what rows x [R, T, D] get from their sources."""
         attention, b = layer.source_attention, len(encoded.states)
         query = self._linear(attention.query, layer.source_norm(x))
         both = self._linear(attention.key_value, encoded.states)
-        key, value = (attention.split(part) for part in both.chunk(2, dim=2))
-        # [B K, T, D] to [B, heads, K T, d]: the candidates of a source share its keys.
-        query = attention.split(query.reshape(b, -1, self.units))
-        out = F.scaled_dot_product_attention(query, key, value, attn_mask=encoded.mask)
-        return self._join(attention, out).view_as(x)
+        # [B K, T, D] to [B, K T, D]: the candidates of a source share its keys.
+        query = query.view(b, -1, self.units)
+        out = attend(query, *both.chunk(2, dim=2), mask=encoded.mask, heads=self.heads)
+        return self._linear(attention.output, out).view_as(x)
 
     def _feed_forward(self, layer: Any, x: Tensor) -> Tensor:
         inner = F.relu(self._linear(layer.inner, layer.inner_norm(x)))
