@@ -243,13 +243,10 @@ def verdict(difference: Difference, names: tuple[str, str], sentences: int) -> s
     if difference.p_randomisation < LEVEL:
         better = names[difference.value > 0]
         return (
-            f"Significant at {PERCENT}: {better} is better, beyond the accident of these "
-            f"{sentences:,} sentences."
+            f"Significant at {PERCENT}: {better} is better; the choice of these {sentences:,} "
+            "sentences does not explain it."
         )
-    return (
-        f"Not significant at {PERCENT}: on other sentences like these {sentences:,} it might be "
-        "the other way round."
-    )
+    return f"Not significant at {PERCENT}: {sentences:,} other sentences might reverse the result."
 
 
 def _across_in_words(across: AcrossSeeds, spread: Sensitivity | None) -> Iterable[str]:
@@ -265,14 +262,15 @@ def _across_in_words(across: AcrossSeeds, spread: Sensitivity | None) -> Iterabl
     )
     yield (
         f"  paired t test {p_in_words(p_t)}, sign-flip test "
-        f"{p_in_words(p_flip)} (the least that {count} seeds can give: "
+        f"{p_in_words(p_flip)} (the smallest possible with {count} seeds: "
         f"{least_sign_flip(count):.2g})"
     )
     if p_t < LEVEL:
         better = across.pair[across.value > 0]
         yield (
-            f"  Significant at {PERCENT}: {better} is better, beyond the accident of these seeds."
+            f"  Significant at {PERCENT}: {better} is better; the choice of these seeds does not "
+            "explain it."
         )
     else:
-        yield f"  Not significant at {PERCENT}: other seeds might show it the other way round."
+        yield f"  Not significant at {PERCENT}: other seeds might reverse the result."
     yield f"  {sensitivity_text(spread)}"

@@ -350,10 +350,10 @@ def test_two_runs_in_words(runs: list[Path], reference: Path) -> None:
     text = words(runs[0], runs[6])
     assert text.startswith("alpha0.5 seed 1 ")
     assert "difference +" in text
-    assert "Significant at 5 %: alpha0.5 seed 1 is better, beyond" in text
+    assert "Significant at 5 %: alpha0.5 seed 1 is better; the choice" in text
     assert "Of other trainings this says nothing" in text
     assert "multi-bleu, tokenised text as given; nrefs:1" in text
-    assert "Significant at 5 %: alpha0.5 seed 1 is better, beyond" in words(runs[6], runs[0])
+    assert "Significant at 5 %: alpha0.5 seed 1 is better; the choice" in words(runs[6], runs[0])
     assert "Not significant at 5 %" in words(runs[0], runs[3])
 
 
@@ -362,8 +362,11 @@ def test_two_systems_over_their_common_seeds(runs: list[Path]) -> None:
     text = words(ml, alpha)
     assert [f"seed {seed}: alpha0.5" in text for seed in (1, 2, 3)] == [True] * 3
     assert "over 3 seeds: mean difference +" in text
-    assert "Significant at 5 %: alpha0.5 is better, beyond the accident of these seeds." in text
-    assert "the least that 3 seeds can give: 0.25" in text
+    assert (
+        "Significant at 5 %: alpha0.5 is better; the choice of these seeds does not explain it."
+        in text
+    )
+    assert "the smallest possible with 3 seeds: 0.25" in text
     assert "Not significant at 5 %: other seeds" in words(ml, runs[3].parent)
     assert "Of other trainings" not in text
 
