@@ -232,7 +232,7 @@ def in_words(found: Found) -> Iterable[str]:
         )
         yield f"  {verdict(one, found.names, found.sentences)}"
     if found.across is None:
-        yield "  Of other trainings this says nothing: compare systems over several seeds."
+        yield "  This says nothing about other trainings: compare systems over several seeds."
     else:
         yield from _across_in_words(found.across, found.sensitivity)
     yield f"definition: {found.definition}; {found.signature}; against {found.reference}"

@@ -351,7 +351,7 @@ def test_two_runs_in_words(runs: list[Path], reference: Path) -> None:
     assert text.startswith("alpha0.5 seed 1 ")
     assert "difference +" in text
     assert "Significant at 5 %: alpha0.5 seed 1 is better; the choice" in text
-    assert "Of other trainings this says nothing" in text
+    assert "This says nothing about other trainings" in text
     assert "multi-bleu, tokenised text as given; nrefs:1" in text
     assert "Significant at 5 %: alpha0.5 seed 1 is better; the choice" in words(runs[6], runs[0])
     assert "Not significant at 5 %" in words(runs[0], runs[3])
