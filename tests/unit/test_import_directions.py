@@ -23,6 +23,7 @@ LAYERS = (
     ("training",),
     ("tables",),
     ("report", "tracking"),
+    ("library",),  # the objectives for other people's training loops
     ("cluster_limits",),  # asked by the workflow
     ("cli",),
     ("__main__",),
@@ -32,7 +33,7 @@ LEAVES = {"objectives"}  # told everything that they need to know
 LIBRARIES = {
     "mlflow": {"tracking"},
     "pandas": {"report", "results", "tables"},
-    "torch": {"kernels", "machine", "models", "objectives", "inference", "training"},
+    "torch": {"kernels", "machine", "library", "models", "objectives", "inference", "training"},
     "snakemake": set(),
 }
 

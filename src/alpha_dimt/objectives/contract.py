@@ -2,7 +2,9 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Self
 
+import torch
 from torch import Tensor
 
 
@@ -29,10 +31,53 @@ class Scored:
     distinct: Tensor
     mean_log_p: Tensor | None = None
 
+    @classmethod
+    def of(
+        cls,
+        log_p: Tensor,
+        *,
+        target: Tensor,
+        lengths: Tensor,
+        reward: Tensor | None = None,
+        log_q0: Tensor | None = None,
+        reference: Tensor | None = None,
+        mean_log_p: Tensor | None = None,
+    ) -> Self:
+        """Return candidates of which some things are known and the rest is derived.
+
+        Args:
+            log_p: [B, K].
+            target: [B * K, T] ids of the candidates, padded.
+            lengths: [B * K] predicted tokens of each candidate.
+            reward: [B, K]; None: 0, which maximum likelihood only logs.
+            log_q0: [B, K]; None: 0, for objectives that do not divide by q0.
+            reference: [B, K]; None: no candidate equals the reference.
+            mean_log_p: [B, K], for label smoothing.
+        """
+        nothing = torch.zeros_like(log_p, requires_grad=False)
+        return cls(
+            log_p=log_p,
+            lengths=lengths.view(log_p.shape),
+            reward=nothing if reward is None else reward.to(log_p.dtype),
+            log_q0=nothing if log_q0 is None else log_q0.to(log_p.dtype),
+            reference=nothing.bool() if reference is None else reference,
+            distinct=_distinct(target.view(*log_p.shape, -1)),
+            mean_log_p=mean_log_p,
+        )
+
     def columns(self, columns: slice) -> "Scored":
         """Return some of the candidates of every source."""
         given = {name: value for name, value in vars(self).items() if value is not None}
         return Scored(**{name: value[:, columns] for name, value in given.items()})
+
+
+def _distinct(target: Tensor) -> Tensor:
+    """Return [B, K] whether a candidate differs from all before it; target is [B, K, T]."""
+    k = target.shape[1]
+    if k == 1:
+        return torch.ones(target.shape[:2], dtype=torch.bool, device=target.device)
+    same = (target[:, :, None] == target[:, None, :]).all(dim=-1)
+    return ~same.tril(diagonal=-1).any(dim=2)
 
 
 @dataclass(frozen=True)

@@ -150,25 +150,15 @@ def score(
         share = rollout.stored / (rollout.stored + rollout.samples)
         log_model = parts[0].detach().view(shape) + math.log(1 - share)
         log_q0 = torch.logaddexp(log_q0 + math.log(share), log_model)
-    distinct = _distinct(target.view(*shape, -1))
     return [
-        Scored(
-            log_p=log_p.view(shape),
-            lengths=count.view(shape),
-            reward=reward.to(log_p.dtype),
+        Scored.of(
+            log_p.view(shape),
+            target=target,
+            lengths=count,
+            reward=reward,
             log_q0=log_q0,
             reference=reference,
-            distinct=distinct,
             mean_log_p=mean_log_p,
         )
         for log_p, count in zip(parts, counts, strict=True)
     ]
-
-
-def _distinct(target: Tensor) -> Tensor:
-    """Return [B, K] whether a candidate differs from all before it; target is [B, K, T + 1]."""
-    k = target.shape[1]
-    if k == 1:
-        return torch.ones(target.shape[:2], dtype=torch.bool, device=target.device)
-    same = (target[:, :, None] == target[:, None, :]).all(dim=-1)
-    return ~same.tril(diagonal=-1).any(dim=2)
