@@ -16,6 +16,7 @@ from alpha_dimt.kernels.attention import attend
 from alpha_dimt.kernels.attention_decoder import decoder_scan
 from alpha_dimt.kernels.cuda_graphs import GraphedFunction
 from alpha_dimt.kernels.linear import (
+    affine,
     pack_output_weight,
     vocabulary_logits,
     wide_product,
@@ -30,6 +31,7 @@ from alpha_dimt.kernels.workspace import Workspace
 __all__ = [
     "GraphedFunction",
     "Workspace",
+    "affine",
     "attend",
     "decoder_scan",
     "lstm_cell",

@@ -48,7 +48,16 @@ def _fill(odds: Tensor, low: Tensor, w: Tensor, targets: Tensor, ceiling: float 
         if ceiling is not None:
             piece.clamp_(max=ceiling)
         piece.exp_()
-    odds.scatter_(1, targets[:, None], 0)
+    _put(odds, targets, odds.new_zeros(len(odds)))
+
+
+def _put(odds: Tensor, targets: Tensor, values: Tensor) -> None:
+    """Overwrite the odds [N, V] of the targets [N]."""
+    if odds.is_cuda:
+        odds.scatter_(1, targets[:, None], values[:, None])
+    else:
+        # `scatter_` converts a whole array of bf16 to float32 and back.
+        odds[torch.arange(len(odds)), targets] = values
 
 
 def _product(a: Tensor, b: Tensor, wide: torch.dtype) -> Tensor:
@@ -97,10 +106,10 @@ class _TokenLogProbs(Function):
             sums = _product(odds, w.t(), x.dtype)
         others = sums[:, units + 1]
         # d log p / d logits = onehot - p: over `total`, others at the target and -odds elsewhere.
-        at_targets = -others[:, None].to(dtype)
+        at_targets = -others.to(dtype)
         ctx.again = None
         if keep:
-            odds.scatter_(1, targets[:, None], at_targets)
+            _put(odds, targets, at_targets)
         else:
             workspace.release(ctx.array)
             ctx.array, ctx.again = None, (w, targets, ceiling, at_targets)
@@ -123,7 +132,7 @@ class _TokenLogProbs(Function):
             ctx.array = ctx.workspace.acquire(len(low), ctx.words, low.dtype, low.device)
             odds = as_table(ctx.array, len(low), ctx.words)
             _fill(odds, low, w, targets, ceiling)
-            odds.scatter_(1, targets[:, None], at_targets)
+            _put(odds, targets, at_targets)
         odds = as_table(ctx.array, len(low), ctx.words)
         scale = -grad / total
         units = weighted.shape[1]

@@ -18,6 +18,7 @@ from torch.nn import functional as F
 from alpha_dimt.config.models import TransformerConfig
 from alpha_dimt.kernels import (
     Workspace,
+    affine,
     attend,
     mean_log_probs,
     pack_output_weight,
@@ -238,13 +239,13 @@ class FusedTransformer(Transformer):
         return replace(state, sources=chosen, mask=mask, past=past)
 
     def _linear(self, module: Any, x: Tensor) -> Tensor:
-        return F.linear(x.to(self._dtype), *_affine(module, self._dtype))
+        return affine(x, module.weight, module.bias, self._dtype)
 
     def _attend_to_self(self, layer: Any, x: Tensor, mask: Tensor) -> Tensor:
         """Return what states x [B, T, D] get from each other."""
-        attention, low = layer.self_attention, self._dtype
-        weight, bias = (part.to(low) for part in _query_key_value(attention))
-        parts = F.linear(layer.self_norm(x).to(low), weight, bias).chunk(3, dim=2)
+        attention = layer.self_attention
+        weight, bias = _query_key_value(attention)
+        parts = affine(layer.self_norm(x), weight, bias, self._dtype).chunk(3, dim=2)
         return self._linear(attention.output, attend(*parts, mask=mask, heads=self.heads))
 
     def _attend_to_source(self, layer: Any, x: Tensor, encoded: Encoded) -> Tensor:
