@@ -48,16 +48,16 @@ def _fill(odds: Tensor, low: Tensor, w: Tensor, targets: Tensor, ceiling: float 
         if ceiling is not None:
             piece.clamp_(max=ceiling)
         piece.exp_()
-    _put(odds, targets, odds.new_zeros(len(odds)))
+    _put(odds, targets, 0.0)
 
 
-def _put(odds: Tensor, targets: Tensor, values: Tensor) -> None:
+def _put(odds: Tensor, targets: Tensor, values: Any) -> None:
     """Overwrite the odds [N, V] of the targets [N]."""
     if odds.is_cuda:
-        odds.scatter_(1, targets[:, None], values[:, None])
+        odds.scatter_(1, targets[:, None], values)
     else:
         # `scatter_` converts a whole array of bf16 to float32 and back.
-        odds[torch.arange(len(odds)), targets] = values
+        odds[torch.arange(len(odds))[:, None], targets[:, None]] = values
 
 
 def _product(a: Tensor, b: Tensor, wide: torch.dtype) -> Tensor:
@@ -106,7 +106,7 @@ class _TokenLogProbs(Function):
             sums = _product(odds, w.t(), x.dtype)
         others = sums[:, units + 1]
         # d log p / d logits = onehot - p: over `total`, others at the target and -odds elsewhere.
-        at_targets = -others.to(dtype)
+        at_targets = -others[:, None].to(dtype)
         ctx.again = None
         if keep:
             _put(odds, targets, at_targets)

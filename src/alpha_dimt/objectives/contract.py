@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Self
 
 import torch
@@ -54,13 +55,13 @@ class Scored:
             reference: [B, K]; None: no candidate equals the reference.
             mean_log_p: [B, K], for label smoothing.
         """
-        nothing = torch.zeros_like(log_p, requires_grad=False)
+        zeros = partial(torch.zeros_like, log_p, requires_grad=False)
         return cls(
             log_p=log_p,
             lengths=lengths.view(log_p.shape),
-            reward=nothing if reward is None else reward.to(log_p.dtype),
-            log_q0=nothing if log_q0 is None else log_q0.to(log_p.dtype),
-            reference=nothing.bool() if reference is None else reference,
+            reward=zeros() if reward is None else reward.to(log_p.dtype),
+            log_q0=zeros() if log_q0 is None else log_q0.to(log_p.dtype),
+            reference=zeros(dtype=torch.bool) if reference is None else reference,
             distinct=_distinct(target.view(*log_p.shape, -1)),
             mean_log_p=mean_log_p,
         )

@@ -150,15 +150,16 @@ def score(
         share = rollout.stored / (rollout.stored + rollout.samples)
         log_model = parts[0].detach().view(shape) + math.log(1 - share)
         log_q0 = torch.logaddexp(log_q0 + math.log(share), log_model)
+    first = Scored.of(
+        parts[0].view(shape),
+        target=target,
+        lengths=counts[0],
+        reward=reward,
+        log_q0=log_q0,
+        reference=reference,
+        mean_log_p=mean_log_p,
+    )
     return [
-        Scored.of(
-            log_p.view(shape),
-            target=target,
-            lengths=count,
-            reward=reward,
-            log_q0=log_q0,
-            reference=reference,
-            mean_log_p=mean_log_p,
-        )
+        replace(first, log_p=log_p.view(shape), lengths=count.view(shape))
         for log_p, count in zip(parts, counts, strict=True)
     ]
