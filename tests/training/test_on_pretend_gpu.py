@@ -14,7 +14,7 @@ from every_objective import SYSTEMS, every_objective, write_data
 from every_objective import train as train_or_resume
 from pretend_gpu import NAME, current, pretend_gpu
 
-from alpha_dimt.config import Experiment
+from alpha_dimt.config import Experiment, parse
 from alpha_dimt.core.errors import Stopped
 from alpha_dimt.core.files import read_lines
 from alpha_dimt.training import loop
@@ -29,9 +29,21 @@ DRAWS = {
 SAMPLES = DRAWS - {"scheduled"}
 
 
-def configured(precision: str = "fp32") -> Experiment:
+NOT_ON_A_GPU = "training/optimisers.py"
+"""AdamW asks C++ for the device of its tensors, which is the CPU, and copies two scalars there."""
+TRANSFORMER = {"kind": "transformer", "layers": 2, "units": 16, "heads": 2, "inner": 24}
+
+
+def configured(precision: str = "fp32", *, transformer: bool = False) -> Experiment:
     """Return an experiment with all objectives; the device is the one that PyTorch sees."""
-    return every_objective(max_epochs=1, min_epochs=0, precision=precision)
+    config = every_objective(max_epochs=1, min_epochs=0, precision=precision)
+    if not transformer:
+        return config
+    values = config.model_dump(mode="json")
+    values["training"] |= {"optimiser": {"kind": "adamw"}, "learning_rate": 0.001}
+    values["systems"]["ml"] |= {"label_smoothing": 0.1}
+    values["training"]["min_learning_rate"] = 0.001
+    return parse(Experiment, {**values, "model": {**TRANSFORMER, "dropout": 0.0}}, "transformer")
 
 
 @pytest.fixture(scope="module")
@@ -110,20 +122,7 @@ def test_every_objective_trains_as_on_the_cpu(
     here = on_the_cpu(system)
     with pretend_gpu():
         there = metrics(train(configured(precision), folders[precision], system))
-    assert len(observed) == UPDATES
-    for update in observed:
-        assert not update["unordered"]
-        # To capture a graph, the host waits once.
-        waits = {
-            (what, place.split(":")[0]): count
-            for (what, place), count in update["waits"].items()
-            if not place.startswith("kernels/cuda_graphs.py")
-        }
-        if system in SAMPLES:
-            assert {place for _, place in waits} <= {"inference/search.py", "training/rollout.py"}
-            assert sum(waits.values()) <= 3  # one to read samples, one every 8 of up to 14 steps
-        else:
-            assert not waits
+    check(observed, system)
     assert here.keys() == there.keys()
     if precision == "fp32" and system not in DRAWS:
         for name, value in here.items():
@@ -131,6 +130,47 @@ def test_every_objective_trains_as_on_the_cpu(
     for name in ("train_nll_per_token", "valid_nll_per_token"):
         allowed = 0.1 if system in DRAWS else 0.02
         assert there[name] == pytest.approx(here[name], rel=allowed), name
+
+
+@pytest.mark.parametrize("precision", ["fp32", "bf16"])
+@pytest.mark.parametrize("system", ["ml", "scheduled", "alpha", "alpha-mixed", "pg"])
+def test_the_transformer_trains_as_on_the_cpu(
+    tmp_path: Path, system: str, precision: str, observed: list[dict[str, Any]]
+) -> None:
+    config = configured(precision, transformer=True)
+    folder = write_data(tmp_path, config, train=UPDATES * config.training.batch_size)
+    plain = configured(transformer=True)
+    start = config.systems[system].start
+    if start:
+        train(plain, folder, start)
+    here = metrics(train(plain, folder, system))
+    if start:
+        train(config, folder, start)
+    with pretend_gpu():
+        there = metrics(train(config, folder, system))
+    check(observed, system)
+    for name in ("train_nll_per_token", "valid_nll_per_token"):
+        exact = precision == "fp32" and system not in DRAWS
+        allowed = 1e-4 if exact else 0.1 if system in DRAWS else 0.02
+        assert there[name] == pytest.approx(here[name], rel=allowed), name
+
+
+def check(observed: list[dict[str, Any]], system: str) -> None:
+    """Check that no update waited, but for samples, and that no sum was without order."""
+    assert len(observed) == UPDATES
+    for update in observed:
+        assert not update["unordered"]
+        # To capture a graph, the host waits once.
+        waits = {
+            (what, place.split(":")[0]): count
+            for (what, place), count in update["waits"].items()
+            if not place.startswith(("kernels/cuda_graphs.py", NOT_ON_A_GPU))
+        }
+        if system in SAMPLES:
+            assert {place for _, place in waits} <= {"inference/search.py", "training/rollout.py"}
+            assert sum(waits.values()) <= 3  # one to read samples, one every 8 of up to 14 steps
+        else:
+            assert not waits
 
 
 def test_an_interrupted_training_resumes_with_the_same_weights(

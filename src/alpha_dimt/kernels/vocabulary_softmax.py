@@ -211,11 +211,11 @@ def mean_log_probs(
         [N], in the type of `x`, with gradient.
     """
     # The target's logit is rounded as in `token_log_probs`, so that it cancels.
-    low, at_target, bias_at_target = (
-        part.to(dtype).to(x.dtype) for part in (x, F.embedding(targets, weight), bias[targets])
-    )
+    # The gradient of an embedding is summed in a fixed order on a GPU, that of indexing is not.
+    at_target = (F.embedding(targets, weight), F.embedding(targets, bias[:, None])[:, 0])
+    low, weight_there, bias_there = (part.to(dtype).to(x.dtype) for part in (x, *at_target))
     mean = x @ weight.mean(dim=0) + bias.mean()
-    return log_p + mean - (low * at_target).sum(dim=1) - bias_at_target
+    return log_p + mean - (low * weight_there).sum(dim=1) - bias_there
 
 
 def _apply(

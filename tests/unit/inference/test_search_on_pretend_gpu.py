@@ -4,7 +4,7 @@ import pytest
 import torch
 from pretend_gpu import CUDA, pretend_gpu
 
-from alpha_dimt.config.models import AttentionRnnConfig
+from alpha_dimt.config.models import AttentionRnnConfig, ModelConfig, TransformerConfig
 from alpha_dimt.config.training import Decoding
 from alpha_dimt.core.ragged import Ragged
 from alpha_dimt.inference import search
@@ -17,16 +17,24 @@ CPU = torch.device("cpu")
 MAX_LENGTH = 30
 
 
-def build(device: torch.device, dtype: torch.dtype = torch.float64) -> TranslationModel:
-    model = build_model(
-        AttentionRnnConfig(embedding=8, hidden=12), source_vocab_size=14, target_vocab_size=300,
-        device=device,
-    )  # fmt: skip
+MODELS: dict[str, ModelConfig] = {
+    "attention_rnn": AttentionRnnConfig(embedding=8, hidden=12),
+    "transformer": TransformerConfig(kind="transformer", layers=2, units=12, heads=2, inner=16),
+}
+
+
+def build(
+    device: torch.device, dtype: torch.dtype = torch.float64, kind: str = "attention_rnn"
+) -> TranslationModel:
+    model = build_model(MODELS[kind], source_vocab_size=14, target_vocab_size=300, device=device)
     model.initialise(torch.Generator().manual_seed(3))
+    names = {name for name, _ in model.named_parameters()}
     with torch.no_grad():
-        for parameter in model.parameters():
-            parameter.mul_(12)  # so that translations differ, in length too
-        model.get_parameter("output.bias")[3] += 2.0
+        if kind == "attention_rnn":
+            for parameter in model.parameters():
+                parameter.mul_(12)  # so that translations differ, in length too
+        [bias] = {"output.bias", "output_bias"} & names
+        model.get_parameter(bias)[3] += 2.0
     return model.to(dtype).to(device).eval()
 
 
@@ -37,24 +45,28 @@ def sources() -> Ragged:
     return Ragged.from_rows(rows)
 
 
+@pytest.mark.parametrize("kind", MODELS)
 @pytest.mark.parametrize("ended", ["kept", "extended"])
 @pytest.mark.parametrize(("beam", "penalty"), [(1, 0.0), (4, 0.0), (4, 0.6), (10, 0.0)])
-def test_search_finds_what_it_finds_on_the_cpu(beam: int, penalty: float, ended: str) -> None:
+def test_search_finds_what_it_finds_on_the_cpu(
+    beam: int, penalty: float, ended: str, kind: str
+) -> None:
     how = Decoding(
         beam=beam, max_length=MAX_LENGTH, batch_size=beam * 16, length_penalty=penalty, ended=ended
     )
-    expected = search_all(build(CPU), sources(), how, CPU)
+    expected = search_all(build(CPU, kind=kind), sources(), how, CPU)
     with pretend_gpu():
-        found = search_all(build(CUDA), sources(), how, CUDA)
+        found = search_all(build(CUDA, kind=kind), sources(), how, CUDA)
     assert found == expected
     assert len({len(hypothesis.tokens) for hypothesis in expected}) > 1
 
 
+@pytest.mark.parametrize("kind", MODELS)
 @pytest.mark.parametrize("beam", [1, 4])
-def test_search_asks_the_device_once_in_many_steps(beam: int) -> None:
+def test_search_asks_the_device_once_in_many_steps(beam: int, kind: str) -> None:
     how = Decoding(beam=beam, max_length=MAX_LENGTH, batch_size=beam * 40)
     with pretend_gpu() as gpu:
-        model = build(CUDA)
+        model = build(CUDA, kind=kind)
         gpu.clear()
         search_all(model, sources(), how, CUDA)
         asked = sum(gpu.waits.values())
