@@ -225,7 +225,8 @@ class Transformer(TranslationModel):
 
 def sinusoids(steps: int, units: int, like: Tensor, *, first: int = 0) -> Tensor:
     """Return the positions of some steps [T, D]: sines, then cosines, of pos / 10000^(2 i / D)."""
-    half, exact = units // 2, {"dtype": torch.float64, "device": like.device}
-    rates = torch.exp(torch.arange(half, **exact) * (-math.log(10_000) / half))
-    angles = torch.arange(first, first + steps, **exact)[:, None] * rates
+    half = units // 2
+    numbers = torch.arange(max(half, first + steps), dtype=torch.float64, device=like.device)
+    rates = torch.exp(numbers[:half] * (-math.log(10_000) / half))
+    angles = numbers[first : first + steps, None] * rates
     return torch.cat((angles.sin(), angles.cos()), dim=1).to(like)
