@@ -64,6 +64,34 @@ def bleu(found: Iterable[list[int]], pairs: Pairs, vocab: Vocab, run: RunConfig)
     return multi_bleu(lines, references).value
 
 
+def table(found: dict[str, Any]) -> str:
+    """Return the result as a table of Markdown."""
+    ours, theirs = found["ours"], found["joeynmt"]
+
+    def row(what: str, first: float, second: float, form: str, times: str = "") -> str:
+        return f"| {what} | {first:{form}} | {second:{form}} | {times} |"
+
+    def speed(what: str, *keys: str) -> str:
+        pair = [ours, theirs]
+        for key in keys:
+            pair = [one[key] for one in pair]
+        times = found["ratio"] if keys == ("tokens_per_second",) else pair[0] / pair[1]
+        return row(what, pair[0], pair[1], ",.0f", f"{times:.1f}")
+
+    return "\n".join(
+        [
+            "| | this project | JoeyNMT 2.3.0 | times |",
+            "|---|---:|---:|---:|",
+            speed("training, target tokens/s", "tokens_per_second"),
+            speed("greedy search, sentences/s", "greedy", "sentences_per_second"),
+            speed("beam 5, sentences/s", "beam5", "sentences_per_second"),
+            row("peak memory, MB", ours["peak_rss_mb"], theirs["peak_rss_mb"], ",.0f"),
+            row("test BLEU, greedy", ours["greedy"]["bleu"], theirs["greedy"]["bleu"], ".2f"),
+            row("test BLEU, beam 5", ours["beam5"]["bleu"], theirs["beam5"]["bleu"], ".2f"),
+        ]
+    )
+
+
 def main() -> None:
     """Measure."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -130,7 +158,7 @@ def main() -> None:
             contender._stop()
     found |= {"epochs": asked.epochs, "processor": processor(), "threads": run.training.threads}
     write_json(asked.out / "summary.json", found)
-    print(json.dumps(found, indent=2))
+    print(table(found))
 
 
 if __name__ == "__main__":

@@ -26,6 +26,13 @@ class AverageConfig(Section):
         default="best", description="the epochs with the `best` validation BLEU, or the `last` ones"
     )
 
+    def sentence(self) -> str:
+        """Return what is published: "the mean ..." without its stop."""
+        which = f"{self.epochs} epochs with the best greedy dev BLEU"
+        if self.of == "last":
+            which = f"the last {self.epochs} epochs"
+        return f"the mean of the weights of {which}"
+
 
 class TrainingConfig(Section):
     """The recipe; the defaults are the paper's, SGD with dev-decay."""

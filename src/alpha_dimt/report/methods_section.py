@@ -143,9 +143,8 @@ def training_text(config: RunConfig) -> str:
     first = "; the first epoch is in order of length" if recipe.sorted_first_epoch else ""
     rate = recipe.schedule.sentence(recipe.learning_rate, recipe.decay, recipe.min_learning_rate)
     published = "The checkpoint with the best greedy dev BLEU is kept"
-    if average := recipe.average:
-        which = "with the best greedy dev BLEU" if average.of == "best" else "at the end"
-        published = f"The mean of the weights of {average.epochs} epochs {which} is kept"
+    if recipe.average:
+        published = f"Kept is {recipe.average.sentence()}"
     return (
         f"Training is {recipe.optimiser.sentence()} in batches of {recipe.batch_size:,} "
         f"{unit}, {order}{first}, with {rate}, gradients clipped to a norm of "

@@ -1,7 +1,7 @@
 """Means, deviations and intervals over the seeds of each system."""
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from statistics import mean, stdev
 from typing import Any
 
@@ -10,13 +10,15 @@ import pandas as pd
 from alpha_dimt.evaluation.across_seeds import Scores, interval
 from alpha_dimt.results import rows_of
 from alpha_dimt.runs.paths import COLUMNS
-from alpha_dimt.runs.read import BLEU
+from alpha_dimt.runs.read import BLEU, Run
 from alpha_dimt.tables.wording import OURS, interval_text, mean_sd
 
 HEADERS = {"system": "System", "alpha": "α", "tau": "τ", "seeds": "Seeds"}
 """Of the columns that say who a system is."""
 RUN = ["system", "seed"]
 """What a run is known by in every frame."""
+BEST_EPOCH = "the checkpoint with the best greedy dev BLEU"
+"""What is published unless weights are averaged."""
 
 
 def bleu_by_run(scores: pd.DataFrame) -> pd.DataFrame:
@@ -60,6 +62,15 @@ def summarise(runs: pd.DataFrame, figures: pd.DataFrame) -> pd.DataFrame:
 def computed_by(run: Any) -> str:
     """Return what computed a run: the name of its GPU, or "cpu"; from a row of `run_frame`."""
     return str(run.device if pd.isna(run.gpu) else run.gpu)
+
+
+def published_weights(runs: Sequence[Run]) -> str:
+    """Return which weights the scores of some runs are of."""
+    kinds = {
+        run.config.training.average.sentence() if run.config.training.average else BEST_EPOCH
+        for run in runs
+    }
+    return " or, where a system averages, ".join(sorted(kinds, key=lambda kind: kind != BEST_EPOCH))
 
 
 def mixed_devices(runs: pd.DataFrame) -> str:

@@ -17,6 +17,7 @@ from alpha_dimt.tables.summary import (
     bleu_by_run,
     by_system,
     mixed_devices,
+    published_weights,
     summarise,
     texts_of,
 )
@@ -52,7 +53,7 @@ def write_table1(folders: Sequence[Path], *, out: Path) -> None:
     best = {column: best_system(by_system(bleu[column])) for column in TESTED}
     write_tables(
         out,
-        [table1(published, ours, best, first, beam, mixed_devices(frame))],
+        [table1(published, ours, best, runs, beam, mixed_devices(frame))],
         numbers=numbers.reindex(columns=FIELDS),
         made_from=made_from_runs(runs),
     )
@@ -68,7 +69,7 @@ def table1(
     published: pd.DataFrame,
     ours: pd.DataFrame,
     best: dict[str, str | None],
-    first: Run,
+    runs: Sequence[Run],
     beam: int | None,
     mixed: str = "",
 ) -> Table:
@@ -78,11 +79,11 @@ def table1(
         published: rows of `read_published`.
         ours: one row a system.
         best: the system that is significantly best, by column.
-        first: run, for what all have in common.
+        runs: the runs, for what they have in common.
         beam: width.
         mixed: see `mixed_devices`.
     """
-    several = bool((ours["n_seeds"] > 1).any())
+    first, several = runs[0], bool((ours["n_seeds"] > 1).any())
     texts = texts_of(ours, dict.fromkeys(COLUMNS, ".2f"), intervals=several)
     rows = pd.concat([published.set_index("source"), texts])[list(texts.columns)].fillna("")
     bold = np.zeros(rows.shape, bool)
@@ -92,7 +93,7 @@ def table1(
     caption = (
         f"BLEU on {corpus.name} ({corpus.source}-{corpus.target}, "
         f"{first.sizes['valid.greedy']:,} dev and {first.sizes['test.greedy']:,} test sentences) "
-        "of the checkpoint with the best greedy dev BLEU. "
+        f"of {published_weights(runs)}. "
         f"Metric: {first.definition} (sacreBLEU {first.signature})."
     )
     if several:

@@ -8,7 +8,15 @@ import pandas as pd
 from alpha_dimt.core.errors import UserError
 from alpha_dimt.results import epoch_frame, rows_of, run_frame, score_frame
 from alpha_dimt.runs.read import Run, beam_width, made_from_runs, read_runs
-from alpha_dimt.tables.summary import HEADERS, RUN, bleu_by_run, computed_by, summarise, texts_of
+from alpha_dimt.tables.summary import (
+    HEADERS,
+    RUN,
+    bleu_by_run,
+    computed_by,
+    published_weights,
+    summarise,
+    texts_of,
+)
 from alpha_dimt.tables.table import Table, write_tables
 from alpha_dimt.tables.wording import bleu_headers
 
@@ -66,7 +74,7 @@ def write_training_table(folders: Sequence[Path], *, out: Path) -> None:
     )
     write_tables(
         out,
-        [training_table(systems, joined(made), first, beam_width(folders[0]))],
+        [training_table(systems, joined(made), runs, beam_width(folders[0]))],
         numbers=numbers[FIELDS],
         made_from=made_from_runs(runs),
     )
@@ -119,18 +127,21 @@ def joined(texts: pd.Series) -> str:
 # ----------------------------------------------------------------------------------- layout
 
 
-def training_table(systems: pd.DataFrame, made: str, first: Run, beam: int | None) -> Table:
+def training_table(
+    systems: pd.DataFrame, made: str, runs: Sequence[Run], beam: int | None
+) -> Table:
     """Return the table for a person: mean and deviation of several seeds.
 
     Args:
         systems: one row each, with the statistics of FIGURES.
         made: circumstances of all.
-        first: run, for what all have in common.
+        runs: the runs, for what they have in common.
         beam: width.
     """
+    first = runs[0]
     caption = (
         f"On {first.config.data.corpus.name}. BLEU ({first.definition}, sacreBLEU "
-        f"{first.signature}) of the checkpoint with the best greedy dev BLEU. Effective sample "
+        f"{first.signature}) of {published_weights(runs)}. Effective sample "
         "size (ESS), reference share, weight entropy and gradient norm are means over the updates "
         "of the last epoch. Time of an update and target tokens (of all candidates) a second are "
         "medians over epochs, without validation; wall time is with it."

@@ -99,6 +99,23 @@ def test_several_seeds_are_mean_and_sample_deviation(tmp_path: Path, out: Path) 
     assert "mean ± sample standard deviation" in out.with_suffix(".html").read_text()
 
 
+def test_the_caption_says_which_weights_were_scored(tmp_path: Path, out: Path) -> None:
+    def caption(*runs: Path) -> str:
+        write_table1(runs, out=out)
+        return out.with_suffix(".md").read_text().split("\n")[0]
+
+    best = make_run(tmp_path, "ml", 1, 60.0)
+    assert "of the checkpoint with the best greedy dev BLEU. Metric" in caption(best)
+    mean, single = (
+        make_run(tmp_path, system, 1, 40.0, "multi30k-transformer")
+        for system in ("ml", "on_policy")
+    )
+    words = "the mean of the weights of 5 epochs with the best greedy dev BLEU"
+    assert f"of {words}. Metric" in caption(mean)
+    both = f"of the checkpoint with the best greedy dev BLEU or, where a system averages, {words}."
+    assert both in caption(mean, single)
+
+
 def test_runs_of_different_devices_are_said_to_be(tmp_path: Path, out: Path) -> None:
     runs = [make_run(tmp_path, system, 1, 60.0) for system in ("raml", "ml", "alpha0.5")]
     cpu, gpu = {"device": "cpu"}, {"device": "cuda", "gpu": "A100"}
