@@ -5,7 +5,6 @@ graphs in training. `docs/explanation/gpu.md` says what that is worth and what w
 """
 
 from dataclasses import dataclass, replace
-from functools import partial
 
 import torch
 from torch import Tensor
@@ -16,16 +15,15 @@ from alpha_dimt.kernels import (
     GraphedFunction,
     Workspace,
     cuda_scans,
-    mean_log_probs,
     pack_output_weight,
     send,
-    token_log_probs,
     vocabulary_logits,
     wide_product,
 )
 from alpha_dimt.models.attention_rnn.fused import Encoded, dropout_factors, padded_index
 from alpha_dimt.models.attention_rnn.model import AttentionRnn
 from alpha_dimt.models.base import Step, TokenLogProbs
+from alpha_dimt.models.output_layer import packed_log_probs
 
 
 @dataclass(frozen=True)
@@ -145,21 +143,22 @@ class CudaAttentionRnn(AttentionRnn):
         out = self._decode(encoded, target[:, :-1] if inputs is None else inputs, steps)
         # [T, R] on the CPU, so that nothing waits for the device.
         step, row = (torch.arange(steps)[:, None] < lengths).nonzero(as_tuple=True)
-        count = len(step)
         # Padding gets no gradient.
         real = padded_index(step * rows + row, self.rows_multiple)
         wanted = padded_index(row * target.shape[1] + step + 1, self.rows_multiple)
         step, row, real, wanted = send((step, row, real, wanted), self.device)
         packed = out.flatten(0, 1).index_select(0, real)
-        layer = (self.output.weight, self.output.bias)
         words = target.flatten().index_select(0, wanted)
-        tokens = token_log_probs(
-            packed, *layer, words, dtype=self._dtype, workspace=self._workspace
-        )[:count]
-        mean = partial(
-            mean_log_probs, tokens, packed[:count], *layer, words[:count], dtype=self._dtype
+        return packed_log_probs(
+            packed,
+            self.output.weight,
+            self.output.bias,
+            words,
+            (row, step),
+            (rows, target.shape[1] - 1),
+            dtype=self._dtype,
+            workspace=self._workspace,
         )
-        return TokenLogProbs(tokens, row, step, rows, target.shape[1] - 1, mean)
 
     def _decode(self, encoded: Encoded, read: Tensor, steps: int) -> Tensor:
         """Return attentional outputs [T, R, H] of so many steps, for the words read [R, .]."""

@@ -5,7 +5,6 @@
 """
 
 from dataclasses import dataclass, replace
-from functools import partial
 
 import numpy as np
 import torch
@@ -18,17 +17,16 @@ from alpha_dimt.kernels import (
     decoder_scan,
     lstm_cell,
     lstm_scan,
-    mean_log_probs,
     pack_output_weight,
     permute_gates,
     tanh_,
-    token_log_probs,
     vocabulary_logits,
     with_bias,
     with_one,
 )
 from alpha_dimt.models.attention_rnn.model import AttentionRnn
 from alpha_dimt.models.base import Step, TokenLogProbs
+from alpha_dimt.models.output_layer import packed_log_probs
 
 
 @dataclass(frozen=True)
@@ -195,15 +193,15 @@ class FusedAttentionRnn(AttentionRnn):
         )
         # The gradient of `index_select` adds rows; that of indexing adds elements.
         packed, words = out.index_select(0, real), target[row, step + 1]
-        layer = (self.output.weight, self.output.bias)
-        tokens = token_log_probs(
-            packed, *layer, words, dtype=self._dtype, workspace=self._workspace
-        )[:count]
-        mean = partial(
-            mean_log_probs, tokens, packed[:count], *layer, words[:count], dtype=self._dtype
-        )
-        return TokenLogProbs(
-            tokens, row[:count], step[:count], len(target), target.shape[1] - 1, mean
+        return packed_log_probs(
+            packed,
+            self.output.weight,
+            self.output.bias,
+            words,
+            (row[:count], step[:count]),
+            (len(target), target.shape[1] - 1),
+            dtype=self._dtype,
+            workspace=self._workspace,
         )
 
     def _input_weights(self) -> tuple[Tensor, Tensor]:

@@ -8,7 +8,6 @@
 
 import math
 from dataclasses import dataclass, replace
-from functools import partial
 from typing import Any
 
 import torch
@@ -20,14 +19,13 @@ from alpha_dimt.kernels import (
     Workspace,
     affine,
     attend,
-    mean_log_probs,
     pack_output_weight,
     send,
-    token_log_probs,
     vocabulary_logits,
 )
 from alpha_dimt.models.attention_rnn.fused import dropout_factors, padded_index
 from alpha_dimt.models.base import Step, TokenLogProbs
+from alpha_dimt.models.output_layer import packed_log_probs
 from alpha_dimt.models.transformer.model import Transformer, sinusoids
 
 Affine = tuple[Tensor, Tensor]
@@ -148,20 +146,21 @@ class FusedTransformer(Transformer):
             x = self._feed_forward(layer, x)
         # Places are found on the host, so that nothing waits for a GPU.
         row, step = (torch.arange(steps) < lengths[:, None]).nonzero(as_tuple=True)
-        count = len(row)
         real = padded_index(row * steps + step, self.rows_multiple)  # padding gets no gradient
         wanted = padded_index(row * target.shape[1] + step + 1, self.rows_multiple)
         row, step, real, wanted = send((row, step, real, wanted), self.device)
         packed = self.decoder_norm(x).flatten(0, 1).index_select(0, real)
-        layer = (self.target_embedding.weight, self.output_bias)
         words = target.flatten().index_select(0, wanted)
-        tokens = token_log_probs(
-            packed, *layer, words, dtype=self._dtype, workspace=self._workspace
-        )[:count]
-        mean = partial(
-            mean_log_probs, tokens, packed[:count], *layer, words[:count], dtype=self._dtype
+        return packed_log_probs(
+            packed,
+            self.target_embedding.weight,
+            self.output_bias,
+            words,
+            (row, step),
+            (rows, steps),
+            dtype=self._dtype,
+            workspace=self._workspace,
         )
-        return TokenLogProbs(tokens, row, step, rows, steps, mean)
 
     @torch.no_grad()
     def start(self, encoded: Encoded) -> DecoderState:
