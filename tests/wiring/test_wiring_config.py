@@ -102,6 +102,7 @@ SIZES = {
     "multi30k.yaml": (369_017, 1_014),
     "multi30k-bpe.yaml": (369_017, 1_014),
     "multi30k-quirks.yaml": (369_017, 1_014),
+    "multi30k-objectives.yaml": (369_017, 1_014),
     "multi30k-transformer.yaml": (369_017, 1_014),
     "objectives.yaml": (30_000, 300),
 }
