@@ -24,8 +24,8 @@ from alpha_dimt.core.files import write_json
 from alpha_dimt.core.vocabulary import EOS, Vocab
 from alpha_dimt.data.batching import source_batches
 from alpha_dimt.data.encoded import Pairs, read_pairs
+from alpha_dimt.data.segmentation import BpeSegmentation
 from alpha_dimt.evaluation.metrics import multi_bleu
-from alpha_dimt.inference.decode import join_subwords
 from alpha_dimt.machine.processor import processor
 from alpha_dimt.training.batches import epoch_batches
 from alpha_dimt.training.binding import bind
@@ -57,11 +57,11 @@ def write_test(pairs: Pairs, path: Path) -> None:
 
 def bleu(found: Iterable[list[int]], pairs: Pairs, vocab: Vocab, run: RunConfig) -> float:
     """Return BLEU of translations, words joined, against tokenised references."""
-    preparation = run.data.preparation
+    # Joining pieces takes no codes.
+    segmentation = BpeSegmentation(run.data, codes=[])
     words = (vocab.decode(id for id in row if id != EOS) for row in found)
-    lines = [join_subwords(" ".join(row), preparation) for row in words]
-    references = [join_subwords(text, preparation) for text in pairs.target_text]
-    return multi_bleu(lines, references).value
+    lines = segmentation.join([" ".join(row) for row in words])
+    return multi_bleu(lines, segmentation.join(pairs.target_text)).value
 
 
 def table(found: dict[str, Any]) -> str:

@@ -16,7 +16,7 @@ from pathlib import Path
 
 from alpha_dimt.config import Experiment, RunConfig
 from alpha_dimt.config.corpora import Size
-from alpha_dimt.config.preparation import BpeConfig, Preparation
+from alpha_dimt.config.preparation import BpeConfig, Preparation, PretrainedConfig
 from alpha_dimt.config.training import Decoding
 from alpha_dimt.core.errors import UserError
 
@@ -29,6 +29,7 @@ SAMPLE_COST = 2  # drawing a candidate from the model and scoring it, in candida
 LIBRARIES_MB = 4_000  # PyTorch and its CUDA context; 720 MB were measured without CUDA
 LOGITS = 4  # arrays of batch x steps x vocabulary in float32 that live at once
 STEPS = 50  # of the longest batch
+PRETRAINED_WORDS = 65_000  # of a pretrained tokeniser; OPUS-MT's have up to so many
 UNKNOWN_WORDS = 32_000  # of a vocabulary that the configuration does not bound
 
 COLLECTION_MB, RUN_MB, RUN_SECONDS = 2_000, 1, 5  # tables and figures
@@ -100,6 +101,8 @@ def _model_memory(rows: int, prepared: Preparation) -> float:
     vocabulary = prepared.vocabulary
     if isinstance(vocabulary, BpeConfig):
         words = 2 * vocabulary.operations
+    elif isinstance(vocabulary, PretrainedConfig):
+        words = PRETRAINED_WORDS
     else:
         words = vocabulary.target_size or UNKNOWN_WORDS
     return LIBRARIES_MB + LOGITS * 4 * rows * words / 2**20
@@ -122,6 +125,8 @@ def room(experiment: Experiment, size: Size, runs: int) -> Room:
     vocabulary = experiment.preparation.vocabulary
     if isinstance(vocabulary, BpeConfig):
         source = target = 2 * vocabulary.operations
+    elif isinstance(vocabulary, PretrainedConfig):
+        source = target = PRETRAINED_WORDS
     else:
         words = min(UNKNOWN_WORDS, ceil(WORDS_GROW * size.train_tokens**0.5))
         source = min(words, vocabulary.source_size or words)

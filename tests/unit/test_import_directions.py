@@ -15,6 +15,7 @@ LAYERS = (
     ("config",),  # every key; neither torch nor numpy
     ("objectives", "proposals", "kernels", "machine"),
     ("rewards",),
+    ("prefix_rewards",),  # of each word
     ("models", "data"),
     ("runs",),  # paths and records of results
     ("results",),  # the same as frames, for tables and notebooks
@@ -35,6 +36,7 @@ LIBRARIES = {
     "pandas": {"report", "results", "tables"},
     "torch": {"kernels", "machine", "library", "models", "objectives", "inference", "training"},
     "snakemake": set(),
+    "transformers": {"core", "models"},
 }
 
 

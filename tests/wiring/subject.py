@@ -37,6 +37,7 @@ from alpha_dimt.data.draw_candidates import augment_corpus
 from alpha_dimt.data.encoded import Candidates, Pairs
 from alpha_dimt.data.prepare import Pair, tokenise_corpus
 from alpha_dimt.data.prepare import cut_validation as cut_off
+from alpha_dimt.data.segmentation import BpeSegmentation, WordSegmentation
 from alpha_dimt.evaluation import metrics
 from alpha_dimt.inference.attention_examples import write_examples
 from alpha_dimt.inference.decode import decode_split, search_all
@@ -411,7 +412,16 @@ def validate(
     made: FusedAttentionRnn, data: Pairs, words: Sequence[str], run: RunConfig
 ) -> dict[str, float]:
     """Return the validation metrics of a model; `words` is the target vocabulary sans specials."""
-    return validation.validate(made, pairs=data, vocab=Vocab(words), config=run, device=CPU)
+    bpe = run.data.preparation.vocabulary.kind == "bpe"
+    segmentation = BpeSegmentation(run.data, []) if bpe else WordSegmentation(run.data)
+    return validation.validate(
+        made,
+        pairs=data,
+        vocab=Vocab(words),
+        segmentation=segmentation,
+        config=run,
+        device=CPU,
+    )
 
 
 def train(

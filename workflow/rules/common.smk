@@ -23,6 +23,7 @@ try:
     # Imported as `typed`, because Snakemake's own `config` and `parse` share this namespace.
     from alpha_dimt import config as typed
     from alpha_dimt import cluster_limits as limits
+    from alpha_dimt.config.pretrained import TOKENISER
     from alpha_dimt.core.errors import UserError
     from alpha_dimt.runs.paths import state_of
     from alpha_dimt.runs.stale import Results
@@ -52,9 +53,10 @@ try:
         workflow.config_settings.config_args or (),
     )
     USER_FILES = checked(experiment.corpus.files, "corpus")
-    WORD_LISTS = checked(
-        experiment.preparation.vocabulary.lists, "preparation.vocabulary"
+    VOCABULARY_FILES = checked(
+        experiment.preparation.vocabulary.files, "preparation.vocabulary"
     )
+    FIRST_WEIGHTS = checked(experiment.model.files, "model")
     CORPUS_SIZE = experiment.corpus.text_size()
 except UserError as error:
     sys.exit(str(error))
@@ -112,11 +114,20 @@ def for_languages(pattern):
     return [pattern.replace("{language}", language) for language in (SOURCE, TARGET)]
 
 
+# What `tokenise` writes, and which of it `encode` reads.
+TEXT_SPLITS = ["train", "valid", "test", "valid.raw", "test.raw"]
+ENCODED_SPLITS = ["train", "valid", "test"]
 VOCABULARY = for_languages("results/{corpus}/data/encoded/vocab.{language}.txt")
+if experiment.preparation.reads_raw:
+    TEXT_SPLITS.append("train.raw")
+    ENCODED_SPLITS = [f"{split}.raw" for split in ENCODED_SPLITS]
+    VOCABULARY.append(f"results/{{corpus}}/data/encoded/{TOKENISER}")
 if experiment.preparation.vocabulary.kind == "bpe":
     VOCABULARY += for_languages("results/{corpus}/data/encoded/codes.{language}.txt")
 # The copies in each run folder, which make it self-contained for translation.
 OWN_VOCABULARY = for_languages("vocab.{language}.txt")
+if experiment.preparation.reads_raw:
+    OWN_VOCABULARY.append(TOKENISER)
 if experiment.preparation.vocabulary.kind == "bpe":
     OWN_VOCABULARY.append(f"codes.{SOURCE}.txt")
 
@@ -181,6 +192,11 @@ def start(wildcards):
     return (
         f"results/{wildcards.corpus}/runs/{run.system}/seed{run.seed}/best.safetensors"
     )
+
+
+def first_weights(wildcards):
+    """Return the files of the pretrained weights that a system starts from, if any."""
+    return [] if run_slice(wildcards).start else watched(FIRST_WEIGHTS)
 
 
 def runs(pattern):

@@ -47,7 +47,7 @@ rule tokenise:
     output:
         expand(
             "results/{{corpus}}/data/text/{split}.{language}",
-            split=["train", "valid", "test", "valid.raw", "test.raw"],
+            split=TEXT_SPLITS,
             language=[SOURCE, TARGET],
         ),
         "results/{corpus}/data/text/report.json",
@@ -69,10 +69,10 @@ rule tokenise:
 
 rule encode:
     input:
-        watched(WORD_LISTS),
+        watched(VOCABULARY_FILES),
         expand(
             "results/{{corpus}}/data/text/{split}.{language}",
-            split=["train", "valid", "test"],
+            split=ENCODED_SPLITS,
             language=[SOURCE, TARGET],
         ),
         "results/{corpus}/data/text/report.json",

@@ -10,6 +10,7 @@ rule train:
             "results/{{corpus}}/data/encoded/{split}.arrow", split=["train", "valid"]
         ),
         "results/{corpus}/data/encoded/report.json",
+        first_weights,
         candidates=candidates,
         start=start,
     output:

@@ -6,9 +6,9 @@ from pydantic import Field, ValidationError, model_validator
 
 from alpha_dimt.config.base import AnySection, Name, Section, Seed, wrong
 from alpha_dimt.config.corpora import Corpus, DownloadedCorpus, FilesCorpus
-from alpha_dimt.config.models import AttentionRnnConfig, Model
+from alpha_dimt.config.models import AttentionRnnConfig, HuggingFaceConfig, Model
 from alpha_dimt.config.objectives import Objective
-from alpha_dimt.config.preparation import Preparation
+from alpha_dimt.config.preparation import Preparation, PretrainedConfig
 from alpha_dimt.config.presets import with_preset
 from alpha_dimt.config.proposals import Proposal
 from alpha_dimt.config.reading import explain
@@ -83,6 +83,41 @@ class Experiment(Section):
     @classmethod
     def _fill_in_preset(cls, values: Any) -> Any:
         return with_preset(values) if isinstance(values, dict) else values
+
+    @model_validator(mode="before")
+    @classmethod
+    def _fill_in_tokeniser(cls, values: Any) -> Any:
+        """Give a pretrained model its own tokeniser, unless another vocabulary is written out."""
+        model = values.get("model") if isinstance(values, dict) else None
+        if not isinstance(model, dict) or model.get("kind") != "huggingface":
+            return values
+        preparation = values.get("preparation") or {}
+        if not isinstance(preparation, dict) or "vocabulary" in preparation:
+            return values
+        if not isinstance(model.get("path"), str):  # an error of the model
+            return values
+        vocabulary = {"kind": "pretrained", "path": model["path"]}
+        return {**values, "preparation": {**preparation, "vocabulary": vocabulary}}
+
+    @model_validator(mode="after")
+    def _model_reads_its_pieces(self) -> Self:
+        """Refuse another vocabulary than a pretrained model's, and sentences that are too long."""
+        model, vocabulary = self.model, self.preparation.vocabulary
+        if isinstance(model, HuggingFaceConfig) and not (
+            isinstance(vocabulary, PretrainedConfig) and vocabulary.path == model.path
+        ):
+            raise wrong(
+                "a pretrained model reads the pieces of its own tokeniser; remove the key, or "
+                f"write {{kind: pretrained, path: {model.path}}}",
+                *("preparation", "vocabulary"),
+            )
+        longest = model.longest()
+        if longest is not None and self.decoding.max_length >= longest:
+            raise wrong(
+                f"the model has {longest} positions, so at most {longest - 1} tokens",
+                *("decoding", "max_length"),
+            )
+        return self
 
     @model_validator(mode="after")
     def _folders_apart(self) -> Self:

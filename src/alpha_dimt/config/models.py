@@ -1,10 +1,13 @@
 """Models: sizes, the class of the network, and what it costs."""
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Self
 
-from pydantic import Field, PositiveFloat, PositiveInt, model_validator
+from pydantic import Field, NonNegativeInt, PositiveFloat, PositiveInt, model_validator
 
 from alpha_dimt.config.base import Since, wrong
+from alpha_dimt.config.corpora import LocalPath, local
+from alpha_dimt.config.pretrained import read_architecture, weights_in
 from alpha_dimt.config.registry import Kind, one_of
 
 
@@ -32,6 +35,15 @@ class ModelConfig(Kind):
     def sentence(self) -> str:
         """Return what the model is, for the report: "The model is ..." without its stop."""
         raise NotImplementedError
+
+    def longest(self) -> int | None:
+        """Return how many tokens a sentence can have, frame included; None: any number."""
+        return None
+
+    @property
+    def files(self) -> tuple[Path, ...]:
+        """The user's own files that the first weights are read from."""
+        return ()
 
 
 class AttentionRnnConfig(ModelConfig):
@@ -150,6 +162,58 @@ class TransformerConfig(ModelConfig):
             f"The model is a Transformer with pre-norm: {self.layers} encoder and {self.layers} "
             f"decoder layers of {self.units} units, {self.heads} heads and {self.inner} inner "
             f"units, the target embedding as output weight, dropout {self.dropout:g}"
+        )
+
+
+class HuggingFaceConfig(ModelConfig):
+    """A pretrained encoder-decoder of Hugging Face: Marian (OPUS-MT), BART or T5."""
+
+    network: ClassVar[str] = "alpha_dimt.models.huggingface.model:HuggingFaceModel"
+
+    kind: Literal["huggingface"]
+    path: LocalPath = Field(
+        description="folder with `config.json`, weights in safetensors, and the tokeniser, as "
+        "`save_pretrained` writes them"
+    )
+    architecture: dict[str, Any] = Field(
+        default={}, description="the content of `config.json`; read from the folder: leave it out"
+    )
+    weights: NonNegativeInt = Field(
+        default=0, description="how many numbers; read from the folder: leave it out"
+    )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _read_folder(cls, values: Any) -> Any:
+        if not isinstance(values, dict) or "architecture" in values:
+            return values
+        if not isinstance(path := local(values.get("path")), str | Path):  # an error below
+            return values
+        folder = Path(path)
+        return {**values, "architecture": read_architecture(folder), "weights": weights_in(folder)}
+
+    @property
+    def files(self) -> tuple[Path, ...]:
+        """See `ModelConfig`."""
+        return tuple(sorted(self.path.glob("*.safetensors")))
+
+    def longest(self) -> int | None:
+        """See `ModelConfig`; T5 has relative positions."""
+        return self.architecture.get("max_position_embeddings")
+
+    def parameters(self, source_vocab_size: int, target_vocab_size: int) -> int:
+        """See `ModelConfig`; the weights stay as many as they are."""
+        return self.weights
+
+    def cost(self) -> float:
+        """See `ModelConfig`; time grows with the weights."""
+        return max(1.0, self.weights / AttentionRnnConfig().parameters(0, 20_000))
+
+    def sentence(self) -> str:
+        """See `ModelConfig`."""
+        return (
+            f"The model is the pretrained {self.path.name}, a {self.architecture['model_type']} of "
+            f"Hugging Face with {self.weights / 1e6:,.1f} million weights"
         )
 
 

@@ -32,6 +32,11 @@ class WordsConfig(Section):
         """The user's lists, source first."""
         return tuple(path for path in (self.source_list, self.target_list) if path is not None)
 
+    @property
+    def files(self) -> tuple[Path, ...]:
+        """The same."""
+        return self.lists
+
     @model_validator(mode="after")
     def _list_or_counts(self) -> Self:
         for side, size, path in (
@@ -59,9 +64,32 @@ class BpeConfig(Section):
     )
 
     @property
-    def lists(self) -> tuple[Path, ...]:
+    def files(self) -> tuple[Path, ...]:
         """None: pieces are learned."""
         return ()
+
+
+class PretrainedConfig(Section):
+    """The pieces of a pretrained tokeniser of Hugging Face, cut from the text as published."""
+
+    kind: Literal["pretrained"]
+    path: LocalPath = Field(
+        description="folder of the tokeniser, as `save_pretrained` writes it; with `model.kind: "
+        "huggingface`, that of the model"
+    )
+    source_prefix: str = Field(
+        default="",
+        description="text before every source line, which T5 (`translate German to English: `) and "
+        "OPUS-MT models of several languages (`>>eng<< `) expect",
+    )
+
+    @property
+    def files(self) -> tuple[Path, ...]:
+        """What may be of the tokeniser: all of the folder but weights."""
+        if not self.path.is_dir():
+            return (self.path / "tokenizer_config.json",)
+        files = sorted(path for path in self.path.iterdir() if path.is_file())
+        return tuple(path for path in files if path.suffix != ".safetensors")
 
 
 class Preparation(Section):
@@ -94,9 +122,14 @@ class Preparation(Section):
         default=1.5,
         description="longer side / shorter side; training pairs beyond it are dropped",
     )
-    vocabulary: Annotated[WordsConfig | BpeConfig, Field(discriminator="kind")] = Field(
-        default=WordsConfig(kind="words"), description="the vocabularies; the keys are below"
-    )
+    vocabulary: Annotated[
+        WordsConfig | BpeConfig | PretrainedConfig, Field(discriminator="kind")
+    ] = Field(default=WordsConfig(kind="words"), description="the vocabularies; the keys are below")
+
+    @property
+    def reads_raw(self) -> bool:
+        """Whether the vocabulary is of text as published rather than of its tokens."""
+        return isinstance(self.vocabulary, PretrainedConfig)
 
     @model_validator(mode="after")
     def _tokens_stay(self) -> Self:

@@ -1,21 +1,26 @@
 """Build vocabularies and Arrow files from tokenised text."""
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
 from alpha_dimt.config import DataConfig
-from alpha_dimt.config.preparation import BpeConfig, WordsConfig
+from alpha_dimt.config.preparation import BpeConfig, PretrainedConfig, WordsConfig
+from alpha_dimt.config.pretrained import TOKENISER
 from alpha_dimt.core.errors import UserError
 from alpha_dimt.core.files import atomic_path, sha256, write_json, write_lines
 from alpha_dimt.core.vocabulary import SPECIALS, UNK, Vocab
 from alpha_dimt.data.aligned import read_pairs
-from alpha_dimt.data.manifest import check_stage
+from alpha_dimt.data.manifest import check_stage, source_of
+from alpha_dimt.data.segmentation import PretrainedSegmentation
 from alpha_dimt.data.subword import count_words, learn_codes, segment
 from alpha_dimt.data.word_list import WordList, read_word_list
+
+if TYPE_CHECKING:
+    from alpha_dimt.core.pretrained_tokeniser import PretrainedTokeniser
 
 SPLITS = ("train", "valid", "test")
 # Positions in a sentence, including its frame, are 16-bit integers in candidate files.
@@ -33,9 +38,10 @@ SCHEMA = pa.schema(
 
 
 def encode_corpus(config: DataConfig, *, text: Path, out: Path) -> None:
-    """Write vocab.{language}.txt, {split}.arrow, report.json and, for BPE, codes.{language}.txt.
+    """Write vocab.{language}.txt, {split}.arrow, report.json, and codes or a tokeniser.
 
-    Vocabularies and codes are learned from the training text only, or are the user's lists.
+    Vocabularies and codes are learned from the training text only, or are the user's lists, or
+    those of a pretrained tokeniser, which cuts the raw lines.
 
     Raises:
         UserError: a text is missing, the sides of a split are not aligned, a line is not a sequence
@@ -43,18 +49,26 @@ def encode_corpus(config: DataConfig, *, text: Path, out: Path) -> None:
     """
     languages = config.corpus.source, config.corpus.target
     lists = _read_lists(config)
-    names = [f"{split}.{language}" for split in SPLITS for language in languages]
+    raw = ".raw" if config.preparation.reads_raw else ""
+    names = [f"{split}{raw}.{language}" for split in SPLITS for language in languages]
     made_from = {name: sha256(text / name) for name in names if (text / name).is_file()}
     check_stage(text, "tokenise", config, made_from)
     texts: dict[str, dict[str, list[str]]] = {}
     for split in SPLITS:
-        paths = [text / f"{split}.{language}" for language in languages]
+        paths = [text / f"{split}{raw}.{language}" for language in languages]
         both = read_pairs(*paths)
-        for path, lines in zip(paths, both, strict=True):
-            _check_tokens(path, lines)
+        if not raw:
+            for path, lines in zip(paths, both, strict=True):
+                _check_tokens(path, lines)
         texts[split] = dict(zip(languages, both, strict=True))
 
     vocabulary = config.preparation.vocabulary
+    pretrained = _pretrained(config)
+    if pretrained:
+        texts = {
+            split: dict(zip(languages, _cut(pretrained, sides.values(), text, split), strict=True))
+            for split, sides in texts.items()
+        }
     codes = _codes(texts["train"], vocabulary) if isinstance(vocabulary, BpeConfig) else {}
     if codes:
         texts = {
@@ -69,6 +83,8 @@ def encode_corpus(config: DataConfig, *, text: Path, out: Path) -> None:
     vocabs = {
         language: Vocab(lists[language].words)
         if language in lists
+        else pretrained.tokeniser.vocab
+        if pretrained
         else _vocab(counts[language], vocabulary, source=language == languages[0])
         for language in languages
     }
@@ -82,6 +98,8 @@ def encode_corpus(config: DataConfig, *, text: Path, out: Path) -> None:
         "vocabularies": {},
         "splits": {},
     }
+    if pretrained:
+        report["tokeniser"] = _keep_tokeniser(config, pretrained.tokeniser, out)
     for language, vocab in vocabs.items():
         path = out / f"vocab.{language}.txt"
         vocab.save(path)
@@ -111,6 +129,46 @@ def _read_lists(config: DataConfig) -> dict[str, WordList]:
         )
         if path is not None
     }
+
+
+def _pretrained(config: DataConfig) -> PretrainedSegmentation | None:
+    """Return the segmentation of a pretrained tokeniser, if the configuration names one."""
+    vocabulary = config.preparation.vocabulary
+    if not isinstance(vocabulary, PretrainedConfig):
+        return None
+    # Hugging Face's library takes seconds to import.
+    from alpha_dimt.core.pretrained_tokeniser import load_tokeniser
+
+    return PretrainedSegmentation(config, load_tokeniser(vocabulary.path))
+
+
+def _cut(
+    pretrained: PretrainedSegmentation, sides: Iterable[list[str]], text: Path, split: str
+) -> Iterator[list[str]]:
+    """Yield the pieces of both sides of a split; a blank side has none."""
+    sources, targets = sides
+    corpus = pretrained.data.corpus
+    for language, pieces in (
+        (corpus.source, pretrained.cut(sources)),
+        (corpus.target, pretrained.tokeniser.cut(targets, source=False)),
+    ):
+        if "" in pieces:
+            raise UserError(
+                f"{text / f'{split}.raw.{language}'}:{pieces.index('') + 1}: the tokeniser makes "
+                "nothing of this line; remove the pair"
+            )
+        yield pieces
+
+
+def _keep_tokeniser(
+    config: DataConfig, tokeniser: "PretrainedTokeniser", out: Path
+) -> list[dict[str, Any]]:
+    """Write the tokeniser for runs to keep, and return the records of its files."""
+    vocabulary = config.preparation.vocabulary
+    assert isinstance(vocabulary, PretrainedConfig)
+    with atomic_path(out / TOKENISER) as temporary:
+        temporary.write_bytes(tokeniser.archive())
+    return [source_of(path) for path in vocabulary.files]
 
 
 def _check_words(train: Path, vocab: Vocab, counts: Counter[str]) -> None:
@@ -153,8 +211,10 @@ def _codes(train: Mapping[str, list[str]], config: BpeConfig) -> dict[str, list[
     return {language: learn_codes(lines, config.operations) for language, lines in train.items()}
 
 
-def _vocab(counts: Counter[str], config: WordsConfig | BpeConfig, *, source: bool) -> Vocab:
-    if isinstance(config, BpeConfig):
+def _vocab(
+    counts: Counter[str], config: WordsConfig | BpeConfig | PretrainedConfig, *, source: bool
+) -> Vocab:
+    if not isinstance(config, WordsConfig):
         return Vocab.from_counts(counts)
     size = config.source_size if source else config.target_size
     return Vocab.from_counts(counts, size=size, min_frequency=config.min_frequency)

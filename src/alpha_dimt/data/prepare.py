@@ -36,6 +36,8 @@ class Pair(NamedTuple):
 def tokenise_corpus(config: DataConfig, *, raw: Path, out: Path) -> None:
     """Write {train,valid,test}.{language}, the raw lines of valid and test, and report.json.
 
+    For a pretrained tokeniser, which cuts text as published, also the raw lines of train.
+
     Training pairs are cleaned (module `clean`). IWSLT'14 has no validation file: every
     `valid_every`-th kept training pair becomes validation data. Raw lines are composed (NFC) like
     the tokens; for a corpus that only has tokens, they are its detokenised lines.
@@ -207,7 +209,7 @@ def _write(pairs: Sequence[Pair], config: DataConfig, out: Path, split: str) -> 
     for language, lines in sides:
         path = out / f"{split}.{language}"
         write_lines(path, (text for text, _ in lines))
-        if split != "train":
+        if split != "train" or config.preparation.reads_raw:
             raw = [text for _, text in lines]
             if config.preparation.tokenised:
                 raw = detokenise(raw, language)

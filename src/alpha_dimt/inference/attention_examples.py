@@ -15,7 +15,6 @@ from alpha_dimt.data.encoded import Pairs, read_pairs
 from alpha_dimt.inference.decode import (
     Trained,
     hypothesis_text,
-    join_subwords,
     load_trained,
     read_split,
     search_all,
@@ -67,24 +66,26 @@ def write_examples(
         source_text=[pairs.source_text[row] for row in rows],
         target_text=[pairs.target_text[row] for row in rows],
     )
-    by_run, made_from = [], []
+    by_run, made_from, segmentation = [], [], None
     for run in runs:
         config = load(RunConfig, run / "config.json")
         trained = load_trained(config, model_files(config, run), device)
         read_split(encoded, "test", trained, run)
         by_run.append(translate_few(trained, few, search))
         made_from.append((f"{config.system}/seed{config.seed}", trained.sums["weights"]))
-    preparation = load(RunConfig, runs[0] / "config.json").data.preparation
+        segmentation = trained.segmentation
+    assert segmentation is not None  # there is a run
+    joined = map(segmentation.join, (few.source_text, few.target_text))
     examples = [
         Example(
             line=row + 1,
             source=source.split(" "),
-            source_text=join_subwords(source, preparation),
-            reference=join_subwords(target, preparation),
+            source_text=source_text,
+            reference=reference,
             translations=list(translations),
         )
-        for row, source, target, *translations in zip(
-            rows, few.source_text, few.target_text, *by_run, strict=True
+        for row, source, source_text, reference, *translations in zip(
+            rows, few.source_text, *joined, *by_run, strict=True
         )
     ]
     document = {
@@ -102,14 +103,15 @@ def translate_few(trained: Trained, pairs: Pairs, search: Decoding) -> list[Tran
     translations = []
     for row, hypothesis in enumerate(found):
         words = pairs.source_text[row].split(" ")
-        text = hypothesis_text(hypothesis, words, vocab, replace_unknown=search.replace_unknown)
+        pieces = hypothesis_text(hypothesis, words, vocab, replace_unknown=search.replace_unknown)
+        [text] = trained.segmentation.join([pieces])
         ids = torch.from_numpy(pairs.source.row(row).astype(np.int64)).to(trained.device)
         weights = attention(trained.model, ids, hypothesis.tokens)
         translations.append(
             Translation(
                 system=config.system,
                 seed=config.seed,
-                text=join_subwords(text, config.data.preparation),
+                text=text,
                 tokens=vocab.decode(hypothesis.tokens),
                 attention=[[round(weight, 2) for weight in step] for step in weights.tolist()],
             )

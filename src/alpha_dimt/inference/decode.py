@@ -1,6 +1,5 @@
 """Translate encoded sentences with a trained model."""
 
-import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,7 +7,6 @@ from pathlib import Path
 import torch
 
 from alpha_dimt.config import RunConfig, load
-from alpha_dimt.config.preparation import BpeConfig, Preparation
 from alpha_dimt.config.training import Decoding, Device
 from alpha_dimt.core.errors import UserError
 from alpha_dimt.core.files import read_json, sha256, write_json, write_lines
@@ -18,6 +16,7 @@ from alpha_dimt.core.vocabulary import PAD, UNK, Vocab
 from alpha_dimt.data.batching import source_batches
 from alpha_dimt.data.encoded import Pairs, read_pairs
 from alpha_dimt.data.manifest import check_splits, check_vocabularies, read_report
+from alpha_dimt.data.segmentation import Segmentation, load_segmentation
 from alpha_dimt.inference.search import Hypothesis, beam_search, greedy_search
 from alpha_dimt.kernels import send
 from alpha_dimt.machine.device import choose_device, choose_dtype, use_threads
@@ -37,6 +36,7 @@ class Trained:
         device: device to search on.
         source: source vocabulary.
         target: target vocabulary.
+        segmentation: the tokens of the corpus.
         sums: SHA-256 of the run's weights, vocabularies and codes, see `ModelFiles.parts`.
     """
 
@@ -45,6 +45,7 @@ class Trained:
     device: torch.device
     source: Vocab
     target: Vocab
+    segmentation: Segmentation
     sums: dict[str, str]
 
 
@@ -72,7 +73,8 @@ def load_trained(config: RunConfig, files: ModelFiles, device: Device = "auto") 
     fill(model, files.weights, config.fingerprint())
     model.to(on)
     model.compute_dtype = choose_dtype(config.training.precision, on)
-    return Trained(config, model, on, source, target, sums)
+    segmentation = load_segmentation(config.data, files.codes)
+    return Trained(config, model, on, source, target, segmentation, sums)
 
 
 def check_parts(files: ModelFiles) -> dict[str, str]:
@@ -96,13 +98,6 @@ def check_parts(files: ModelFiles) -> dict[str, str]:
                 "another checksum); restore it or train the run again"
             )
     return sums
-
-
-def join_subwords(text: str, preparation: Preparation) -> str:
-    """Undo BPE segmentation ("@@ " marks); word-level text stays as it is."""
-    if isinstance(preparation.vocabulary, BpeConfig):
-        return re.sub(r"@@( |$)", "", text)
-    return text
 
 
 def hypothesis_text(
@@ -173,22 +168,21 @@ def translate_pairs(
     pairs: Pairs,
     vocab: Vocab,
     *,
-    preparation: Preparation,
+    segmentation: Segmentation,
     decoding: Decoding,
     device: torch.device,
     found_some: Callable[[int], object] = lambda sentences: None,
 ) -> list[str]:
     """Return tokenised translations of the sources of a split, subwords joined."""
     found = search_all(model, pairs.source, decoding, device, found_some)
-    return [
-        join_subwords(
+    return segmentation.join(
+        [
             hypothesis_text(
                 hypothesis, text.split(" "), vocab, replace_unknown=decoding.replace_unknown
-            ),
-            preparation,
-        )
-        for hypothesis, text in zip(found, pairs.source_text, strict=True)
-    ]
+            )
+            for hypothesis, text in zip(found, pairs.source_text, strict=True)
+        ]
+    )
 
 
 def read_split(encoded: Path, split: str, trained: Trained, run: Path) -> tuple[Pairs, str]:
@@ -239,7 +233,7 @@ def decode_split(
             trained.model,
             pairs,
             trained.target,
-            preparation=run_config.data.preparation,
+            segmentation=trained.segmentation,
             decoding=config,
             device=trained.device,
             found_some=shown.update,

@@ -9,16 +9,12 @@ from typing import BinaryIO, NamedTuple
 from alpha_dimt.config import RunConfig, load
 from alpha_dimt.config.training import Decoding, Device
 from alpha_dimt.core.errors import UserError
-from alpha_dimt.core.files import finite_json, read_lines
+from alpha_dimt.core.files import finite_json
 from alpha_dimt.core.ragged import Ragged
 from alpha_dimt.core.vocabulary import UNK
-from alpha_dimt.data.detokenise import detokenise
-from alpha_dimt.data.subword import segment
-from alpha_dimt.data.tokenise import tokenise
 from alpha_dimt.inference.decode import (
     Trained,
     hypothesis_text,
-    join_subwords,
     load_trained,
     search_all,
 )
@@ -65,36 +61,27 @@ class Translator:
     Attributes:
         trained: trained run.
         decoding: configuration of the search.
-        codes: BPE codes of the source; empty at word level.
     """
 
     trained: Trained
     decoding: Decoding
-    codes: list[str]
 
     def translate(self, lines: Sequence[str]) -> list[Translation]:
         """Translate raw lines, each on its own; a blank line stays blank."""
-        data, target = self.trained.config.data, self.trained.target
-        preparation, corpus = data.preparation, data.corpus
-        prepared = tokenise(lines, corpus.source, preparation)
-        if self.codes:
-            prepared = segment(prepared, self.codes)
-        words = [line.split(" ") if line else [] for line in prepared]
+        segmentation, target = self.trained.segmentation, self.trained.target
+        words = [line.split(" ") if line else [] for line in segmentation.cut(lines)]
         filled = [i for i, tokens in enumerate(words) if tokens]
         read = [words[i][:LONGEST] for i in filled]
         ids = [self.trained.source.encode(tokens) for tokens in read]
         found = self._search(ids)
-        said = [
-            join_subwords(
-                hypothesis_text(
-                    hypothesis, tokens, target, replace_unknown=self.decoding.replace_unknown
-                ),
-                preparation,
+        pieces = [
+            hypothesis_text(
+                hypothesis, tokens, target, replace_unknown=self.decoding.replace_unknown
             )
             for hypothesis, tokens in zip(found, read, strict=True)
         ]
+        said, plain = segmentation.join(pieces), segmentation.text(pieces)
         result = [Translation(line, "", 0, "", "", cut=False) for line in lines]
-        plain = detokenise(said, corpus.target)
         for row, i in enumerate(filled):
             result[i] = Translation(
                 source=lines[i],
@@ -132,7 +119,6 @@ def load_translator(files: ModelFiles, device: Device = "auto") -> Translator:
     return Translator(
         trained=load_trained(load(RunConfig, files.config), files, device),
         decoding=load(Decoding, files.decoding) if files.decoding else Decoding(),
-        codes=read_lines(files.codes) if files.codes else [],
     )
 
 

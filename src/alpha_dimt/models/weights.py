@@ -11,8 +11,8 @@ from torch import Tensor, nn
 
 from alpha_dimt.core.errors import UserError
 
-_TYPES = {torch.float32: "F32", torch.float64: "F64"}
-"""Names of the types of parameters in safetensors."""
+_TYPES = {torch.float32: "F32", torch.float64: "F64", torch.int64: "I64"}
+"""Names of the types of parameters and of ids in safetensors."""
 
 
 def write_weights(model: nn.Module, path: Path, run_key: str) -> None:

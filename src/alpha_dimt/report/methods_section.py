@@ -5,7 +5,7 @@ from typing import Any
 
 from alpha_dimt.config import RunConfig
 from alpha_dimt.config.base import Section
-from alpha_dimt.config.preparation import BpeConfig, WordsConfig
+from alpha_dimt.config.preparation import BpeConfig, PretrainedConfig, WordsConfig
 from alpha_dimt.config.training import Decoding
 from alpha_dimt.data.unspaced import is_unspaced
 from alpha_dimt.evaluation.within_seed import RESAMPLES, TRIALS
@@ -48,6 +48,11 @@ def data_text(config: RunConfig, sizes: Mapping[str, int]) -> str:
         kind = "joint" if vocabulary.joint else "separate"
         words = (
             f"Words are cut by {kind} byte-pair encoding of {vocabulary.operations:,} operations"
+        )
+    elif isinstance(vocabulary, PretrainedConfig):
+        words = (
+            f"The model reads and writes the pieces of the pretrained tokeniser of "
+            f"{vocabulary.path.name}, which cuts the text as published"
         )
     else:
         words = words_text(vocabulary)

@@ -8,7 +8,7 @@ from typing import Any
 
 from alpha_dimt.config import RunConfig
 from alpha_dimt.config.base import fingerprint
-from alpha_dimt.config.preparation import BpeConfig
+from alpha_dimt.config.pretrained import TOKENISER
 from alpha_dimt.core.files import read_json
 
 # The columns of scores, and their file names in a run.
@@ -81,11 +81,11 @@ class ModelFiles:
 
     Attributes:
         config: configuration of the run.
-        about: run.json, with the checksums of weights, vocabularies and codes.
+        about: run.json, with the checksums of the files below.
         weights: weights in safetensors.
         source: source vocabulary.
         target: target vocabulary.
-        codes: BPE codes of the source; None at word level.
+        codes: BPE codes of the source, or the archive of a tokeniser; None at word level.
         decoding: configuration of the search; None for the default.
     """
 
@@ -106,13 +106,14 @@ class ModelFiles:
 def model_files(config: RunConfig, run: Path) -> ModelFiles:
     """Return the files that a run's translator is loaded from, which need not exist."""
     source, target = config.data.corpus.source, config.data.corpus.target
-    bpe = isinstance(config.data.preparation.vocabulary, BpeConfig)
+    vocabulary = config.data.preparation.vocabulary
+    codes = {"bpe": f"codes.{source}.txt", "pretrained": TOKENISER}.get(vocabulary.kind)
     return ModelFiles(
         config=run / "config.json",
         about=run / "run.json",
         weights=run / "best.safetensors",
         source=run / f"vocab.{source}.txt",
         target=run / f"vocab.{target}.txt",
-        codes=run / f"codes.{source}.txt" if bpe else None,
+        codes=run / codes if codes else None,
         decoding=beam_config_of(run),
     )

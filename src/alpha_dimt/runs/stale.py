@@ -57,6 +57,8 @@ class Results:
         for about in (encoded or {}).get("vocabularies", {}).values():
             if "list" in about and not is_unchanged(about["list"]):
                 yield folder / "encoded/report.json"
+        if not all(map(is_unchanged, (encoded or {}).get("tokeniser", []))):
+            yield folder / "encoded/report.json"
 
     def _candidates(self) -> Iterator[Path]:
         for system, objective in self.experiment.systems.items():
@@ -85,7 +87,12 @@ class Results:
             start = _read(self._folder_of(config.start.system, seed) / "run.json") or {}
             made += _sums(about.get("data"), "best.safetensors")
             right += _sums(start.get("files"), "weights")
-        if made != right or _differs(folder / "config.json", config.model_dump(mode="json")):
+        unchanged = all(map(is_unchanged, about.get("first_weights", [])))
+        if (
+            made != right
+            or not unchanged
+            or _differs(folder / "config.json", config.model_dump(mode="json"))
+        ):
             yield folder / "config.json"
         for name in COLUMNS.values():
             yield from self._translated(folder, name, about)

@@ -22,7 +22,8 @@ from alpha_dimt.core.progress import EpochBar
 from alpha_dimt.core.vocabulary import Vocab
 from alpha_dimt.data.batching import sorted_batches
 from alpha_dimt.data.encoded import AugmentedCorpus, Pairs, read_pairs
-from alpha_dimt.data.manifest import check_prepared
+from alpha_dimt.data.manifest import check_prepared, source_of
+from alpha_dimt.data.segmentation import Segmentation, load_segmentation
 from alpha_dimt.machine.device import choose_device, choose_dtype, machine, use_threads
 from alpha_dimt.models.build import build_model
 from alpha_dimt.models.weights import fill
@@ -115,6 +116,8 @@ def train_run(
 
     files = [encoded / "train.arrow", encoded / "valid.arrow"]
     files += [path for path in (augmented, start) if path]
+    first_weights = [source_of(path) for path in config.model.files] if start is None else []
+    files += [Path(source["path"]) for source in first_weights]
     data = {path.name: sha256(path) for path in files}
     check_prepared(encoded, config.data, {path.name: data[path.name] for path in files[:2]})
     parts = model_files(config, out)
@@ -144,7 +147,12 @@ def train_run(
         task = Task(
             batches=partial(epoch_batches, config, bound.needs, inputs.train, inputs.candidates),
             validate=partial(
-                validate, pairs=inputs.valid, vocab=inputs.vocab, config=config, device=on
+                validate,
+                pairs=inputs.valid,
+                vocab=inputs.vocab,
+                segmentation=inputs.segmentation,
+                config=config,
+                device=on,
             ),
             recipe=config.training,
             seed=config.seed,
@@ -185,6 +193,7 @@ def train_run(
             "corpus": config.data.corpus.name,
             "code_version": version,
             "data": data,
+            **({"first_weights": first_weights} if first_weights else {}),
             "machine": machine(on),
             "libraries": {name: importlib.metadata.version(name) for name in LIBRARIES}
             | versions(paths_in(config.model_dump(mode="json"))),
@@ -206,6 +215,7 @@ class Inputs:
         valid: validation pairs.
         source_vocab_size: source vocabulary size.
         vocab: target vocabulary.
+        segmentation: the tokens of the corpus.
         candidates: candidates of the proposal; None for objectives without one.
     """
 
@@ -213,6 +223,7 @@ class Inputs:
     valid: Pairs
     source_vocab_size: int
     vocab: Vocab
+    segmentation: Segmentation
     candidates: AugmentedCorpus | None
 
 
@@ -236,7 +247,8 @@ def read_inputs(config: RunConfig, encoded: Path, augmented: Path | None) -> Inp
             words=len(vocab),
             config=AugmentConfig(data=config.data, proposal=config.proposal, seed=config.seed),
         )
-    return Inputs(train, valid, len(source), vocab, candidates)
+    segmentation = load_segmentation(config.data, model_files(config, encoded).codes)
+    return Inputs(train, valid, len(source), vocab, segmentation, candidates)
 
 
 def resume_or_start(

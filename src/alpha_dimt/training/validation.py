@@ -7,8 +7,9 @@ from alpha_dimt.config.training import Decoding
 from alpha_dimt.core.vocabulary import Vocab
 from alpha_dimt.data.batching import reference_batch, source_batches
 from alpha_dimt.data.encoded import Pairs
+from alpha_dimt.data.segmentation import Segmentation
 from alpha_dimt.evaluation.metrics import multi_bleu
-from alpha_dimt.inference.decode import join_subwords, translate_pairs
+from alpha_dimt.inference.decode import translate_pairs
 from alpha_dimt.models.base import TranslationModel
 from alpha_dimt.training.candidate_learner import score
 from alpha_dimt.training.loop import Metrics
@@ -18,14 +19,19 @@ STEPS = 50
 
 
 def validate(
-    model: TranslationModel, *, pairs: Pairs, vocab: Vocab, config: RunConfig, device: torch.device
+    model: TranslationModel,
+    *,
+    pairs: Pairs,
+    vocab: Vocab,
+    segmentation: Segmentation,
+    config: RunConfig,
+    device: torch.device,
 ) -> Metrics:
     """Return greedy BLEU and the negative log-likelihood of the references."""
-    preparation = config.data.preparation
     lines = translate_pairs(
-        model, pairs, vocab, preparation=preparation, decoding=Decoding(beam=1), device=device
+        model, pairs, vocab, segmentation=segmentation, decoding=Decoding(beam=1), device=device
     )
-    bleu = multi_bleu(lines, [join_subwords(text, preparation) for text in pairs.target_text])
+    bleu = multi_bleu(lines, segmentation.join(pairs.target_text))
     nll = tokens = 0.0
     with torch.inference_mode():
         for rows in source_batches(pairs.source.lengths, batch_size=config.training.rows(STEPS)):

@@ -147,7 +147,8 @@ def test_systems_named_by_numbers(path: Path):
         ),
         (
             "preparation: {vocabulary: {kind: BPE}}",
-            "preparation.vocabulary.kind: \"BPE\" is not one of 'words', 'bpe'; did you mean bpe?",
+            "preparation.vocabulary.kind: \"BPE\" is not one of 'words', 'bpe', 'pretrained'; did "
+            "you mean bpe?",
         ),
         (
             "preparation: {vocabulary: {kind: words, operations: 3}}",

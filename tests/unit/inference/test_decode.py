@@ -3,11 +3,10 @@ import pytest
 import torch
 
 from alpha_dimt.config.models import AttentionRnnConfig
-from alpha_dimt.config.preparation import BpeConfig, Preparation
 from alpha_dimt.config.training import Decoding
 from alpha_dimt.core.ragged import Ragged
 from alpha_dimt.core.vocabulary import UNK, Vocab
-from alpha_dimt.inference.decode import hypothesis_text, join_subwords, search_all
+from alpha_dimt.inference.decode import hypothesis_text, search_all
 from alpha_dimt.inference.search import Hypothesis, beam_search, greedy_search
 from alpha_dimt.models.attention_rnn.fused import FusedAttentionRnn
 from alpha_dimt.models.base import fill_uniformly
@@ -56,9 +55,3 @@ def test_unknown_words_become_the_source_word_that_was_attended(
     assert (
         hypothesis_text(hypothesis, ["das", "Ulm", "."], vocab, replace_unknown=replace) == expected
     )
-
-
-def test_subwords_are_joined_for_bpe_alone() -> None:
-    bpe = Preparation(vocabulary=BpeConfig(kind="bpe"))
-    assert join_subwords("a@@ b c@@ d@@", bpe) == "ab cd"
-    assert join_subwords("a@@ b", Preparation()) == "a@@ b"
