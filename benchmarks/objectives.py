@@ -29,7 +29,7 @@ from alpha_dimt.training.candidate_learner import CandidateLearner
 from alpha_dimt.training.learning_rate import DevDecay
 from alpha_dimt.training.loop import Task, train_epoch
 from alpha_dimt.training.optimisers import Sgd
-from alpha_dimt.training.run import choose_rollout
+from alpha_dimt.training.rollout import choose_rollout
 from alpha_dimt.training.state import State
 
 START = "ml"

@@ -18,7 +18,7 @@ from alpha_dimt.models.build import build_model
 from alpha_dimt.training.binding import bind
 from alpha_dimt.training.candidate_learner import CandidateLearner
 from alpha_dimt.training.optimisers import Sgd
-from alpha_dimt.training.run import choose_rollout
+from alpha_dimt.training.rollout import choose_rollout
 
 STEPS, VOCAB_SIZE, SENTENCES = 26, 40, 8
 

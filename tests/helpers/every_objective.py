@@ -10,6 +10,7 @@ from alpha_dimt.data.draw_candidates import augment_corpus
 from alpha_dimt.training.run import train_run
 
 FROM_ML = {"start": "ml", "training": {"learning_rate": 0.05, "min_learning_rate": 0.05}}
+CRITIC = {"critic": {"embedding": 8, "hidden": 12}, "critic_epochs": 0, **FROM_ML}
 WEIGHTED = {"objective": "alpha", "alpha": 0.5}
 SYSTEMS: dict[str, dict[str, Any]] = {
     "ml": {"objective": "ml"},
@@ -29,6 +30,9 @@ SYSTEMS: dict[str, dict[str, Any]] = {
     "pg-entropy": {"objective": "policy_gradient", "tau": 0.05, **FROM_ML},
     "mrt": {"objective": "mrt", "sharpness": 1.0, **FROM_ML},
     "gnmt": {"objective": "gnmt_mixture", "samples": 4, **FROM_ML},
+    "rf-c": {"objective": "reinforce_critic", **CRITIC},
+    "ac": {"objective": "actor_critic", "actions": 4, "samples": 2, **CRITIC},
+    "token-alpha": {"objective": "token_alpha", "alpha": 0.5, "tau": 0.3, **CRITIC},
     "interpolated": {"objective": "interpolated", "ml_weight": 0.3, "other": WEIGHTED},
     "interpolated-mixed": {
         "objective": "interpolated",

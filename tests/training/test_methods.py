@@ -37,12 +37,15 @@ def test_every_objective_trains(config: Experiment, folder: Path, system: str) -
         assert all(math.isfinite(value) for value in metrics.values())
         assert metrics["gradient_norm"] > 0
     # Maximum likelihood and the policy gradient weight all their candidates equally.
-    unweighted = ("scheduled", "raml-exact", "pg", "pg-entropy", "gnmt", "custom")
+    unweighted = ["scheduled", "raml-exact", "pg", "pg-entropy", "gnmt", "custom"]
+    critics = ["rf-c", "ac", "token-alpha"]
+    unweighted += critics
     figures = {"ess", "ess_fraction", "weight_entropy", "reference_share"}
     assert (figures <= epochs[0].keys()) == (system not in unweighted)
     # Minimum risk has no q to compare with.
     assert ("kl_p_q" in epochs[0]) == (system not in (*unweighted, "mrt"))
     assert "mean_reward" in epochs[0]
+    assert ("explained_variance" in epochs[0]) == (system in critics)
 
 
 @pytest.mark.parametrize("system", ["pg", "gnmt"])

@@ -58,9 +58,9 @@ from alpha_dimt.training.candidate_learner import CandidateLearner, score
 from alpha_dimt.training.checkpoints import Checkpoints
 from alpha_dimt.training.learning_rate import DevDecay
 from alpha_dimt.training.optimisers import Sgd
-from alpha_dimt.training.rollout import Rollout
+from alpha_dimt.training.rollout import Rollout, choose_rollout
 from alpha_dimt.training.rollout import gold_probability as gold_probability
-from alpha_dimt.training.run import choose_rollout, train_run
+from alpha_dimt.training.run import train_run
 from alpha_dimt.training.signals import StopSignal
 from alpha_dimt.training.state import State
 

@@ -97,6 +97,7 @@ def test_presets(preset: str, name: str) -> None:
 # Target tokens to train on, and sentences of the larger of validation and test.
 SIZES = {
     "config.yaml": (60_000, 500),
+    "critics.yaml": (30_000, 300),
     "iwslt14.yaml": (153_326 * 20, 6_969),
     "iwslt14-transformer.yaml": (153_326 * 20, 6_969),
     "multi30k.yaml": (369_017, 1_014),

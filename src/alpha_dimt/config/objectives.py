@@ -241,6 +241,10 @@ class GnmtMixtureConfig(OnPolicyConfig):
         return replace(super().needs(), reference=True)
 
 
+# Registers its kinds, which stand here in lists of all.
+from alpha_dimt.config import critics as critics  # noqa: E402
+
+
 class CustomConfig(ObjectiveConfig):
     """A function of one's own: `Scored` and options in, `Loss` out."""
 

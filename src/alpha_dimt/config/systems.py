@@ -60,6 +60,8 @@ class ObjectiveConfig(System, Kind):
     """Import path of the loss, a pure function of scored candidates."""
     takes: ClassVar[tuple[str, ...]] = ()
     """The options that are arguments of the loss, by the same names."""
+    learner: ClassVar[str] = "alpha_dimt.training.candidate_learner:build"
+    """Import path of the function that builds the learner from a `Setup`."""
     mixable: ClassVar[bool] = True
     """Whether `interpolated` may combine it with maximum likelihood."""
 

@@ -25,6 +25,8 @@ class TokenLogProbs:
         steps: T.
         mean: returns the mean over the vocabulary of log p at every token [N], with gradient, for
             label smoothing; None if the model does not offer it.
+        logits: returns the unnormalised log-probabilities of all words at every token [N, V], with
+            gradient, for objectives that weight all words; None if the model does not offer it.
     """
 
     log_p: Tensor
@@ -33,6 +35,7 @@ class TokenLogProbs:
     rows: int
     steps: int
     mean: Callable[[], Tensor] | None = None
+    logits: Callable[[], Tensor] | None = None
 
     def per_row(self) -> Tensor:
         """Return log p(y|x) of every row, the sum over its tokens [R]."""
@@ -57,6 +60,22 @@ class TokenLogProbs:
         real = torch.zeros_like(log_p, dtype=torch.bool)
         real[place] = True
         return log_p, real
+
+
+class DecoderOutputs(NamedTuple):
+    """What an output layer reads, packed.
+
+    Attributes:
+        x: [N', H], with padding behind the N tokens.
+        words: [N'] the token at each place.
+        row: [N] the row of each token.
+        step: [N] the step of each token, from 0.
+    """
+
+    x: Tensor
+    words: Tensor
+    row: Tensor
+    step: Tensor
 
 
 def mean_log_softmax(logits: Tensor) -> Tensor:

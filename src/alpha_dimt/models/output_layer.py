@@ -5,16 +5,14 @@ from functools import partial
 import torch
 from torch import Tensor
 
-from alpha_dimt.kernels import Workspace, mean_log_probs, token_log_probs
-from alpha_dimt.models.base import TokenLogProbs
+from alpha_dimt.kernels import Workspace, affine, mean_log_probs, token_log_probs
+from alpha_dimt.models.base import DecoderOutputs, TokenLogProbs
 
 
 def packed_log_probs(
-    packed: Tensor,
+    outputs: DecoderOutputs,
     weight: Tensor,
     bias: Tensor,
-    words: Tensor,
-    place: tuple[Tensor, Tensor],
     size: tuple[int, int],
     *,
     dtype: torch.dtype,
@@ -23,16 +21,20 @@ def packed_log_probs(
     """Return log p of the tokens of a batch, with gradient.
 
     Args:
-        packed: [N', H] what the output layer reads, with padding behind the N tokens.
+        outputs: what the output layer reads.
         weight: [V, H] of the output layer.
         bias: [V] of the output layer.
-        words: [N'] the token at each place.
-        place: row and step of each token, [N] each.
         size: R and T.
         dtype: of the matrix products.
         workspace: see `token_log_probs`.
     """
-    count = len(place[0])
+    packed, words, row, step = outputs
+    x, count = packed[: len(row)], len(row)
     log_p = token_log_probs(packed, weight, bias, words, dtype=dtype, workspace=workspace)[:count]
-    mean = partial(mean_log_probs, log_p, packed[:count], weight, bias, words[:count], dtype=dtype)
-    return TokenLogProbs(log_p, *place, *size, mean)
+    mean = partial(mean_log_probs, log_p, x, weight, bias, words[:count], dtype=dtype)
+    logits = partial(_logits, x, weight, bias, dtype)
+    return TokenLogProbs(log_p, row, step, *size, mean, logits)
+
+
+def _logits(x: Tensor, weight: Tensor, bias: Tensor, dtype: torch.dtype) -> Tensor:
+    return affine(x, weight, bias, dtype).to(x.dtype)

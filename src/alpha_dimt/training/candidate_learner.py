@@ -14,9 +14,9 @@ from alpha_dimt.kernels import send
 from alpha_dimt.models.base import TranslationModel
 from alpha_dimt.objectives import Loss, Scored
 from alpha_dimt.training.binding import Bound
-from alpha_dimt.training.learner import Update
-from alpha_dimt.training.optimisers import Optimiser
-from alpha_dimt.training.rollout import Rollout, gold_probability, mixed_inputs
+from alpha_dimt.training.learner import Setup, Update
+from alpha_dimt.training.optimisers import Optimiser, build_optimiser
+from alpha_dimt.training.rollout import Rollout, choose_rollout, gold_probability, mixed_inputs
 
 
 @dataclass(frozen=True)
@@ -46,6 +46,13 @@ class CandidateLearner:
     def optimisers(self) -> Mapping[str, Optimiser]:
         """The one optimiser; see `Learner`."""
         return {"model": self.optimiser}
+
+    def begin(self, generator: torch.Generator) -> None:
+        """Do nothing: there is only the model; see `Learner`."""
+
+    def trains_model(self, epoch: int) -> bool:
+        """Return that every epoch does; see `Learner`."""
+        return True
 
     def update(
         self, batch: Batch, at: Moment, *, step: int, learning_rate: float, diverged: Tensor
@@ -77,6 +84,17 @@ class CandidateLearner:
             "gradient_norm": norm,
         }
         return Update(metrics, diverged | ~norm.isfinite())
+
+
+def build(setup: Setup) -> CandidateLearner:
+    """Return the learner of a system on candidates."""
+    return CandidateLearner(
+        setup.model,
+        bound=setup.bound,
+        rollout=choose_rollout(setup.config, setup.bound.needs, setup.pairs, setup.words),
+        optimiser=build_optimiser(setup.config.training),
+        device=setup.device,
+    )
 
 
 def mean_metrics(losses: Sequence[Loss]) -> dict[str, Tensor]:

@@ -8,10 +8,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
+import torch
 from torch import Tensor, nn
 
+from alpha_dimt.config import RunConfig
 from alpha_dimt.config.schedules import Moment
 from alpha_dimt.data.batching import Batch
+from alpha_dimt.data.encoded import Pairs
+from alpha_dimt.models.base import TranslationModel
+from alpha_dimt.training.binding import Bound
 from alpha_dimt.training.optimisers import Optimiser
 
 
@@ -30,6 +35,27 @@ class Update:
     diverged: Tensor
 
 
+@dataclass(frozen=True)
+class Setup:
+    """What a learner is built from.
+
+    Attributes:
+        config: configuration of the run.
+        bound: its objective.
+        model: the network to train, not filled yet.
+        pairs: training pairs.
+        words: target vocabulary size.
+        device: device to train on.
+    """
+
+    config: RunConfig
+    bound: Bound
+    model: TranslationModel
+    pairs: Pairs
+    words: int
+    device: torch.device
+
+
 class Learner(Protocol):
     """Owns networks and optimisers, and makes updates."""
 
@@ -40,6 +66,15 @@ class Learner(Protocol):
     @property
     def optimisers(self) -> Mapping[str, Optimiser]:
         """The optimisers by name."""
+
+    def begin(self, generator: torch.Generator) -> None:
+        """Fill what is beside the model, once that has its first weights."""
+
+    def trains_model(self, epoch: int) -> bool:
+        """Return whether an epoch changes the model.
+
+        One that does not says nothing of the learning rate, nor of when to stop.
+        """
 
     def update(
         self, batch: Batch, at: Moment, *, step: int, learning_rate: float, diverged: Tensor

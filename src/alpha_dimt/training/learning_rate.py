@@ -29,15 +29,21 @@ class DevDecay:
     epoch: int = 0
     decays: int = 0
 
-    def after(self, bleu: float, nll: float, recipe: TrainingConfig) -> "DevDecay":
+    def after(
+        self, bleu: float, nll: float, recipe: TrainingConfig, *, held: bool = False
+    ) -> "DevDecay":
         """Return the state after one more epoch.
 
         Args:
             bleu: greedy BLEU on the validation data.
             nll: negative log-likelihood per token of its references.
             recipe: decay and minimum of the learning rate.
+            held: whether the model stayed as it was: the epoch is then as good as the best, and
+                the learning rate stays.
         """
         epoch = self.epoch + 1
+        if held and self.best_epoch:
+            return replace(self, best_epoch=epoch, epoch=epoch)
         if bleu > self.best:
             return replace(self, best=bleu, best_nll=None, best_epoch=epoch, epoch=epoch)
         if self.by_likelihood and (self.best_nll is None or nll < self.best_nll):

@@ -168,7 +168,8 @@ def fit(
             "target_tokens_per_second": tokens / trained,
             "peak_memory_mb": peak_memory_mb(device),
         }
-        state.end_epoch(metrics, updates, timing, task.recipe)
+        held = not learner.trains_model(state.schedule.epoch + 1)
+        state.end_epoch(metrics, updates, timing, task.recipe, held=held)
         if dropped := sorted(metrics.keys() - state.records[-1]["metrics"].keys()):
             print(
                 f"warning: epoch {state.schedule.epoch}: {', '.join(dropped)} is not finite and is "

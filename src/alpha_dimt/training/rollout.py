@@ -8,14 +8,17 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from alpha_dimt.config import RunConfig
 from alpha_dimt.config.rewards import Reward
+from alpha_dimt.config.systems import Needs
 from alpha_dimt.core.ragged import Ints, Ragged
 from alpha_dimt.core.vocabulary import EOS
 from alpha_dimt.data.batching import Batch, side_by_side
+from alpha_dimt.data.encoded import Pairs
 from alpha_dimt.inference.search import sample
 from alpha_dimt.kernels import vocabulary_search
 from alpha_dimt.models.base import TranslationModel
-from alpha_dimt.proposals import Distribution
+from alpha_dimt.proposals import Distribution, Words, build
 from alpha_dimt.rewards import reward
 
 
@@ -59,12 +62,12 @@ class Rollout:
         target = drawn.cpu().numpy()
         ended = target == EOS
         lengths = np.where(ended.any(axis=1), ended.argmax(axis=1), target.shape[1] - 1)
-        candidates = _prefixes(target[:, 1:], lengths - ended.any(axis=1))
+        candidates = prefixes(target[:, 1:], lengths - ended.any(axis=1))
         references = self.targets.take(np.repeat(batch.rows, self.samples))
         log_q0 = np.zeros(len(target))
         if self.proposal is not None:
             # A truncated sample has no </s>, so the proposal never draws it.
-            log_q0 = self.proposal.log_prob(references, _prefixes(target, lengths + 1))
+            log_q0 = self.proposal.log_prob(references, prefixes(target, lengths + 1))
         same = reward("edit_distance", candidates, references) == 0
         return side_by_side(
             batch,
@@ -79,7 +82,20 @@ class Rollout:
         )
 
 
-def _prefixes(rows: Ints, lengths: Ints) -> Ragged:
+def choose_rollout(config: RunConfig, needs: Needs, pairs: Pairs, words: int) -> Rollout | None:
+    """Return the rollout that draws candidates from the model; None if the objective needs none."""
+    if not needs.samples:
+        return None
+    proposal = None
+    if config.proposal is not None:
+        counts = np.bincount(pairs.target.values, minlength=words)
+        proposal = build(config.proposal.distribution, Words(vocab_size=words, counts=counts))
+    reward = needs.reward or (config.proposal.reward if config.proposal else "hamming")
+    stored = config.proposal.candidates if config.proposal else 0
+    return Rollout(needs.samples, reward, pairs.target, stored, proposal)
+
+
+def prefixes(rows: Ints, lengths: Ints) -> Ragged:
     """Return the first entries of each row."""
     inside = np.arange(rows.shape[1]) < lengths[:, None]
     return Ragged(rows[inside], np.concatenate(([0], np.cumsum(lengths))))

@@ -8,16 +8,14 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 
 from alpha_dimt.config import AugmentConfig, RunConfig
 from alpha_dimt.config.registry import paths_in
-from alpha_dimt.config.systems import Needs
 from alpha_dimt.config.training import CheckpointsConfig, Device
 from alpha_dimt.core.errors import UserError
 from alpha_dimt.core.files import atomic_path, sha256, write_json
-from alpha_dimt.core.imports import versions
+from alpha_dimt.core.imports import imported, versions
 from alpha_dimt.core.progress import EpochBar
 from alpha_dimt.core.vocabulary import Vocab
 from alpha_dimt.data.batching import sorted_batches
@@ -25,39 +23,24 @@ from alpha_dimt.data.encoded import AugmentedCorpus, Pairs, read_pairs
 from alpha_dimt.data.manifest import check_prepared, source_of
 from alpha_dimt.data.segmentation import Segmentation, load_segmentation
 from alpha_dimt.machine.device import choose_device, choose_dtype, machine, use_threads
+from alpha_dimt.models.base import TranslationModel
 from alpha_dimt.models.build import build_model
 from alpha_dimt.models.weights import fill
-from alpha_dimt.proposals import Words, build
 from alpha_dimt.runs.paths import model_files, state_name
 from alpha_dimt.training.averaging import EpochWeights
 from alpha_dimt.training.batches import epoch_batches
 from alpha_dimt.training.binding import bind
-from alpha_dimt.training.candidate_learner import CandidateLearner
 from alpha_dimt.training.checkpoints import METRICS, Checkpoints
 from alpha_dimt.training.code_version import code_version
+from alpha_dimt.training.learner import Learner, Setup
 from alpha_dimt.training.learning_rate import DevDecay
 from alpha_dimt.training.loop import Task, fit
 from alpha_dimt.training.messages import print_average, print_epoch
-from alpha_dimt.training.optimisers import build_optimiser
-from alpha_dimt.training.rollout import Rollout
 from alpha_dimt.training.signals import StopSignal
 from alpha_dimt.training.state import State
 from alpha_dimt.training.validation import validate
 
 LIBRARIES = ("torch", "numpy", "pyarrow", "sacrebleu", "sacremoses", "subword-nmt")
-
-
-def choose_rollout(config: RunConfig, needs: Needs, pairs: Pairs, words: int) -> Rollout | None:
-    """Return the rollout that draws candidates from the model; None if the objective needs none."""
-    if not needs.samples:
-        return None
-    proposal = None
-    if config.proposal is not None:
-        counts = np.bincount(pairs.target.values, minlength=words)
-        proposal = build(config.proposal.distribution, Words(vocab_size=words, counts=counts))
-    reward = needs.reward or (config.proposal.reward if config.proposal else "hamming")
-    stored = config.proposal.candidates if config.proposal else 0
-    return Rollout(needs.samples, reward, pairs.target, stored, proposal)
 
 
 def train_run(
@@ -134,16 +117,12 @@ def train_run(
     epochs = EpochWeights(
         checkpoints.folder / "epochs", config.training.average, config.fingerprint()
     )
-    learner = CandidateLearner(
-        model,
-        bound=bound,
-        rollout=choose_rollout(config, bound.needs, inputs.train, words),
-        optimiser=build_optimiser(config.training),
-        device=on,
-    )
+    setup = Setup(config, bound, model, inputs.train, words, on)
+    learner: Learner = imported(config.objective.learner)(setup)
     with StopSignal().installed() as stop, checkpoints.held():
         progress = resume_or_start(learner, config, start, checkpoints, arithmetic)
-        model.to(on)
+        for network in learner.networks.values():
+            network.to(on)
         task = Task(
             batches=partial(epoch_batches, config, bound.needs, inputs.train, inputs.candidates),
             validate=partial(
@@ -252,19 +231,22 @@ def read_inputs(config: RunConfig, encoded: Path, augmented: Path | None) -> Inp
 
 
 def resume_or_start(
-    learner: CandidateLearner,
+    learner: Learner,
     config: RunConfig,
     start: Path | None,
     checkpoints: Checkpoints,
     arithmetic: str,
 ) -> State:
     """Restore the last checkpoint into the learner, or initialise it; return the state."""
-    progress, model = checkpoints.restore(learner), learner.model
+    progress = checkpoints.restore(learner)
     if progress is None:
+        model, generator = learner.networks["model"], torch.Generator().manual_seed(config.seed)
+        assert isinstance(model, TranslationModel)
         if start is None or config.start is None:
-            model.initialise(torch.Generator().manual_seed(config.seed))
+            model.initialise(generator)
         else:
             fill(model, start, config.start.fingerprint())
+        learner.begin(generator)
         return State(DevDecay(config.training.learning_rate), _now_ms(), arithmetic)
     print(f"resuming after epoch {progress.schedule.epoch}, batch {progress.updates}")
     if progress.arithmetic != arithmetic:

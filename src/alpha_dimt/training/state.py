@@ -90,11 +90,21 @@ class State:
         updates: int,
         timing: dict[str, float],
         recipe: TrainingConfig,
+        *,
+        held: bool = False,
     ) -> None:
-        """Close the current epoch: add its record and advance the schedule."""
+        """Close the current epoch: add its record and advance the schedule.
+
+        Args:
+            metrics: of the epoch.
+            updates: how many it had.
+            timing: of the epoch.
+            recipe: decay and minimum of the learning rate.
+            held: whether the model stayed as it was.
+        """
         self.step += updates
         self.schedule = self.schedule.after(
-            metrics["valid_bleu_greedy"], metrics["valid_nll_per_token"], recipe
+            metrics["valid_bleu_greedy"], metrics["valid_nll_per_token"], recipe, held=held
         )
         self.seconds += timing["epoch_seconds"]
         self.sums, self.epoch_seconds = MetricSums(), 0.0

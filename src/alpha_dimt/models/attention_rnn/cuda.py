@@ -22,7 +22,7 @@ from alpha_dimt.kernels import (
 )
 from alpha_dimt.models.attention_rnn.fused import Encoded, dropout_factors, padded_index
 from alpha_dimt.models.attention_rnn.model import AttentionRnn
-from alpha_dimt.models.base import Step, TokenLogProbs
+from alpha_dimt.models.base import DecoderOutputs, Step, TokenLogProbs
 from alpha_dimt.models.output_layer import packed_log_probs
 
 
@@ -137,6 +137,19 @@ class CudaAttentionRnn(AttentionRnn):
         self, encoded: Encoded, target: Tensor, lengths: Tensor, *, inputs: Tensor | None = None
     ) -> TokenLogProbs:
         """Return log p of every token of every candidate; see `TranslationModel`."""
+        return packed_log_probs(
+            self.decoder_outputs(encoded, target, lengths, inputs=inputs),
+            self.output.weight,
+            self.output.bias,
+            (len(target), target.shape[1] - 1),
+            dtype=self._dtype,
+            workspace=self._workspace,
+        )
+
+    def decoder_outputs(
+        self, encoded: Encoded, target: Tensor, lengths: Tensor, *, inputs: Tensor | None = None
+    ) -> DecoderOutputs:
+        """Return what the output layer reads; arguments as of `token_log_probs`."""
         rows = len(target)
         steps = target.shape[1] - 1
         steps += -steps % self.steps_multiple  # padding for all rows, so that shapes are few
@@ -147,18 +160,8 @@ class CudaAttentionRnn(AttentionRnn):
         real = padded_index(step * rows + row, self.rows_multiple)
         wanted = padded_index(row * target.shape[1] + step + 1, self.rows_multiple)
         step, row, real, wanted = send((step, row, real, wanted), self.device)
-        packed = out.flatten(0, 1).index_select(0, real)
-        words = target.flatten().index_select(0, wanted)
-        return packed_log_probs(
-            packed,
-            self.output.weight,
-            self.output.bias,
-            words,
-            (row, step),
-            (rows, target.shape[1] - 1),
-            dtype=self._dtype,
-            workspace=self._workspace,
-        )
+        x = out.flatten(0, 1).index_select(0, real)
+        return DecoderOutputs(x, target.flatten().index_select(0, wanted), row, step)
 
     def _decode(self, encoded: Encoded, read: Tensor, steps: int) -> Tensor:
         """Return attentional outputs [T, R, H] of so many steps, for the words read [R, .]."""

@@ -25,7 +25,7 @@ from alpha_dimt.kernels import (
     with_one,
 )
 from alpha_dimt.models.attention_rnn.model import AttentionRnn
-from alpha_dimt.models.base import Step, TokenLogProbs
+from alpha_dimt.models.base import DecoderOutputs, Step, TokenLogProbs
 from alpha_dimt.models.output_layer import packed_log_probs
 
 
@@ -162,6 +162,19 @@ class FusedAttentionRnn(AttentionRnn):
         self, encoded: Encoded, target: Tensor, lengths: Tensor, *, inputs: Tensor | None = None
     ) -> TokenLogProbs:
         """Return log p of every token of every candidate; see `TranslationModel`."""
+        return packed_log_probs(
+            self.decoder_outputs(encoded, target, lengths, inputs=inputs),
+            self.output.weight,
+            self.output.bias,
+            (len(target), target.shape[1] - 1),
+            dtype=self._dtype,
+            workspace=self._workspace,
+        )
+
+    def decoder_outputs(
+        self, encoded: Encoded, target: Tensor, lengths: Tensor, *, inputs: Tensor | None = None
+    ) -> DecoderOutputs:
+        """Return what the output layer reads; arguments as of `token_log_probs`."""
         candidates = len(target) // len(encoded.keys)
         counts, step, row = packed_steps(lengths, candidates, self.sources_together)
         real = (step < lengths[row]).nonzero()[:, 0]
@@ -192,17 +205,8 @@ class FusedAttentionRnn(AttentionRnn):
             dtype=self._dtype,
         )
         # The gradient of `index_select` adds rows; that of indexing adds elements.
-        packed, words = out.index_select(0, real), target[row, step + 1]
-        return packed_log_probs(
-            packed,
-            self.output.weight,
-            self.output.bias,
-            words,
-            (row[:count], step[:count]),
-            (len(target), target.shape[1] - 1),
-            dtype=self._dtype,
-            workspace=self._workspace,
-        )
+        x = out.index_select(0, real)
+        return DecoderOutputs(x, target[row, step + 1], row[:count], step[:count])
 
     def _input_weights(self) -> tuple[Tensor, Tensor]:
         """Return the parts of the decoder's input weights for the word and for the input feed."""

@@ -28,6 +28,7 @@ from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
 from alpha_dimt.config.models import AttentionRnnConfig
 from alpha_dimt.models.base import (
+    DecoderOutputs,
     Step,
     TokenLogProbs,
     TranslationModel,
@@ -106,6 +107,16 @@ class AttentionRnn(TranslationModel):
         self, encoded: Any, target: Tensor, lengths: Tensor, *, inputs: Tensor | None = None
     ) -> TokenLogProbs:
         """Return log p of every token of every candidate; see `TranslationModel`."""
+        x, words, row, step = self.decoder_outputs(encoded, target, lengths, inputs=inputs)
+        logits = self._logits(x)
+        log_p = -F.cross_entropy(logits, words, reduction="none")
+        size, mean = (len(target), target.shape[1] - 1), partial(mean_log_softmax, logits)
+        return TokenLogProbs(log_p, row, step, *size, mean, lambda: logits)
+
+    def decoder_outputs(
+        self, encoded: Any, target: Tensor, lengths: Tensor, *, inputs: Tensor | None = None
+    ) -> DecoderOutputs:
+        """Return what the output layer reads; arguments as of `token_log_probs`."""
         sources, (rows, steps) = len(encoded.hidden), (len(target), target.shape[1] - 1)
         each = torch.arange(sources, device=target.device).repeat_interleave(rows // sources)
         state = encoded.rows(each)
@@ -115,10 +126,8 @@ class AttentionRnn(TranslationModel):
             outputs.append(state.input_feed)
         real = (torch.arange(steps) < lengths[:, None]).to(target.device, non_blocking=True)
         row, step = real.nonzero(as_tuple=True)
-        logits = self._logits(torch.stack(outputs, dim=1)[row, step])
-        log_p = -F.cross_entropy(logits, target[row, step + 1], reduction="none")
-        mean = partial(mean_log_softmax, logits)
-        return TokenLogProbs(log_p, row, step, rows, steps, mean)
+        x = torch.stack(outputs, dim=1)[row, step]
+        return DecoderOutputs(x, target[row, step + 1], row, step)
 
     @torch.no_grad()
     def start(self, encoded: Any) -> Any:

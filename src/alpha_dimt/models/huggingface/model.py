@@ -163,7 +163,15 @@ class HuggingFaceModel(TranslationModel):
             rows=rows,
             steps=steps,
             mean=partial(self._mean, packed),
+            logits=lambda: self._ours(packed),
         )
+
+    def _ours(self, logits: Tensor) -> Tensor:
+        """Return logits of our words [.., V] from the network's [.., V'], in at least fp32."""
+        ours = logits.to(torch.promote_types(logits.dtype, torch.float32))
+        never = self.ids == NEVER
+        never[[PAD, BOS]] = True
+        return ours.index_select(-1, self.ids.clamp(min=0)).masked_fill(never, -torch.inf)
 
     def _mean(self, packed: Tensor) -> Tensor:
         return mean_log_softmax(packed.index_select(1, self._predicted))
@@ -200,12 +208,8 @@ class HuggingFaceModel(TranslationModel):
                 cache=cache,
                 use_cache=True,
             )
-        logits = found.logits[:, -1]
-        ours = logits.to(torch.promote_types(logits.dtype, torch.float32))
-        ours = ours.index_select(1, self.ids.clamp(min=0))
-        ours[:, self.ids == NEVER] = -torch.inf
-        ours[:, [PAD, BOS]] = -torch.inf
-        return Step(ours, None, State(state.encoded, found.cache))
+        after = State(state.encoded, found.cache)
+        return Step(self._ours(found.logits[:, -1]), None, after)
 
     def select(self, state: State, rows: Tensor, sources: Tensor | None = None) -> State:
         """See `TranslationModel`; each row has its own copy of the source."""

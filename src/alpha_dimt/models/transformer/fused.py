@@ -24,7 +24,7 @@ from alpha_dimt.kernels import (
     vocabulary_logits,
 )
 from alpha_dimt.models.attention_rnn.fused import dropout_factors, padded_index
-from alpha_dimt.models.base import Step, TokenLogProbs
+from alpha_dimt.models.base import DecoderOutputs, Step, TokenLogProbs
 from alpha_dimt.models.output_layer import packed_log_probs
 from alpha_dimt.models.transformer.model import Transformer, sinusoids
 
@@ -152,11 +152,9 @@ class FusedTransformer(Transformer):
         packed = self.decoder_norm(x).flatten(0, 1).index_select(0, real)
         words = target.flatten().index_select(0, wanted)
         return packed_log_probs(
-            packed,
+            DecoderOutputs(packed, words, row, step),
             self.target_embedding.weight,
             self.output_bias,
-            words,
-            (row, step),
             (rows, steps),
             dtype=self._dtype,
             workspace=self._workspace,

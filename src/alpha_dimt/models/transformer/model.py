@@ -152,7 +152,7 @@ class Transformer(TranslationModel):
         logits = self._logits(x[row, step])
         log_p = -F.cross_entropy(logits, target[row, step + 1], reduction="none")
         mean = partial(mean_log_softmax, logits)
-        return TokenLogProbs(log_p, row, step, rows, steps, mean)
+        return TokenLogProbs(log_p, row, step, rows, steps, mean, lambda: logits)
 
     @torch.no_grad()
     def start(self, encoded: Any) -> Any:

@@ -1,0 +1,371 @@
+"""The learner for objectives with a critic (Bahdanau et al., 2017).
+
+First the critic is trained alone on samples of the model, then both together. Delayed copies of the
+critic and, but for RF-C, of the model say what the critic should have expected; without them it
+would chase its own tail. Samples come from the delayed model where there is one.
+
+Shapes: B sources, K samples of each, R = B * K, T steps, N tokens of all samples.
+"""
+
+from collections.abc import Callable, Mapping
+from copy import deepcopy
+from dataclasses import dataclass
+from typing import Any, cast
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from alpha_dimt.config.critics import CriticConfig, ReinforceCriticConfig
+from alpha_dimt.config.optimisers import AdamWConfig
+from alpha_dimt.config.schedules import Moment
+from alpha_dimt.core.errors import UserError
+from alpha_dimt.core.ragged import Ints
+from alpha_dimt.core.vocabulary import EOS, PAD
+from alpha_dimt.data.batching import Batch
+from alpha_dimt.inference.search import sample
+from alpha_dimt.kernels import send
+from alpha_dimt.models.base import TokenLogProbs, TranslationModel
+from alpha_dimt.models.critic import Critic
+from alpha_dimt.objectives.critics import (
+    CriticObjective,
+    Steps,
+    baselines,
+    critic_loss,
+    explained_variance,
+    returns,
+    td_targets,
+)
+from alpha_dimt.prefix_rewards import word_rewards
+from alpha_dimt.training.learner import Setup, Update
+from alpha_dimt.training.optimisers import AdamW, Optimiser, build_optimiser
+from alpha_dimt.training.rollout import prefixes
+
+LONGER = 3
+"""Tokens that a sample may be longer than its reference."""
+
+
+@dataclass(frozen=True)
+class Samples:
+    """Samples with the rewards of their words.
+
+    Attributes:
+        target: [R, T + 1] framed, padded.
+        lengths: [R] predicted tokens; </s> included, unless the sample was cut.
+        rewards: [R, T] reward of each token; </s> and padding have 0.
+    """
+
+    target: Ints
+    lengths: Ints
+    rewards: np.ndarray[Any, np.dtype[np.float64]]
+
+
+@dataclass
+class CriticLearner:
+    """Trains a model and a critic on samples.
+
+    Attributes:
+        model: the model.
+        critic: the critic.
+        delayed: delayed copy of the model; None: the model itself.
+        delayed_critic: delayed copy of the critic.
+        options: of the objective.
+        objective: returns the model's loss at a moment of the training.
+        optimiser: of the model.
+        critic_optimiser: of the critic.
+        device: of all networks.
+    """
+
+    model: TranslationModel
+    critic: Critic
+    delayed: TranslationModel | None
+    delayed_critic: Critic
+    options: CriticConfig
+    objective: Callable[[Moment], CriticObjective]
+    optimiser: Optimiser
+    critic_optimiser: Optimiser
+    device: torch.device
+
+    @property
+    def networks(self) -> Mapping[str, nn.Module]:
+        """All networks; see `Learner`."""
+        networks = {
+            "model": self.model,
+            "critic": self.critic,
+            "delayed_critic": self.delayed_critic,
+        }
+        return networks if self.delayed is None else {**networks, "delayed_model": self.delayed}
+
+    @property
+    def optimisers(self) -> Mapping[str, Optimiser]:
+        """Both optimisers; see `Learner`."""
+        return {"model": self.optimiser, "critic": self.critic_optimiser}
+
+    def begin(self, generator: torch.Generator) -> None:
+        """Fill the critic with random weights, and the copies; see `Learner`."""
+        self.critic.initialise(generator)
+        copy_weights(self.delayed_critic, self.critic)
+        if self.delayed is not None:
+            copy_weights(self.delayed, self.model)
+
+    def trains_model(self, epoch: int) -> bool:
+        """Return whether the critic is not alone in an epoch; see `Learner`."""
+        return epoch > self.options.critic_epochs
+
+    def update(
+        self, batch: Batch, at: Moment, *, step: int, learning_rate: float, diverged: Tensor
+    ) -> Update:
+        """Make one update; see `Learner`."""
+        joint, options = self.trains_model(at.epoch), self.options
+        seen = self._look(batch, joint)
+        judged = self._judge(seen)
+        loss, metrics = judged.loss, seen.figures() | judged.figures
+        if joint:
+            weighted = self.objective(at)(judged.steps)
+            likelihood = -self.model.token_log_probs(*seen.likelihood).log_p.sum() / len(batch.rows)
+            loss = loss + weighted.value + options.ml_weight * likelihood
+            metrics |= weighted.diagnostics | {"likelihood_loss": likelihood.detach()}
+        loss.backward()  # type: ignore[no-untyped-call]
+        metrics["train_loss"] = loss.detach()
+        diverged = diverged | ~loss.detach().isfinite()
+        rate = options.critic_joint_learning_rate if joint else options.critic_learning_rate
+        norm = self.critic_optimiser.step(
+            self.critic.parameters(), learning_rate=rate, unless=diverged
+        )
+        metrics["critic_gradient_norm"] = norm
+        diverged = diverged | ~norm.isfinite()
+        if joint:
+            norm = self.optimiser.step(
+                self.model.parameters(), learning_rate=learning_rate, unless=diverged
+            )
+            metrics["gradient_norm"] = norm
+            diverged = diverged | ~norm.isfinite()
+            if self.delayed is not None:
+                move_towards(self.delayed, self.model, options.delay, unless=diverged)
+        move_towards(self.delayed_critic, self.critic, options.delay, unless=diverged)
+        return Update(metrics, diverged)
+
+    def _look(self, batch: Batch, joint: bool) -> "Seen":
+        """Draw samples, and let the model and its delayed copy score them."""
+        (source,) = send([torch.from_numpy(batch.source)], self.device)
+        source_lengths = torch.from_numpy(batch.source_lengths)
+        with torch.set_grad_enabled(joint):
+            encoded = self.model.encode(source, source_lengths)
+        sampler, encoded_there = self.model, encoded
+        if self.delayed is not None:
+            sampler = self.delayed.eval()
+            with torch.no_grad():
+                encoded_there = sampler.encode(source, source_lengths)
+        drawn = draw(sampler, encoded_there, batch, self.options, self.device)
+        arrays = (drawn.target, drawn.rewards.astype(np.float32), drawn.lengths, batch.target)
+        target, rewards, ends, framed = send([*map(torch.from_numpy, arrays)], self.device)
+        lengths = torch.from_numpy(drawn.lengths)
+        with torch.set_grad_enabled(joint):
+            tokens = self.model.token_log_probs(encoded, target, lengths)
+            log_p = _all_log_probs(tokens, self.model)
+        p = p_there = log_p.detach().exp()
+        if self.delayed is not None:
+            with torch.no_grad():
+                there = self.delayed.token_log_probs(encoded_there, target, lengths)
+                # Both models have their tokens in the same order.
+                p_there = _all_log_probs(there, self.delayed).exp()
+        return Seen(
+            tokens=tokens,
+            log_p=log_p,
+            p=p,
+            p_there=p_there,
+            rewards=rewards.to(log_p.dtype),
+            ends=ends,
+            read=(framed[:, 1:], torch.from_numpy(batch.target_lengths), target, lengths),
+            likelihood=(encoded, framed, torch.from_numpy(batch.target_lengths)),
+        )
+
+    def _judge(self, seen: "Seen") -> "Judged":
+        """Return the critic's loss, and what it says of the samples."""
+        tokens, rewards, target = seen.tokens, seen.rewards, seen.read[2]
+        place, rows = (tokens.row, tokens.step), len(target)
+        values = self.critic.values(*seen.read, place)
+        with torch.no_grad():
+            delayed = self.delayed_critic.values(*seen.read, place)
+            state_values = _table(delayed.expected(seen.p_there), tokens)
+            targets = td_targets(rewards, state_values, seen.ends)[place]
+        words = target[:, 1:][place]
+        of_words, fixed = values.of(words), values.detach()
+        penalty = self.options.penalty
+        loss = critic_loss(of_words, targets, values.spread(), penalty=penalty) / rows
+        found = of_words.detach()
+        # Sorted by step, the tokens of the first step come first.
+        at_first = tokens.step.argsort(stable=True)[:rows]
+        first = fixed.at(at_first).expected(seen.p[at_first])
+        first = torch.zeros_like(first).index_copy(0, tokens.row[at_first], first)
+        baseline = baselines(_table(found, tokens), rewards, first)[place]
+        returned = returns(rewards)[place]
+        return Judged(
+            loss=loss,
+            steps=Steps(
+                log_p=seen.log_p,
+                words=words,
+                returns=returned,
+                baseline=baseline,
+                values_of=fixed.of,
+                all_values=fixed.all,
+                mean_value=fixed.mean(),
+                rows=rows,
+            ),
+            figures={
+                "critic_loss": loss.detach(),
+                "td_error": (found - targets).abs().mean(),
+                "explained_variance": explained_variance(returned, baseline),
+                "mean_value": found.mean(),
+            },
+        )
+
+
+@dataclass(frozen=True)
+class Seen:
+    """Samples as the model and its delayed copy score them.
+
+    Attributes:
+        tokens: the tokens, with gradient if the model is trained.
+        log_p: [N, V] log-probabilities of all words, with the same gradient.
+        p: [N, V] their exponentials, without gradient.
+        p_there: [N, V] those of the delayed model.
+        rewards: [R, T].
+        ends: [R] lengths, on the device.
+        read: references with </s>, their lengths, framed samples and theirs, as `Critic.values`
+            takes them.
+        likelihood: encoded sources, framed references and their lengths, as the model takes them.
+    """
+
+    tokens: TokenLogProbs
+    log_p: Tensor
+    p: Tensor
+    p_there: Tensor
+    rewards: Tensor
+    ends: Tensor
+    read: tuple[Tensor, Tensor, Tensor, Tensor]
+    likelihood: tuple[Any, Tensor, Tensor]
+
+    def figures(self) -> dict[str, Tensor]:
+        """Return what is logged of the samples; `mean_reward` is their score."""
+        reference = self.read[0]
+        # With <s>, which a reference has lost here.
+        lengths = 1 + (reference != PAD).sum(dim=1)
+        each = lengths.repeat_interleave(len(self.rewards) // len(reference))
+        log_p = self.log_p.detach()
+        return {
+            "mean_reward": (self.rewards.sum(dim=1) / each).mean(),
+            "entropy": -torch.where(self.p > 0, self.p * log_p, 0.0).sum(dim=1).mean(),
+            "tokens": self.ends.sum(),
+            "log_p": self.tokens.log_p.detach().sum(),
+        }
+
+
+@dataclass(frozen=True)
+class Judged:
+    """What the critic says of samples.
+
+    Attributes:
+        loss: its own loss, with gradient.
+        steps: the samples, as the model's loss takes them.
+        figures: what is logged of it.
+    """
+
+    loss: Tensor
+    steps: Steps
+    figures: dict[str, Tensor]
+
+
+def build(setup: Setup) -> CriticLearner:
+    """Return the learner of a system whose objective has a critic."""
+    options = cast(CriticConfig, setup.config.objective)
+    critics = [
+        Critic(options.critic, vocab_size=setup.words, device=setup.device) for _ in range(2)
+    ]
+    for critic in critics:
+        critic.network.compute_dtype = setup.model.compute_dtype
+    clip = setup.config.training.clip_norm
+    learner = CriticLearner(
+        model=setup.model,
+        critic=critics[0],
+        delayed=None if isinstance(options, ReinforceCriticConfig) else deepcopy(setup.model),
+        delayed_critic=critics[1],
+        options=options,
+        objective=cast(Callable[[Moment], CriticObjective], setup.bound.objective),
+        optimiser=build_optimiser(setup.config.training),
+        critic_optimiser=AdamW(AdamWConfig(kind="adamw", beta2=0.999, epsilon=1e-6), clip),
+        device=setup.device,
+    )
+    for copy in (learner.delayed, learner.delayed_critic):
+        if copy is not None:
+            copy.requires_grad_(False)
+    return learner
+
+
+def draw(
+    model: TranslationModel, encoded: Any, batch: Batch, options: CriticConfig, device: torch.device
+) -> Samples:
+    """Draw samples without dropout, and reward them.
+
+    One that would be more than 3 tokens longer than its reference is cut.
+    """
+    training = model.training
+    model.eval()
+    rows = np.repeat(np.arange(len(batch.rows)), options.samples)
+    longest = batch.target_lengths[rows] + LONGER
+    (each,) = send([torch.from_numpy(rows)], device)
+    with torch.no_grad():
+        drawn = sample(
+            model,
+            model.select(model.start(encoded), each),
+            rows=len(rows),
+            max_length=int(longest.max()),
+            device=device,
+        )
+    model.train(training)
+    target = drawn.cpu().numpy()
+    ended = target == EOS
+    ends = np.where(ended.any(axis=1), ended.argmax(axis=1), target.shape[1] - 1)
+    lengths = np.minimum(ends, longest)
+    words = lengths - ended[np.arange(len(target)), lengths]
+    places = np.arange(lengths.max() + 1)
+    target = np.where(places <= lengths[:, None], target[:, : len(places)], PAD)
+    references = prefixes(batch.target[:, 1:], batch.target_lengths - 1)
+    rewards = np.zeros((len(target), len(places) - 1))
+    rewards[places[:-1] < words[:, None]] = word_rewards(
+        options.reward, prefixes(target[:, 1:], words), references.take(rows)
+    )
+    return Samples(target, lengths, rewards)
+
+
+def copy_weights(copy: nn.Module, network: nn.Module) -> None:
+    """Fill a copy with the weights of its network."""
+    there = copy.state_dict()
+    for name, value in network.state_dict().items():
+        there[name].copy_(value)
+
+
+def move_towards(copy: nn.Module, network: nn.Module, rate: float, *, unless: Tensor) -> None:
+    """Move the parameters of a copy towards those of its network, unless a scalar is true."""
+    with torch.no_grad():
+        there: list[Tensor] = list(copy.parameters())
+        here: list[Tensor] = list(network.parameters())
+        steps = torch._foreach_sub(here, there)
+        torch._foreach_mul_(steps, (~unless).to(here[0].dtype) * rate)  # 0 if it is
+        torch._foreach_add_(there, steps)
+
+
+def _all_log_probs(tokens: TokenLogProbs, model: TranslationModel) -> Tensor:
+    if tokens.logits is None:
+        raise UserError(
+            f"{type(model).__name__} offers no log-probabilities of all words, which a critic "
+            "needs; fill in TokenLogProbs.logits"
+        )
+    return tokens.logits().log_softmax(dim=1)
+
+
+def _table(values: Tensor, tokens: TokenLogProbs) -> Tensor:
+    """Return the values of packed tokens as [R, T], with 0 at padding."""
+    table = values.new_zeros(tokens.rows * tokens.steps)
+    table = table.index_copy(0, tokens.row * tokens.steps + tokens.step, values)
+    return table.view(tokens.rows, tokens.steps)
