@@ -14,22 +14,24 @@ import itertools
 import statistics
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import torch
 
-from alpha_dimt.config import Experiment, load
+from alpha_dimt.config import Experiment, load_all
+from alpha_dimt.core.imports import imported
 from alpha_dimt.data.encoded import AugmentedCorpus, read_pairs
 from alpha_dimt.inference.decode import load_trained
 from alpha_dimt.machine.device import choose_device, machine, use_threads
 from alpha_dimt.runs.paths import model_files
 from alpha_dimt.training.batches import epoch_batches
 from alpha_dimt.training.binding import bind
-from alpha_dimt.training.candidate_learner import CandidateLearner
+from alpha_dimt.training.learner import Learner, Setup
 from alpha_dimt.training.learning_rate import DevDecay
 from alpha_dimt.training.loop import Task, train_epoch
 from alpha_dimt.training.optimisers import Sgd
-from alpha_dimt.training.rollout import choose_rollout
 from alpha_dimt.training.state import State
 
 START = "ml"
@@ -53,13 +55,13 @@ def updates(experiment: Experiment, system: str, results: Path) -> Callable[[int
             config=experiment.augment_config(system, config.seed),
         )
     bound = bind(config.objective)
-    learner = CandidateLearner(
-        model,
-        bound,
-        rollout=choose_rollout(config, bound.needs, pairs, words),
-        optimiser=Sgd(config.training.clip_norm),
-        device=device,
+    built: Any = imported(config.objective.learner)(
+        Setup(config, bound, model, pairs, words, device)
     )
+    built.begin(torch.Generator().manual_seed(1))
+    sgd = Sgd(config.training.clip_norm)
+    critic = {"critic_optimiser": sgd} if "critic" in built.networks else {}
+    learner: Learner = replace(built, optimiser=sgd, **critic)
 
     def make(round_: int, number: int) -> float:
         batches = list(
@@ -67,7 +69,9 @@ def updates(experiment: Experiment, system: str, results: Path) -> Callable[[int
         )
         task = Task(lambda _: batches, lambda _: {}, config.training, round_)
         started = time.perf_counter()
-        train_epoch(learner, task, State(DevDecay(learning_rate=0.0), started_ms=0), device)
+        # Late, when a critic is no longer trained alone.
+        state = State(DevDecay(learning_rate=0.0, epoch=100), started_ms=0)
+        train_epoch(learner, task, state, device)
         return (time.perf_counter() - started) / number
 
     return make
@@ -76,11 +80,12 @@ def updates(experiment: Experiment, system: str, results: Path) -> Callable[[int
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--config", type=Path, default=Path("config/objectives.yaml"))
+    parser.add_argument("--set", action="append", default=[], help="KEY=VALUE over the file")
     parser.add_argument("--results", type=Path, help="results/{corpus} unless given")
     parser.add_argument("--rounds", type=int, default=20)
     parser.add_argument("--updates", type=int, default=8, help="of each system in a round")
     arguments = parser.parse_args()
-    experiment = load(Experiment, arguments.config)
+    experiment = load_all(Experiment, [arguments.config], arguments.set)
     results = arguments.results or Path("results") / experiment.corpus.name
     use_threads(experiment.training.threads)
     systems = {name: updates(experiment, name, results) for name in experiment.systems}

@@ -30,8 +30,15 @@ SYSTEMS: dict[str, dict[str, Any]] = {
     "pg-entropy": {"objective": "policy_gradient", "tau": 0.05, **FROM_ML},
     "mrt": {"objective": "mrt", "sharpness": 1.0, **FROM_ML},
     "gnmt": {"objective": "gnmt_mixture", "samples": 4, **FROM_ML},
+    "f-divergence": {
+        "objective": "f_divergence",
+        "divergence": "jensen_shannon",
+        "tau": 0.05,
+        **FROM_ML,
+    },
     "rf-c": {"objective": "reinforce_critic", **CRITIC},
     "ac": {"objective": "actor_critic", "actions": 4, "samples": 2, **CRITIC},
+    "mixer": {"objective": "mixer", "gold_words": 2, **FROM_ML},
     "token-alpha": {"objective": "token_alpha", "alpha": 0.5, "tau": 0.3, **CRITIC},
     "interpolated": {"objective": "interpolated", "ml_weight": 0.3, "other": WEIGHTED},
     "interpolated-mixed": {

@@ -38,7 +38,7 @@ def test_every_objective_trains(config: Experiment, folder: Path, system: str) -
         assert metrics["gradient_norm"] > 0
     # Maximum likelihood and the policy gradient weight all their candidates equally.
     unweighted = ["scheduled", "raml-exact", "pg", "pg-entropy", "gnmt", "custom"]
-    critics = ["rf-c", "ac", "token-alpha"]
+    critics = ["rf-c", "ac", "token-alpha", "mixer"]
     unweighted += critics
     figures = {"ess", "ess_fraction", "weight_entropy", "reference_share"}
     assert (figures <= epochs[0].keys()) == (system not in unweighted)

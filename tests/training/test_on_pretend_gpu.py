@@ -22,9 +22,7 @@ from alpha_dimt.training import loop
 UPDATES = 4
 # These draw candidates or inputs from the model, with other random numbers on another device.
 DRAWS = {
-    "rf-c",
-    "ac",
-    "token-alpha",
+    "rf-c", "ac", "token-alpha", "mixer", "f-divergence",
     "scheduled", "alpha-mixed", "alpha-on-policy", "pg", "pg-entropy", "mrt", "gnmt",
     "interpolated-mixed", "custom",
 }  # fmt: skip
@@ -170,7 +168,7 @@ def check(observed: list[dict[str, Any]], system: str) -> None:
             if not place.startswith(("kernels/cuda_graphs.py", NOT_ON_A_GPU))
         }
         if system in SAMPLES:
-            drawing = {"rollout.py", "critic_learner.py"}
+            drawing = {"rollout.py", "word_samples.py"}
             places = {"inference/search.py", *(f"training/{name}" for name in drawing)}
             assert {place for _, place in waits} <= places
             assert sum(waits.values()) <= 3  # one to read samples, one every 8 of up to 14 steps

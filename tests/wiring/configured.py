@@ -19,6 +19,17 @@ WEIGHTED = {
     "chunk": None,
     "samples": 0,
 }
+CRITIC = {
+    "samples": 1,
+    "reward": "bleu",
+    "critic": {"embedding": 256, "hidden": 256, "init": 0.05},
+    "critic_epochs": 5,
+    "critic_learning_rate": 0.001,
+    "critic_joint_learning_rate": 0.0001,
+    "delay": 0.001,
+    "penalty": 0.001,
+    "ml_weight": 0.1,
+}
 SAMPLED = {"samples": 8, "reward": "bleu"}
 DEFAULTS: dict[str, dict[str, Any]] = {
     "ml": {},
@@ -31,7 +42,22 @@ DEFAULTS: dict[str, dict[str, Any]] = {
     "gnmt_mixture": {"samples": 15, "reward": "gleu", "ml_weight": 0.017},
     "custom": SAMPLED | {"options": {}, "candidates": "proposal"},
     "interpolated": {},
+    "f_divergence": SAMPLED | {"tau": 0.1},
+    "reinforce_critic": CRITIC,
+    "actor_critic": CRITIC | {"actions": 100},
+    "token_alpha": CRITIC | {"tau": 1.0},
+    "mixer": {
+        "samples": 1,
+        "reward": "bleu",
+        "gold_words": 22,
+        "step": 3,
+        "epochs_each": 5,
+        "ml_weight": 0.5,
+        "baseline_learning_rate": 0.001,
+    },
 }
+WORD_BY_WORD = ("reinforce_critic", "actor_critic", "token_alpha", "mixer")
+"""Objectives whose losses are not of candidates; tests/unit/objectives/test_critics.py has them."""
 
 LINEAR = {"kind": "linear", "start": 0.1, "end": 0.9, "epochs": 6}
 ON_DECAY = {"kind": "on_decay", "start": 0.2, "step": 0.15, "end": 0.8}
@@ -76,6 +102,14 @@ ONE_OF_EACH: dict[str, dict[str, Any]] = {
     "custom": CUSTOM | {"samples": 3, "reward": "gleu"},
     "custom-reference": CUSTOM | {"candidates": "reference"},
     "custom-model": CUSTOM | {"candidates": "model", "samples": 3, "reward": "gleu"},
+    "chi-square": {"objective": "f_divergence", "divergence": "chi_square", "samples": 3},
+    "js": {"objective": "f_divergence", "divergence": "jensen_shannon", "tau": FALLING},
+    "ranks": {"objective": "f_divergence", "divergence": "tail_adaptive", "reward": "gleu"},
+    "rf-c": {"objective": "reinforce_critic", "samples": 2, "reward": "gleu"},
+    "ac": {"objective": "actor_critic"},
+    "ac-all": {"objective": "actor_critic", "actions": "all", "critic_epochs": 0},
+    "token-alpha": {"objective": "token_alpha", "alpha": LINEAR, "tau": 0.2},
+    "mixer": {"objective": "mixer", "gold_words": 7, "ml_weight": 0.25},
     "interpolated": {"objective": "interpolated", "ml_weight": 0.2, "other": ALPHA},
     "interpolated-chunks": {
         "objective": "interpolated",

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+from configured import WORD_BY_WORD
 
 Floats = npt.NDArray[np.float64]
 Result = tuple[float, Floats]
@@ -125,6 +126,8 @@ def loss(options: dict[str, Any], figures: dict[str, Floats], epoch: int, decays
         return on_policy_alpha(figures, value_at(options["alpha"], epoch, decays), tau)
     if kind == "policy_gradient":
         return reinforce(log_p, reward - tau * log_p)
+    if kind == "f_divergence":
+        return reinforce(log_p, divergence_weights(options["divergence"], log_p, reward / tau))
     if kind == "mrt":
         return minimum_risk(figures, options["sharpness"])
     if kind == "gnmt_mixture":
@@ -150,6 +153,22 @@ def loss(options: dict[str, Any], figures: dict[str, Floats], epoch: int, decays
     )
 
 
+def divergence_weights(name: str, log_p: Floats, log_odds: Floats) -> Floats:
+    """Return minus the derivative of f at p / q, with q proportional to exp(log_odds)."""
+    ratio = np.exp(log_odds - log_p)  # q / p but for Z
+    q_over_p = ratio / ratio.mean(axis=1, keepdims=True)
+    if name == "chi_square":
+        return (q_over_p**2 - 1) / 2
+    if name == "reverse_chi_square":
+        return 1 - 1 / q_over_p
+    if name == "jensen_shannon":
+        return np.log((1 + q_over_p) / 2)
+    if name == "total_variation":
+        return np.sign(q_over_p - 1) / 2
+    at_least = (q_over_p[:, None, :] >= q_over_p[:, :, None]).mean(axis=2)
+    return 1 / at_least / (1 / at_least).mean(axis=1, keepdims=True)
+
+
 def sources(options: dict[str, Any]) -> dict[str, Any]:
     """Return where the candidates of a system come from, and how they are used."""
     kind = options["objective"]
@@ -170,9 +189,9 @@ def sources(options: dict[str, Any]) -> dict[str, Any]:
         found |= {"proposal": True}
     elif kind in ("raml", "alpha"):
         found |= {"proposal": True, "samples": options["samples"], "chunk": options["chunk"]}
-    elif kind in ("alpha_on_policy", "policy_gradient"):
+    elif kind in ("alpha_on_policy", "policy_gradient", "f_divergence"):
         found |= {"samples": options["samples"], "reward": options["reward"]}
-    elif kind in ("mrt", "gnmt_mixture"):
+    elif kind in ("mrt", "gnmt_mixture", *WORD_BY_WORD):
         found |= {"reference": True}
         found |= {"samples": options["samples"], "reward": options["reward"]}
     elif kind == "custom":

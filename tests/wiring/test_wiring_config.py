@@ -100,6 +100,7 @@ SIZES = {
     "critics.yaml": (30_000, 300),
     "iwslt14.yaml": (153_326 * 20, 6_969),
     "iwslt14-transformer.yaml": (153_326 * 20, 6_969),
+    "iwslt14-table1.yaml": (153_326 * 20, 6_969),
     "multi30k.yaml": (369_017, 1_014),
     "multi30k-bpe.yaml": (369_017, 1_014),
     "multi30k-quirks.yaml": (369_017, 1_014),

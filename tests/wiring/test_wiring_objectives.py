@@ -6,7 +6,15 @@ import formulas
 import numpy as np
 import pytest
 import subject
-from configured import DEFAULTS, ONE_OF_EACH, complete, every_system, experiment_with, values_of
+from configured import (
+    DEFAULTS,
+    ONE_OF_EACH,
+    WORD_BY_WORD,
+    complete,
+    every_system,
+    experiment_with,
+    values_of,
+)
 
 MOMENTS = [(1, 0), (2, 1), (3, 0), (5, 2), (9, 4), (40, 11)]
 """Epochs, and the number of decays of the learning rate before them."""
@@ -33,12 +41,14 @@ def candidates() -> dict[str, np.ndarray]:
 
 
 def check(options: Any, expected: dict[str, Any]) -> None:
+    assert subject.sources(options) == formulas.sources(expected)
+    if expected["objective"] in WORD_BY_WORD:
+        return
     for epoch, decays in MOMENTS:
         value, gradient = subject.bound_loss(options, candidates(), epoch=epoch, decays=decays)
         wanted, wanted_gradient = formulas.loss(expected, candidates(), epoch, decays)
         assert value == pytest.approx(wanted, rel=1e-9), (epoch, decays)
         np.testing.assert_allclose(gradient, wanted_gradient, rtol=1e-9, atol=1e-12)
-    assert subject.sources(options) == formulas.sources(expected)
 
 
 @pytest.mark.parametrize(("file", "system"), every_system().values(), ids=every_system())

@@ -91,6 +91,42 @@ class ActorCriticConfig(CriticConfig):
     )
 
 
+class MixerConfig(ObjectiveConfig):
+    """MIXER (Ranzato et al., 2016): likelihood of the first words, REINFORCE for the rest."""
+
+    learner: ClassVar[str] = "alpha_dimt.training.mixer_learner:build"
+    mixable: ClassVar[bool] = False
+    loss: ClassVar[str] = "alpha_dimt.objectives.critics:mixer"
+    takes: ClassVar[tuple[str, ...]] = ("ml_weight",)
+
+    objective: Literal["mixer"]
+    samples: PositiveInt = Field(default=1, description="samples a source")
+    reward: Literal["bleu", "gleu", "edit_distance"] = Field(
+        default="bleu", description="score of the whole sentence; `bleu` adds one to all counts"
+    )
+    gold_words: PositiveInt = Field(
+        default=22, description="words of the reference that a sample begins with, at the start"
+    )
+    step: PositiveInt = Field(
+        default=3, description="words fewer after every `epochs_each` epochs, down to 1"
+    )
+    epochs_each: PositiveInt = Field(default=5, description="epochs with the same number of words")
+    ml_weight: Fraction = Field(
+        default=0.5, description="weight of the likelihood; REINFORCE has the rest"
+    )
+    baseline_learning_rate: PositiveFloat = Field(
+        default=0.001, description="of the baseline's AdamW"
+    )
+
+    def gold_at(self, epoch: int) -> int:
+        """Return how many words of the reference samples begin with in an epoch."""
+        return max(1, self.gold_words - self.step * ((epoch - 1) // self.epochs_each))
+
+    def needs(self) -> Needs:
+        """See `ObjectiveConfig`; samples are drawn and rewarded by the learner itself."""
+        return Needs(reference=True, samples=self.samples, reward=self.reward)
+
+
 class TokenAlphaConfig(CriticConfig):
     """alpha-DiMT word by word: q of a word proportional to exp(the critic's value / tau)."""
 

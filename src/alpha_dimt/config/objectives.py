@@ -192,6 +192,28 @@ class AlphaOnPolicyConfig(OnPolicyConfig):
     )
 
 
+class FDivergenceConfig(OnPolicyConfig):
+    """A divergence from q beside the alpha family, on the model's own samples."""
+
+    loss: ClassVar[str] = "alpha_dimt.objectives.divergences:f_divergence"
+    takes: ClassVar[tuple[str, ...]] = ("divergence", "tau")
+
+    objective: Literal["f_divergence"]
+    samples: Annotated[int, Field(ge=2)] = Field(
+        default=8, description="K, candidates a source; at least 2"
+    )
+    divergence: Literal[
+        "chi_square", "reverse_chi_square", "jensen_shannon", "total_variation", "tail_adaptive"
+    ] = Field(
+        description="`chi_square` (alpha = -1) and `reverse_chi_square` (alpha = 2), "
+        "`jensen_shannon`, `total_variation`; `tail_adaptive`: weights by the rank of q / p (Wang "
+        "et al., 2018), which cannot collapse"
+    )
+    tau: PositiveFloat | PositiveSchedule = Field(
+        default=0.1, description="temperature; above 0, or a schedule"
+    )
+
+
 class PolicyGradientConfig(OnPolicyConfig):
     """REINFORCE with a leave-one-out baseline (Eq. 2), with entropy where tau > 0 (Eq. 3)."""
 

@@ -101,7 +101,13 @@ def greedy_search(
 
 
 def sample(
-    stepper: Stepper, state: Any, *, rows: int, max_length: int, device: torch.device
+    stepper: Stepper,
+    state: Any,
+    *,
+    rows: int,
+    max_length: int,
+    device: torch.device,
+    prefix: Tensor | None = None,
 ) -> Tensor:
     """Draw sequences from the distribution itself.
 
@@ -111,6 +117,7 @@ def sample(
         rows: R.
         max_length: tokens after which a sequence is cut.
         device: where the stepper computes.
+        prefix: [R, P + 1] how the sequences begin, `<s>` first, padded; None: with `<s>` alone.
 
     Returns:
         [R, T + 1] framed sequences `<s> ... </s>`, padded; one that was cut has no </s>.
@@ -121,6 +128,8 @@ def sample(
         logits, _, state = stepper.step(state, drawn[-1])
         # Nothing is ruled out: samples are of the distribution itself.
         token = vocabulary_search.sample(logits)
+        if prefix is not None and t + 1 < prefix.shape[1]:
+            token = torch.where(prefix[:, t + 1] == PAD, token, prefix[:, t + 1])
         drawn.append(torch.where(ended, PAD, token))
         ended = ended | (token == EOS)
         if looks(t, device) and ended.all():

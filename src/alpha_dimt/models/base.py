@@ -27,6 +27,8 @@ class TokenLogProbs:
             label smoothing; None if the model does not offer it.
         logits: returns the unnormalised log-probabilities of all words at every token [N, V], with
             gradient, for objectives that weight all words; None if the model does not offer it.
+        states: what the output layer reads at every token [N, H]; None if the model does not offer
+            it.
     """
 
     log_p: Tensor
@@ -36,6 +38,7 @@ class TokenLogProbs:
     steps: int
     mean: Callable[[], Tensor] | None = None
     logits: Callable[[], Tensor] | None = None
+    states: Tensor | None = None
 
     def per_row(self) -> Tensor:
         """Return log p(y|x) of every row, the sum over its tokens [R]."""
@@ -106,6 +109,9 @@ class TranslationModel(nn.Module, ABC):
 
     attends: ClassVar[bool] = True
     """Whether `step` returns attention, which replaces unknown words and is shown in the report."""
+
+    state_size: int | None = None
+    """Units of `TokenLogProbs.states`; None if the model does not offer them."""
 
     compute_dtype: torch.dtype = torch.float32
     """The type of matrix products; parameters keep theirs."""

@@ -33,7 +33,7 @@ def packed_log_probs(
     log_p = token_log_probs(packed, weight, bias, words, dtype=dtype, workspace=workspace)[:count]
     mean = partial(mean_log_probs, log_p, x, weight, bias, words[:count], dtype=dtype)
     logits = partial(_logits, x, weight, bias, dtype)
-    return TokenLogProbs(log_p, row, step, *size, mean, logits)
+    return TokenLogProbs(log_p, row, step, *size, mean, logits, x)
 
 
 def _logits(x: Tensor, weight: Tensor, bias: Tensor, dtype: torch.dtype) -> Tensor:

@@ -116,6 +116,23 @@ def token_alpha(steps: Steps, *, alpha: float, tau: float) -> Loss:
     )
 
 
+def mixer(
+    log_p: Tensor, gold: Tensor, scores: Tensor, baseline: Tensor, *, rows: int, ml_weight: float
+) -> Tensor:
+    """Likelihood of the words that are the reference's, REINFORCE for those drawn after them.
+
+    Args:
+        log_p: [N] log-probabilities of the words, with gradient.
+        gold: [N] whether a word is the reference's.
+        scores: [N] score of the whole sentence that the word is in.
+        baseline: [N] what was expected of it; without gradient.
+        rows: R.
+        ml_weight: of the likelihood; REINFORCE has the rest.
+    """
+    weights = torch.where(gold, ml_weight, (1 - ml_weight) * (scores - baseline))
+    return -(weights * log_p).sum() / rows
+
+
 def critic_loss(values: Tensor, targets: Tensor, spread: Tensor, *, penalty: float) -> Tensor:
     """Return the sum of squared errors plus the penalty, which holds back values of unseen words.
 

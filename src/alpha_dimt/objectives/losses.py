@@ -166,7 +166,7 @@ def leave_one_out(values: Tensor) -> Tensor:
     return values if k == 1 else (values - values.mean(dim=1, keepdim=True)) * (k / (k - 1))
 
 
-def _reinforce(scored: Scored, values: Tensor) -> Loss:
+def reinforce(scored: Scored, values: Tensor) -> Loss:
     """Return the surrogate whose gradient is minus the mean of advantage times grad log p."""
     log_p = scored.log_p.detach()
     return Loss(
@@ -207,7 +207,7 @@ def on_policy_alpha(
         log_z = log_ratio.logsumexp(dim=1) - math.log(log_ratio.shape[1])
     log_ratio = log_ratio - log_z[..., None]
     u = (1 - alpha) * log_ratio
-    loss = _reinforce(scored, tau * (log_ratio if alpha == 1 else torch.expm1(u) / (1 - alpha)))
+    loss = reinforce(scored, tau * (log_ratio if alpha == 1 else torch.expm1(u) / (1 - alpha)))
     figures = weight_figures(u.softmax(dim=1), scored.reference)
     # Jensen's inequality keeps the estimate above 0 where Z is estimated too.
     return Loss(loss.value, {**loss.diagnostics, **figures, "kl_p_q": -log_ratio.mean()})
@@ -215,7 +215,7 @@ def on_policy_alpha(
 
 def policy_gradient(scored: Scored, *, tau: float) -> Loss:
     """REINFORCE on candidates drawn from the model: Eq. 2, or Eq. 3 with entropy where tau > 0."""
-    return _reinforce(scored, scored.reward - tau * scored.log_p.detach())
+    return reinforce(scored, scored.reward - tau * scored.log_p.detach())
 
 
 def minimum_risk(scored: Scored, *, sharpness: float) -> Loss:

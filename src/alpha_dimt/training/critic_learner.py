@@ -20,10 +20,8 @@ from alpha_dimt.config.critics import CriticConfig, ReinforceCriticConfig
 from alpha_dimt.config.optimisers import AdamWConfig
 from alpha_dimt.config.schedules import Moment
 from alpha_dimt.core.errors import UserError
-from alpha_dimt.core.ragged import Ints
-from alpha_dimt.core.vocabulary import EOS, PAD
+from alpha_dimt.core.vocabulary import PAD
 from alpha_dimt.data.batching import Batch
-from alpha_dimt.inference.search import sample
 from alpha_dimt.kernels import send
 from alpha_dimt.models.base import TokenLogProbs, TranslationModel
 from alpha_dimt.models.critic import Critic
@@ -36,28 +34,9 @@ from alpha_dimt.objectives.critics import (
     returns,
     td_targets,
 )
-from alpha_dimt.prefix_rewards import word_rewards
 from alpha_dimt.training.learner import Setup, Update
 from alpha_dimt.training.optimisers import AdamW, Optimiser, build_optimiser
-from alpha_dimt.training.rollout import prefixes
-
-LONGER = 3
-"""Tokens that a sample may be longer than its reference."""
-
-
-@dataclass(frozen=True)
-class Samples:
-    """Samples with the rewards of their words.
-
-    Attributes:
-        target: [R, T + 1] framed, padded.
-        lengths: [R] predicted tokens; </s> included, unless the sample was cut.
-        rewards: [R, T] reward of each token; </s> and padding have 0.
-    """
-
-    target: Ints
-    lengths: Ints
-    rewards: np.ndarray[Any, np.dtype[np.float64]]
+from alpha_dimt.training.word_samples import draw
 
 
 @dataclass
@@ -156,7 +135,14 @@ class CriticLearner:
             sampler = self.delayed.eval()
             with torch.no_grad():
                 encoded_there = sampler.encode(source, source_lengths)
-        drawn = draw(sampler, encoded_there, batch, self.options, self.device)
+        drawn = draw(
+            sampler,
+            encoded_there,
+            batch,
+            self.device,
+            samples=self.options.samples,
+            reward=self.options.reward,
+        )
         arrays = (drawn.target, drawn.rewards.astype(np.float32), drawn.lengths, batch.target)
         target, rewards, ends, framed = send([*map(torch.from_numpy, arrays)], self.device)
         lengths = torch.from_numpy(drawn.lengths)
@@ -300,42 +286,6 @@ def build(setup: Setup) -> CriticLearner:
         if copy is not None:
             copy.requires_grad_(False)
     return learner
-
-
-def draw(
-    model: TranslationModel, encoded: Any, batch: Batch, options: CriticConfig, device: torch.device
-) -> Samples:
-    """Draw samples without dropout, and reward them.
-
-    One that would be more than 3 tokens longer than its reference is cut.
-    """
-    training = model.training
-    model.eval()
-    rows = np.repeat(np.arange(len(batch.rows)), options.samples)
-    longest = batch.target_lengths[rows] + LONGER
-    (each,) = send([torch.from_numpy(rows)], device)
-    with torch.no_grad():
-        drawn = sample(
-            model,
-            model.select(model.start(encoded), each),
-            rows=len(rows),
-            max_length=int(longest.max()),
-            device=device,
-        )
-    model.train(training)
-    target = drawn.cpu().numpy()
-    ended = target == EOS
-    ends = np.where(ended.any(axis=1), ended.argmax(axis=1), target.shape[1] - 1)
-    lengths = np.minimum(ends, longest)
-    words = lengths - ended[np.arange(len(target)), lengths]
-    places = np.arange(lengths.max() + 1)
-    target = np.where(places <= lengths[:, None], target[:, : len(places)], PAD)
-    references = prefixes(batch.target[:, 1:], batch.target_lengths - 1)
-    rewards = np.zeros((len(target), len(places) - 1))
-    rewards[places[:-1] < words[:, None]] = word_rewards(
-        options.reward, prefixes(target[:, 1:], words), references.take(rows)
-    )
-    return Samples(target, lengths, rewards)
 
 
 def copy_weights(copy: nn.Module, network: nn.Module) -> None:

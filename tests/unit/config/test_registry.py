@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from alpha_dimt.config import Experiment, RunConfig, load, parse
+from alpha_dimt.config.critics import CriticConfig
 from alpha_dimt.config.models import AttentionRnnConfig
 from alpha_dimt.config.objectives import AlphaConfig
 from alpha_dimt.config.systems import ObjectiveConfig
@@ -139,7 +140,8 @@ def test_the_registry_holds_our_classes_by_their_own_names() -> None:
         """Inherits its name, too."""
 
     assert ObjectiveConfig.kinds["alpha"] is AlphaConfig
-    assert {kind.__module__ for kind in ObjectiveConfig.kinds.values()} == {AlphaConfig.__module__}
+    modules = {kind.__module__ for kind in ObjectiveConfig.kinds.values()}
+    assert modules == {AlphaConfig.__module__, CriticConfig.__module__}
 
 
 def test_a_proposal_by_import_path() -> None:

@@ -19,8 +19,9 @@ from alpha_dimt.models.build import build_model
 from alpha_dimt.prefix_rewards import prefix_bleu
 from alpha_dimt.training import critic_learner
 from alpha_dimt.training.binding import bind
-from alpha_dimt.training.critic_learner import CriticLearner, Samples, build, draw, move_towards
+from alpha_dimt.training.critic_learner import CriticLearner, build, move_towards
 from alpha_dimt.training.learner import Setup
+from alpha_dimt.training.word_samples import Samples, draw
 
 CPU = torch.device("cpu")
 WORDS = 12
@@ -68,7 +69,7 @@ def drawn(made: CriticLearner, seed: int = 5) -> Samples:
     encoded = made.model.encode(
         torch.from_numpy(data.source), torch.from_numpy(data.source_lengths)
     )
-    return draw(made.model, encoded, data, made.options, CPU)
+    return draw(made.model, encoded, data, CPU, samples=made.options.samples, reward="bleu")
 
 
 @pytest.mark.parametrize("samples", [1, 3])
@@ -244,9 +245,9 @@ def test_samples_are_of_the_delayed_model_where_there_is_one(
 ) -> None:
     asked = []
 
-    def noted(model: nn.Module, *arguments: Any) -> Samples:
+    def noted(model: nn.Module, *arguments: Any, **options: Any) -> Samples:
         asked.append(model)
-        return draw(model, *arguments)  # type: ignore[arg-type]
+        return draw(model, *arguments, **options)  # type: ignore[arg-type]
 
     monkeypatch.setattr(critic_learner, "draw", noted)
     made = learner(objective)

@@ -70,6 +70,7 @@ class AttentionRnn(TranslationModel):
         super().__init__()
         embedding_size, hidden_size = options.embedding, options.hidden
         self.init, self.dropout = options.init, options.dropout
+        self.state_size = hidden_size
         self.source_embedding = nn.Embedding(source_vocab_size, embedding_size)
         self.encoder = nn.LSTM(embedding_size, hidden_size // 2, bidirectional=True)
         self.target_embedding = nn.Embedding(target_vocab_size, embedding_size)
@@ -111,7 +112,7 @@ class AttentionRnn(TranslationModel):
         logits = self._logits(x)
         log_p = -F.cross_entropy(logits, words, reduction="none")
         size, mean = (len(target), target.shape[1] - 1), partial(mean_log_softmax, logits)
-        return TokenLogProbs(log_p, row, step, *size, mean, lambda: logits)
+        return TokenLogProbs(log_p, row, step, *size, mean, lambda: logits, x)
 
     def decoder_outputs(
         self, encoded: Any, target: Tensor, lengths: Tensor, *, inputs: Tensor | None = None

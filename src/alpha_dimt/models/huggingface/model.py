@@ -76,6 +76,7 @@ class HuggingFaceModel(TranslationModel):
         config = AutoConfig.for_model(values.pop("model_type"), **values)
         config.dtype = torch.float32
         self.network: Any = AutoModelForSeq2SeqLM.from_config(config)  # type: ignore[no-untyped-call]
+        self.state_size = config.hidden_size
         self.register_buffer("ids", torch.full((target_vocab_size,), NEVER))
         kind, start = options.architecture["model_type"], [config.decoder_start_token_id]
         # BART has learned sentences that begin with <s>; the others have not.
@@ -146,15 +147,17 @@ class HuggingFaceModel(TranslationModel):
         read = self._outside(target[:, :-1] if inputs is None else inputs)
         first = read.new_tensor(self._first).expand(rows, -1)
         with self._products():
-            logits = self.network(
+            found = self.network(
                 encoder_outputs=BaseModelOutput(states),
                 attention_mask=mask,
                 decoder_input_ids=torch.cat([first, read[:, 1:]], dim=1),
                 use_cache=False,
-            ).logits
+                output_hidden_states=True,
+            )
         real = torch.arange(steps) < lengths[:, None]
         row, step = (where.to(target.device) for where in real.nonzero(as_tuple=True))
-        packed = self._only_ours(logits[row, step + len(self._before)])
+        at = row, step + len(self._before)
+        packed = self._only_ours(found.logits[at])
         wanted = self._outside(target)[row, step + 1]
         return TokenLogProbs(
             log_p=-F.cross_entropy(packed, wanted, reduction="none"),
@@ -164,6 +167,7 @@ class HuggingFaceModel(TranslationModel):
             steps=steps,
             mean=partial(self._mean, packed),
             logits=lambda: self._ours(packed),
+            states=found.decoder_hidden_states[-1][at].to(packed.dtype),
         )
 
     def _ours(self, logits: Tensor) -> Tensor:

@@ -102,6 +102,7 @@ class Transformer(TranslationModel):
         """Make the parameters; `initialise` fills them."""
         super().__init__()
         self.units, self.dropout = options.units, options.dropout
+        self.state_size = options.units
         self.source_embedding = nn.Embedding(source_vocab_size, options.units)
         self.target_embedding = nn.Embedding(target_vocab_size, options.units)
         self.output_bias = nn.Parameter(torch.empty(target_vocab_size))
@@ -149,10 +150,11 @@ class Transformer(TranslationModel):
         x, _ = self._decode(Prefixes(encoded.states[each], encoded.real[each], read))
         row, step = (torch.arange(steps) < lengths[:, None]).nonzero(as_tuple=True)
         row, step = row.to(target.device), step.to(target.device)
-        logits = self._logits(x[row, step])
+        states = x[row, step]
+        logits = self._logits(states)
         log_p = -F.cross_entropy(logits, target[row, step + 1], reduction="none")
         mean = partial(mean_log_softmax, logits)
-        return TokenLogProbs(log_p, row, step, rows, steps, mean, lambda: logits)
+        return TokenLogProbs(log_p, row, step, rows, steps, mean, lambda: logits, states)
 
     @torch.no_grad()
     def start(self, encoded: Any) -> Any:
