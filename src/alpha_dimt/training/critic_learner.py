@@ -125,12 +125,18 @@ class CriticLearner:
         return Update(metrics, diverged)
 
     def _look(self, batch: Batch, joint: bool) -> "Seen":
-        """Draw samples, and let the model and its delayed copy score them."""
+        """Draw samples, and let the model and its delayed copy score them.
+
+        While the critic is alone, both have the same weights, and one of them scores for both.
+        """
         (source,) = send([torch.from_numpy(batch.source)], self.device)
         source_lengths = torch.from_numpy(batch.source_lengths)
-        with torch.set_grad_enabled(joint):
-            encoded = self.model.encode(source, source_lengths)
-        sampler, encoded_there = self.model, encoded
+        self.model.train(joint)
+        sampler, encoded = self.model, None
+        if joint or self.delayed is None:
+            with torch.set_grad_enabled(joint):
+                encoded = self.model.encode(source, source_lengths)
+        encoded_there = encoded
         if self.delayed is not None:
             sampler = self.delayed.eval()
             with torch.no_grad():
@@ -146,11 +152,13 @@ class CriticLearner:
         arrays = (drawn.target, drawn.rewards.astype(np.float32), drawn.lengths, batch.target)
         target, rewards, ends, framed = send([*map(torch.from_numpy, arrays)], self.device)
         lengths = torch.from_numpy(drawn.lengths)
+        scorer, read = (self.model, encoded) if joint else (sampler, encoded_there)
         with torch.set_grad_enabled(joint):
-            tokens = self.model.token_log_probs(encoded, target, lengths)
-            log_p = _all_log_probs(tokens, self.model)
+            tokens = scorer.token_log_probs(read, target, lengths)
+            log_p = _all_log_probs(tokens, scorer)
+        self.model.train()
         p = p_there = log_p.detach().exp()
-        if self.delayed is not None:
+        if joint and self.delayed is not None:
             with torch.no_grad():
                 there = self.delayed.token_log_probs(encoded_there, target, lengths)
                 # Both models have their tokens in the same order.
@@ -238,10 +246,9 @@ class Seen:
         # With <s>, which a reference has lost here.
         lengths = 1 + (reference != PAD).sum(dim=1)
         each = lengths.repeat_interleave(len(self.rewards) // len(reference))
-        log_p = self.log_p.detach()
         return {
             "mean_reward": (self.rewards.sum(dim=1) / each).mean(),
-            "entropy": -torch.where(self.p > 0, self.p * log_p, 0.0).sum(dim=1).mean(),
+            "entropy": torch.special.entr(self.p).sum(dim=1).mean(),
             "tokens": self.ends.sum(),
             "log_p": self.tokens.log_p.detach().sum(),
         }
