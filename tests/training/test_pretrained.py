@@ -140,6 +140,7 @@ def test_training_begins_at_the_pretrained_weights(trained: tuple[Experiment, Pa
     assert record["metrics"]["valid_nll_per_token"] < np.log(len(read_lines(run / "vocab.en.txt")))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("trained", ["marian"], indirect=True, scope="module")
 @pytest.mark.parametrize("system", [system for system in SYSTEMS if system != "ml"])
 def test_every_objective_trains_it(trained: tuple[Experiment, Path], system: str) -> None:

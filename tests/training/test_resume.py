@@ -38,6 +38,15 @@ SYSTEMS: dict[str, dict[str, Any]] = {
     },
     "scheduled": {"objective": "scheduled_sampling", "k": 20},
     "samples": {"objective": "mrt", "samples": 2},
+    # Four networks and two optimisers, and an epoch in which one of them stands still.
+    "critic": {
+        "objective": "actor_critic",
+        "actions": 4,
+        "critic": {"embedding": 8, "hidden": 12},
+        "critic_epochs": 1,
+        "delay": 0.1,
+    },
+    "mixer": {"objective": "mixer", "gold_words": 4, "epochs_each": 1},
     "adamw": {
         "objective": "ml",
         "training": {
