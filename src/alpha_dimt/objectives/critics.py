@@ -1,8 +1,9 @@
 """Objectives that weight words one by one by the values of a critic, as pure functions.
 
-A critic gives a value Q(a | y_<t, y*) to every word a at every step: the rewards that are still to
-come if a is next and the model goes on. Bahdanau et al. (2017) use it as a baseline (RF-C) or for
-all words at once (AC). Losses are means over the R samples of sums over their tokens.
+A critic estimates a value Q(a | y_<t, y*) for every word a at every step: the sum of the reward of
+a and of all later rewards, if the model continues after a. Bahdanau et al. (2017) use it as a
+baseline (RF-C) or for all words at once (AC). Losses are means over the R samples of sums over their
+tokens.
 
 Shapes: R samples, T steps (</s> included), N tokens of all samples, V words, A actions.
 """
@@ -26,7 +27,7 @@ class Steps:
         log_p: [N, V] log-probabilities of all words, with gradient.
         words: [N] the word drawn.
         returns: [N] rewards of this word and of all after it.
-        baseline: [N] what the critic expected of them before the word was drawn.
+        baseline: [N] the critic's estimate of these returns before the word was drawn.
         values_of: returns the critic's values [N, A] of some words [N, A], without gradient.
         all_values: returns its values of all words [N, V], without gradient.
         mean_value: [N] the mean of its values of all words.
@@ -125,7 +126,7 @@ def mixer(
         log_p: [N] log-probabilities of the words, with gradient.
         gold: [N] whether a word is the reference's.
         scores: [N] score of the whole sentence that the word is in.
-        baseline: [N] what was expected of it; without gradient.
+        baseline: [N] the expected score before the word was drawn; without gradient.
         rows: R.
         ml_weight: of the likelihood; REINFORCE has the rest.
     """

@@ -1,10 +1,10 @@
 """The learner of MIXER (Ranzato et al., 2016), on whole sentences.
 
-Samples begin with words of the reference, fewer and fewer as training goes on. The original cuts
+Samples begin with words of the reference, fewer and fewer as training proceeds. The original cuts
 all its sentences, also those it is tested on, to 25 words; here none is cut.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import cast
 
@@ -20,7 +20,7 @@ from alpha_dimt.core.vocabulary import PAD
 from alpha_dimt.data.batching import Batch
 from alpha_dimt.kernels import send
 from alpha_dimt.models.base import TranslationModel
-from alpha_dimt.objectives.critics import explained_variance, mixer
+from alpha_dimt.objectives.critics import explained_variance
 from alpha_dimt.training.learner import Setup, Update
 from alpha_dimt.training.optimisers import AdamW, Optimiser, build_optimiser
 from alpha_dimt.training.word_samples import draw
@@ -48,12 +48,13 @@ class Baseline(nn.Module):
 
 @dataclass
 class MixerLearner:
-    """Trains a model on sentences that begin as the reference and end as the model goes on.
+    """Trains a model on sentences that begin with reference words and end with sampled ones.
 
     Attributes:
         model: the model.
         baseline: expects the score of a sentence from the state at a word.
         options: of the objective.
+        objective: returns the model's loss at a moment of the training.
         optimiser: of the model.
         baseline_optimiser: of the baseline.
         device: of both networks.
@@ -62,6 +63,7 @@ class MixerLearner:
     model: TranslationModel
     baseline: Baseline
     options: MixerConfig
+    objective: Callable[[Moment], Callable[..., Tensor]]
     optimiser: Optimiser
     baseline_optimiser: Optimiser
     device: torch.device
@@ -107,14 +109,8 @@ class MixerLearner:
         assert tokens.states is not None  # see `build`
         gold, found = tokens.step < words, scores[tokens.row].to(tokens.log_p.dtype)
         expected = self.baseline(tokens.states.detach())
-        loss = mixer(
-            tokens.log_p,
-            gold,
-            found,
-            expected.detach(),
-            rows=len(target),
-            ml_weight=options.ml_weight,
-        )
+        objective = self.objective(at)
+        loss = objective(tokens.log_p, gold, found, expected.detach(), rows=len(target))
         errors = (found - expected).square().masked_fill(gold, 0.0).sum() / len(target)
         (loss + errors).backward()
         diverged = diverged | ~(loss.detach() + errors.detach()).isfinite()
@@ -155,6 +151,7 @@ def build(setup: Setup) -> MixerLearner:
         model=setup.model,
         baseline=Baseline(setup.model.state_size),
         options=cast(MixerConfig, setup.config.objective),
+        objective=cast(Callable[[Moment], Callable[..., Tensor]], setup.bound.objective),
         optimiser=build_optimiser(setup.config.training),
         baseline_optimiser=AdamW(AdamWConfig(kind="adamw", beta2=0.999, epsilon=1e-6), clip),
         device=setup.device,
