@@ -2,8 +2,8 @@
 
 A critic estimates a value Q(a | y_<t, y*) for every word a at every step: the sum of the reward of
 a and of all later rewards, if the model continues after a. Bahdanau et al. (2017) use it as a
-baseline (RF-C) or for all words at once (AC). Losses are means over the R samples of sums over their
-tokens.
+baseline (RF-C) or for all words at once (AC). Losses are means over the R samples of sums over
+their tokens.
 
 Shapes: R samples, T steps (</s> included), N tokens of all samples, V words, A actions.
 """
