@@ -30,6 +30,7 @@ rule all:
         expand(rules.table1.output, corpus=CORPUS),
         expand(rules.significance.output, corpus=CORPUS),
         expand(rules.training_table.output, corpus=CORPUS),
+        expand(rules.searches_table.output, corpus=CORPUS) if FURTHER else [],
         expand(rules.figures.output, corpus=CORPUS),
         expand(rules.report.output, corpus=CORPUS),
         expand(rules.track.output, corpus=CORPUS),
@@ -50,6 +51,7 @@ rule tables:
         expand(rules.table1.output, corpus=CORPUS),
         expand(rules.significance.output, corpus=CORPUS),
         expand(rules.training_table.output, corpus=CORPUS),
+        expand(rules.searches_table.output, corpus=CORPUS) if FURTHER else [],
 
 
 rule tracking:

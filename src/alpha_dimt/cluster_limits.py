@@ -17,7 +17,7 @@ from pathlib import Path
 from alpha_dimt.config import Experiment, RunConfig
 from alpha_dimt.config.corpora import Size
 from alpha_dimt.config.preparation import BpeConfig, Preparation, PretrainedConfig
-from alpha_dimt.config.training import Decoding
+from alpha_dimt.config.training import LENGTH_BONUSES, Decoding
 from alpha_dimt.core.errors import UserError
 
 START_MINUTES = 10  # Python starts, data is read, the file system is slow
@@ -73,7 +73,9 @@ def training(run: RunConfig, size: Size) -> Request:
 
 def decoding(experiment: Experiment, search: Decoding, size: Size) -> Request:
     """Return the limits of decoding one split: on a GPU only where the CPU is forbidden."""
-    sentences = size.test_sentences * search.beam
+    # Dev is taken to be as large as test.
+    tried = len(LENGTH_BONUSES) if search.length_bonus == "tuned" else 0
+    sentences = size.test_sentences * search.beam * (1 + tried)
     return _request(
         sentences * experiment.model.cost() / SEARCH_RATE,
         _model_memory(search.batch_size, experiment.preparation),

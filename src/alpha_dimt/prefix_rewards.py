@@ -87,10 +87,16 @@ def prefix_edit_distance(candidates: Ragged, references: Ragged) -> Floats:
     return score
 
 
+def prefix_constant(candidates: Ragged, references: Ragged) -> Floats:
+    """Return 1 for every prefix: the first word has the whole reward; see `rewards.constant`."""
+    return np.ones(len(candidates.values))
+
+
 PREFIX_SCORES: dict[str, Callable[[Ragged, Ragged], Floats]] = {
     "bleu": prefix_bleu,
     "gleu": prefix_gleu,
     "edit_distance": prefix_edit_distance,
+    "constant": prefix_constant,
 }
 """Scores of every prefix by name. The Hamming distance has none: it punishes every word after one
 that is missing."""

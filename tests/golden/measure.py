@@ -40,8 +40,8 @@ def configured() -> dict[str, Any]:
         requests = {
             "preparation": cluster_limits.preparation(experiment, size),
             **{
-                search: cluster_limits.decoding(experiment, experiment.search_config(search), size)
-                for search in ("greedy", "beam")
+                name: cluster_limits.decoding(experiment, search, size)
+                for name, search in experiment.decoding.searches.items()
             },
             **{f"train {name}": cluster_limits.training(run, size) for name, run in runs.items()},
         }

@@ -37,7 +37,7 @@ SYSTEMS: dict[str, dict[str, Any]] = {
         **FROM_ML,
     },
     "rf-c": {"objective": "reinforce_critic", **CRITIC},
-    "ac": {"objective": "actor_critic", "actions": 4, "samples": 2, **CRITIC},
+    "ac": {"objective": "actor_critic", "samples": 2, **CRITIC},
     "mixer": {"objective": "mixer", "gold_words": 2, **FROM_ML},
     "token-alpha": {"objective": "token_alpha", "alpha": 0.5, "tau": 0.3, **CRITIC},
     "interpolated": {"objective": "interpolated", "ml_weight": 0.3, "other": WEIGHTED},

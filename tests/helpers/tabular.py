@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor
 
-from alpha_dimt.objectives.critics import Steps, baselines, returns
+from alpha_dimt.objectives.critics import Steps, Weigh, baselines, returns
 
 WORDS, END, STEPS = 4, 3, 3
 """Words 0 to 2 and the end; sentences are cut after 3 tokens."""
@@ -90,14 +90,17 @@ class Table:
         rewards = self.rewards(y, shaped=shaped)[None]
         drawn = q.gather(1, words[:, None])[None, :, 0]
         first = (log_p[0].detach().exp() * q[0]).sum()[None]
+
+        def weighted(weigh: Weigh) -> tuple[Tensor, dict[str, Tensor]]:
+            weights, figures = weigh(log_p.detach(), log_p.detach().exp(), q)
+            means = {name: figure.mean() for name, figure in figures.items()}
+            return (weights * log_p).sum(), means
+
         return Steps(
-            log_p=log_p,
-            words=words,
+            log_p=lambda: log_p.gather(1, words[:, None])[:, 0],
+            weighted=weighted,
             returns=returns(rewards)[0],
             baseline=baselines(drawn, rewards, first)[0],
-            values_of=lambda chosen: q.gather(1, chosen),
-            all_values=lambda: q,
-            mean_value=q.mean(dim=1),
             rows=1,
         )
 

@@ -39,7 +39,7 @@ def test_the_published_weights_are_the_mean(
     averaged, last = about["average"], records(run)[-1]["metrics"]
     assert averaged["valid_bleu_greedy"] > 1
     assert averaged["valid_nll_per_token"] != last["valid_nll_per_token"]
-    greedy = config.search_config("greedy")
+    greedy = config.decoding.searches["greedy"]
     decode_split(greedy, run=run, encoded=encoded, split="valid", out=run / "greedy.txt", threads=1)
     references = read_pairs(encoded, "valid").target_text
     bleu = multi_bleu(read_lines(run / "greedy.txt"), references).value

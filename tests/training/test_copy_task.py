@@ -40,7 +40,7 @@ def test_reversal_is_learned(encoded: Path, tmp_path: Path, system: str) -> None
     for search in ("greedy", "beam"):
         out = run / f"{search}.txt"
         decode_split(
-            config.search_config(search),  # type: ignore[arg-type]
+            config.decoding.searches[search],  # type: ignore[arg-type]
             run=run,
             encoded=encoded,
             split="valid",

@@ -157,7 +157,7 @@ def test_a_copied_run_translates_without_the_folder(
     trained: tuple[Experiment, Path], tmp_path: Path
 ) -> None:
     config, results = trained
-    decoding = config.search_config("greedy")
+    decoding = config.decoding.searches["greedy"]
     decode_split(
         decoding,
         run=results / "runs/ml/seed1",

@@ -41,7 +41,6 @@ SYSTEMS: dict[str, dict[str, Any]] = {
     # Four networks and two optimisers, and an epoch in which one of them stands still.
     "critic": {
         "objective": "actor_critic",
-        "actions": 4,
         "critic": {"embedding": 8, "hidden": 12},
         "critic_epochs": 1,
         "delay": 0.1,

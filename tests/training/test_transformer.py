@@ -46,7 +46,7 @@ def test_reversal_is_learned(tmp_path: Path) -> None:
     bleu = {}
     for search in ("greedy", "beam"):
         decode_split(
-            config.search_config(search),
+            config.decoding.searches[search],
             run=run,
             encoded=encoded,
             split="valid",

@@ -118,8 +118,8 @@ def test_a_wider_beam_takes_longer():
     whole = experiment(corpus={"kind": "toy", "test": 50_000})
     size = whole.corpus.text_size()
 
-    beam = decoding(whole, whole.search_config("beam"), size)
-    assert beam.minutes > 5 * decoding(whole, whole.search_config("greedy"), size).minutes
+    beam = decoding(whole, whole.decoding.searches["beam"], size)
+    assert beam.minutes > 5 * decoding(whole, whole.decoding.searches["greedy"], size).minutes
 
 
 def test_more_draws_take_longer():

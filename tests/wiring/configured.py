@@ -44,7 +44,7 @@ DEFAULTS: dict[str, dict[str, Any]] = {
     "interpolated": {},
     "f_divergence": SAMPLED | {"tau": 0.1},
     "reinforce_critic": CRITIC,
-    "actor_critic": CRITIC | {"actions": 100},
+    "actor_critic": CRITIC,
     "token_alpha": CRITIC | {"tau": 1.0},
     "mixer": {
         "samples": 1,
@@ -107,7 +107,6 @@ ONE_OF_EACH: dict[str, dict[str, Any]] = {
     "ranks": {"objective": "f_divergence", "divergence": "tail_adaptive", "reward": "gleu"},
     "rf-c": {"objective": "reinforce_critic", "samples": 2, "reward": "gleu"},
     "ac": {"objective": "actor_critic"},
-    "ac-all": {"objective": "actor_critic", "actions": "all", "critic_epochs": 0},
     "token-alpha": {"objective": "token_alpha", "alpha": LINEAR, "tau": 0.2},
     "mixer": {"objective": "mixer", "gold_words": 7, "ml_weight": 0.25},
     "interpolated": {"objective": "interpolated", "ml_weight": 0.2, "other": ALPHA},

@@ -568,7 +568,7 @@ def limits(experiment: Experiment) -> dict[str, tuple[int, int, int]]:
         "collection": cluster_limits.collection(runs),
     }
     for search in ("greedy", "beam"):
-        config = experiment.search_config(search)
+        config = experiment.decoding.searches[search]
         found[f"decode {search}"] = cluster_limits.decoding(experiment, config, size)
     for system in experiment.systems:
         run = experiment.run_config(system, experiment.seeds[0])
@@ -668,7 +668,7 @@ def write_training(
 def write_beam_config(experiment: Experiment, results: Path) -> Path:
     """Write the configuration of beam search beside the runs."""
     path = results / "decoding" / "beam.json"
-    write_json(path, experiment.search_config("beam").model_dump(mode="json"))
+    write_json(path, experiment.decoding.searches["beam"].model_dump(mode="json"))
     return path
 
 

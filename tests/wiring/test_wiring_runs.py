@@ -313,7 +313,7 @@ def test_translating_with_subwords(tmp_path: Path) -> None:
     assert [one.source_tokens for one in translations] == segmented
     assert [one.tokens for one in translations] == wanted
     assert len(set(wanted)) > 2
-    config = made.search_config("beam")
+    config = made.decoding.searches["beam"]
     lines = subject.decode(config, run=out, encoded=encoded, split="test", out=tmp_path / "lines")
     assert lines == wanted
 

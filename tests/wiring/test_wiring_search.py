@@ -142,9 +142,9 @@ DEFAULTS = {
 def test_the_search_of_each_configuration(file: str) -> None:
     experiment = subject.configured(file)
     beam = DEFAULTS | values_of(file).get("decoding", {})
-    assert experiment.search_config("beam").model_dump() == beam
+    assert experiment.decoding.searches["beam"].model_dump() == beam
     greedy = beam | {"beam": 1, "length_penalty": 0.0}
-    assert experiment.search_config("greedy").model_dump() == greedy
+    assert experiment.decoding.searches["greedy"].model_dump() == greedy
 
 
 def test_greedy_search_keeps_what_is_not_of_the_beam() -> None:
@@ -152,6 +152,6 @@ def test_greedy_search_keeps_what_is_not_of_the_beam() -> None:
     keys |= {"replace_unknown": False, "ended": "extended"}
     values = {"corpus": {"kind": "toy"}, "systems": {"ml": {"objective": "ml"}}, "decoding": keys}
     made = subject.experiment(values)
-    assert made.search_config("beam").model_dump() == keys
+    assert made.decoding.searches["beam"].model_dump() == keys
     greedy = keys | {"beam": 1, "length_penalty": 0.0}
-    assert made.search_config("greedy").model_dump() == greedy
+    assert made.decoding.searches["greedy"].model_dump() == greedy

@@ -72,6 +72,9 @@ PROPOSALS = {
 }
 # The scores in Table 1.
 SCORED = ["valid.greedy", "test.greedy", "test.beam"]
+# Those beyond it.
+SEARCHES = list(experiment.decoding.searches)
+FURTHER = [f"test.{name}" for name in SEARCHES if name not in ("greedy", "beam")]
 # Options of `evaluate` about the text, in one parameter so that the shell line stays the same.
 TEXT_OPTIONS = (
     "--cased" if experiment.preparation.lowercase == "never" else "--lowercase"
@@ -87,7 +90,7 @@ wildcard_constraints:
     system="|".join(map(re.escape, experiment.systems)),
     seed=r"\d+",
     split="valid|test",
-    search="greedy|beam",
+    search="|".join(SEARCHES),
 
 
 # Resource requests on a cluster. Changes rerun nothing, and local execution ignores them.
@@ -101,7 +104,9 @@ def training_limits(system):
 @cache
 def decoding_limits(search):
     """Return the limits of decoding one split."""
-    return limits.decoding(experiment, experiment.search_config(search), CORPUS_SIZE)
+    return limits.decoding(
+        experiment, experiment.decoding.searches[search], CORPUS_SIZE
+    )
 
 
 PREPARATION = limits.preparation(experiment, CORPUS_SIZE)

@@ -11,9 +11,9 @@ rule decoding_config:
     conda:
         "../../environment.yml"
     params:
-        config=lambda wildcards: experiment.search_config(
+        config=lambda wildcards: experiment.decoding.searches[
             wildcards.search
-        ).canonical_json(),
+        ].canonical_json(),
     shell:
         r"printf '%s\n' {params.config:q} > {output} 2> {log}"
 
@@ -22,6 +22,7 @@ rule decode:
     input:
         "results/{corpus}/data/encoded/report.json",
         "results/{corpus}/data/encoded/{split}.arrow",
+        "results/{corpus}/data/encoded/valid.arrow",  # tunes the length bonus
         run=rules.train.output,
         config="results/{corpus}/decoding/{search}.json",
     output:

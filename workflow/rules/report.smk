@@ -52,6 +52,36 @@ rule training_table:
         "--out results/{wildcards.corpus}/tables/training {params.runs} > {log} 2>&1"
 
 
+# Only if the configuration asks for searches beyond those of Table 1.
+rule searches_table:
+    input:
+        runs("config.json"),
+        runs("run.json"),
+        [runs(f"scores/{scored}.json") for scored in [*SCORED, *FURTHER]],
+        expand("results/{{corpus}}/decoding/{search}.json", search=SEARCHES),
+    output:
+        multiext("results/{corpus}/tables/searches", ".csv", ".json", ".md", ".tex"),
+        report(
+            "results/{corpus}/tables/searches.html",
+            caption="../report/searches.rst",
+            category="Tables",
+        ),
+    log:
+        "results/{corpus}/logs/searches_table.log",
+    conda:
+        "../../environment.yml"
+    resources:
+        runtime=COLLECTION.minutes,
+        mem_mb=COLLECTION.mem_mb,
+    params:
+        runs=run_folders,
+        searches=" ".join(f"--search {search}" for search in SEARCHES),
+    shell:
+        "python -m alpha_dimt searches-table "
+        "--out results/{wildcards.corpus}/tables/searches {params.searches} {params.runs} "
+        "> {log} 2>&1"
+
+
 # Relative to the project: a question mark in an absolute path would end the URI.
 TRACKING_URI = experiment.tracking.uri or "sqlite:///results/mlflow.db"
 

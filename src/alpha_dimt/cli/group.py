@@ -42,6 +42,7 @@ TOUR: dict[str, dict[str, str]] = {
     "Show": {
         "table": "--out my/table1 runs/*/seed*",
         "training-table": "--out my/training runs/*/seed*",
+        "searches-table": "--out my/searches --search greedy --search beam runs/*/seed*",
         "examples": "--config decoding/beam.json --encoded data/encoded --threads 1 "
         "--out my/examples.json runs/*/seed1",
         "figures": "--out my/figures runs/*/seed*",

@@ -34,6 +34,19 @@ def training_table(out: Path, runs: tuple[Path, ...]) -> None:
 
 
 @cli.command()
+@click.option("--out", type=NEW, required=True, help="Prefix of .csv, .json, .md, .tex, .html.")
+@click.option(
+    "--search", "searches", multiple=True, required=True, help="Name of a search; repeat it."
+)
+@click.argument("runs", type=RUN, nargs=-1, required=True)
+def searches_table(out: Path, searches: tuple[str, ...], runs: tuple[Path, ...]) -> None:
+    """Write BLEU on test by search, from finished runs that all have made these searches."""
+    from alpha_dimt.tables.searches import write_searches_table
+
+    write_searches_table(runs, searches, out=out)
+
+
+@cli.command()
 @click.option("--config", type=FILE, required=True, help="Configuration of the search.")
 @click.option("--encoded", type=FOLDER, required=True, help="Folder of `encode`.")
 @click.option("--threads", type=click.IntRange(1), required=True, help="CPU threads to use.")

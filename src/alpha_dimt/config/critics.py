@@ -34,7 +34,7 @@ class CriticConfig(ObjectiveConfig):
     mixable: ClassVar[bool] = False
 
     samples: PositiveInt = Field(default=1, description="samples a source")
-    reward: Literal["bleu", "gleu", "edit_distance"] = Field(
+    reward: Literal["bleu", "gleu", "edit_distance", "constant"] = Field(
         default="bleu",
         description="score of a prefix; a word is rewarded with what it adds, times the length of "
         "the reference with `<s>` and `</s>`. `bleu` adds one to all counts",
@@ -81,14 +81,8 @@ class ActorCriticConfig(CriticConfig):
     """AC+LL (Bahdanau et al., 2017): the critic's values of all words, plus likelihood."""
 
     loss: ClassVar[str] = "alpha_dimt.objectives.critics:actor_critic"
-    takes: ClassVar[tuple[str, ...]] = ("actions",)
 
     objective: Literal["actor_critic"]
-    actions: PositiveInt | Literal["all"] = Field(
-        default=100,
-        description="how many of the likeliest words have their own value; the others have the "
-        "mean of all, which the penalty gives them. `all`: every word, for small vocabularies",
-    )
 
 
 class MixerConfig(ObjectiveConfig):
@@ -101,7 +95,7 @@ class MixerConfig(ObjectiveConfig):
 
     objective: Literal["mixer"]
     samples: PositiveInt = Field(default=1, description="samples a source")
-    reward: Literal["bleu", "gleu", "edit_distance"] = Field(
+    reward: Literal["bleu", "gleu", "edit_distance", "constant"] = Field(
         default="bleu", description="score of the whole sentence; `bleu` adds one to all counts"
     )
     gold_words: PositiveInt = Field(

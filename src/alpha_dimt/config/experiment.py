@@ -210,9 +210,3 @@ class Experiment(Section):
             start=self.run_config(objective.start, seed) if objective.start else None,
             seed=seed,
         )
-
-    def search_config(self, search: Literal["greedy", "beam"]) -> Decoding:
-        """Return the decoding of one column of Table 1; greedy search is a beam of 1."""
-        if search == "beam":
-            return self.decoding
-        return self.decoding.model_copy(update={"beam": 1, "length_penalty": 0.0})

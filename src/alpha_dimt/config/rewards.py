@@ -14,6 +14,7 @@ REWARDS = {
     "effective order",
     "gleu": "0 to 1: the smaller of precision and recall of all 1- to 4-grams together (Wu et al., "
     "2016)",
+    "constant": "1 for every candidate: a control, which teaches nothing (Choshen et al., 2020)",
 }
 """What each reward is, for config/README.md."""
 

@@ -17,6 +17,9 @@ from alpha_dimt.config.optimisers import DevDecayConfig, Optimiser, Rate, SgdCon
 
 Device = Literal["auto", "cpu", "cuda"]
 
+LENGTH_BONUSES = (0.0, 0.2, 0.4, 0.6, 0.8, 1.0, 1.2)
+"""What `length_bonus: tuned` tries, in nats a token."""
+
 
 class AverageConfig(Section):
     """The mean of the weights of several epochs."""
@@ -160,6 +163,38 @@ class Decoding(Section):
         "or `extended` like any other and loses score (the authors' code), so that translations "
         "are longer",
     )
+    length_bonus: Annotated[Literal["tuned"] | NonNegativeFloat, Since("0.1.0")] = Field(
+        default=0.0,
+        description="nats that a beam adds to the score for each token. `tuned`: the beam columns "
+        "are without, and a second beam search has, for each run, the bonus with the best dev BLEU "
+        "(Bahdanau et al., 2017); see `searches.md`",
+    )
+    temperatures: Annotated[tuple[PositiveFloat, ...], Since("0.1.0")] = Field(
+        default=(),
+        description="translations are also drawn from p^(1 / temperature), one a sentence, for "
+        "each of these; 1 draws from the model itself; see `searches.md`",
+    )
+
+    @model_validator(mode="after")
+    def _one_way_to_favour_length(self) -> Self:
+        if self.length_bonus and self.length_penalty:
+            raise ValueError("length_penalty and length_bonus exclude each other")
+        return self
+
+    @property
+    def searches(self) -> dict[str, "Decoding"]:
+        """All searches by the names of their files; greedy search is a beam of 1."""
+        plain = {"length_penalty": 0.0, "length_bonus": 0.0, "temperatures": ()}
+        greedy = self.model_copy(update={"beam": 1, **plain})
+        bonus = 0.0 if self.length_bonus == "tuned" else self.length_bonus
+        beam = self.model_copy(update={"length_bonus": bonus, "temperatures": ()})
+        found = {"greedy": greedy, "beam": beam}
+        if self.length_bonus == "tuned":
+            found["beam_tuned"] = beam.model_copy(update={"length_bonus": "tuned"})
+        for temperature in self.temperatures:
+            name = f"sampled{temperature:g}".replace(".", "_")  # dots separate split and search
+            found[name] = greedy.model_copy(update={"temperatures": (temperature,)})
+        return found
 
 
 class Tracking(Section):

@@ -3,11 +3,12 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 
 from alpha_dimt.config import RunConfig, load
-from alpha_dimt.config.training import Decoding, Device
+from alpha_dimt.config.training import LENGTH_BONUSES, Decoding, Device
 from alpha_dimt.core.errors import UserError
 from alpha_dimt.core.files import read_json, sha256, write_json, write_lines
 from alpha_dimt.core.progress import bar
@@ -17,6 +18,7 @@ from alpha_dimt.data.batching import source_batches
 from alpha_dimt.data.encoded import Pairs, read_pairs
 from alpha_dimt.data.manifest import check_splits, check_vocabularies, read_report
 from alpha_dimt.data.segmentation import Segmentation, load_segmentation
+from alpha_dimt.evaluation.metrics import multi_bleu
 from alpha_dimt.inference.search import Hypothesis, beam_search, greedy_search
 from alpha_dimt.kernels import send
 from alpha_dimt.machine.device import choose_device, choose_dtype, use_threads
@@ -132,7 +134,7 @@ def search_all(
     Args:
         model: trained model, on `device`.
         source: ids of the sentences.
-        config: configuration of the search.
+        config: configuration of the search; its length bonus is a number.
         device: device to search on.
         found_some: called after each batch with its number of sentences.
     """
@@ -145,7 +147,12 @@ def search_all(
         state = model.start(model.encode(ids, lengths))
         if config.beam == 1:
             found = greedy_search(
-                model, state, sentences=len(rows), max_length=config.max_length, device=device
+                model,
+                state,
+                sentences=len(rows),
+                max_length=config.max_length,
+                device=device,
+                temperature=config.temperatures[0] if config.temperatures else None,
             )
         else:
             found = beam_search(
@@ -156,6 +163,7 @@ def search_all(
                 max_length=config.max_length,
                 length_penalty=config.length_penalty,
                 device=device,
+                length_bonus=float(config.length_bonus),
                 ended=config.ended,
             )
         results.update(zip(rows.tolist(), found, strict=True))
@@ -219,7 +227,8 @@ def decode_split(
 ) -> None:
     """Translate a split with the best weights of a run; one hypothesis per line.
 
-    A record of the run, weights, search and split is written beside {out}.
+    A record of the run, weights, search and split is written beside {out}; with a tuned length
+    bonus, also dev BLEU with each bonus that was tried.
 
     Raises:
         UserError: a file is missing, or the files do not belong together.
@@ -227,17 +236,13 @@ def decode_split(
     use_threads(threads)
     run_config = load(RunConfig, run / "config.json")
     trained = load_trained(run_config, model_files(run_config, run), device)
+    torch.manual_seed(run_config.seed)  # for samples
+    search, tuning = config, {}
+    if config.length_bonus == "tuned":
+        tuning = tune_length_bonus(trained, read_split(encoded, "valid", trained, run)[0], config)
+        search = config.model_copy(update={"length_bonus": tuning["length_bonus"]})
     pairs, split_sum = read_split(encoded, split, trained, run)
-    with bar(len(pairs), f"decoding {split}", "sentences") as shown:
-        lines = translate_pairs(
-            trained.model,
-            pairs,
-            trained.target,
-            segmentation=trained.segmentation,
-            decoding=config,
-            device=trained.device,
-            found_some=shown.update,
-        )
+    lines = _translated(trained, pairs, search, f"decoding {split}")
     write_lines(out, lines)
     write_json(
         record_of(out),
@@ -247,5 +252,34 @@ def decode_split(
             "decoding": config.model_dump(mode="json"),
             "split": split_sum,
             "hypotheses": sha256(out),
+            **tuning,
         },
     )
+
+
+def tune_length_bonus(trained: Trained, dev: Pairs, config: Decoding) -> dict[str, Any]:
+    """Return the length bonus with the best BLEU on dev, and BLEU with each bonus; ties: lowest."""
+    references = trained.segmentation.join(dev.target_text)
+    scores = {}
+    for bonus in LENGTH_BONUSES:
+        search = config.model_copy(update={"length_bonus": bonus})
+        lines = _translated(trained, dev, search, f"decoding valid, length bonus {bonus:g}")
+        scores[bonus] = multi_bleu(lines, references).value
+    best = max(LENGTH_BONUSES, key=lambda bonus: scores[bonus])
+    return {
+        "length_bonus": best,
+        "dev_bleu_by_bonus": {f"{bonus:g}": score for bonus, score in scores.items()},
+    }
+
+
+def _translated(trained: Trained, pairs: Pairs, search: Decoding, what: str) -> list[str]:
+    with bar(len(pairs), what, "sentences") as shown:
+        return translate_pairs(
+            trained.model,
+            pairs,
+            trained.target,
+            segmentation=trained.segmentation,
+            decoding=search,
+            device=trained.device,
+            found_some=shown.update,
+        )

@@ -66,7 +66,13 @@ def _next_logits(logits: Tensor) -> Tensor:
 
 
 def greedy_search(
-    stepper: Stepper, state: Any, *, sentences: int, max_length: int, device: torch.device
+    stepper: Stepper,
+    state: Any,
+    *,
+    sentences: int,
+    max_length: int,
+    device: torch.device,
+    temperature: float | None = None,
 ) -> list[Hypothesis]:
     """Take the most probable token at each step; finished sentences leave the batch.
 
@@ -76,6 +82,7 @@ def greedy_search(
         sentences: B.
         max_length: tokens after which a sentence is cut.
         device: where the stepper computes.
+        temperature: draw from p^(1 / temperature) instead.
     """
     tokens = torch.full((max_length, sentences), EOS, device=device)
     attended = torch.zeros_like(tokens)
@@ -85,7 +92,11 @@ def greedy_search(
     for t in range(max_length):
         logits, attention, state = stepper.step(state, previous)
         attended[t].index_copy_(0, alive, _attended(attention, previous))
-        previous = vocabulary_search.topk(_next_logits(logits), 1)[1][:, 0]
+        logits = _next_logits(logits)
+        if temperature is None:
+            previous = vocabulary_search.topk(logits, 1)[1][:, 0]
+        else:
+            previous = vocabulary_search.sample(logits.float() / temperature)
         tokens[t].index_copy_(0, alive, previous)
         ended = ended | (previous == EOS)
         if looks(t, device):
@@ -159,7 +170,14 @@ class _Beam:
         return cls(scores, torch.zeros_like(scores, dtype=torch.bool), lengths)
 
     def grow(
-        self, log_p: Tensor, words: Tensor, *, width: int, length_penalty: float, ended: Ended
+        self,
+        log_p: Tensor,
+        words: Tensor,
+        *,
+        width: int,
+        length_penalty: float,
+        length_bonus: float,
+        ended: Ended,
     ) -> tuple[Self, Tensor, Tensor]:
         """Return the best hypotheses one token longer.
 
@@ -168,6 +186,7 @@ class _Beam:
             words: [B, W, C] their words.
             width: how many are kept.
             length_penalty: see `beam_search`.
+            length_bonus: see `beam_search`.
             ended: see `beam_search`.
 
         Returns:
@@ -188,6 +207,9 @@ class _Beam:
         if length_penalty:
             norm = lengths.to(scores.dtype) ** length_penalty
             ranked = scores / norm.repeat_interleave(log_p.shape[2], dim=1)
+        if length_bonus:
+            bonus = length_bonus * lengths.to(scores.dtype)
+            ranked = ranked + bonus.repeat_interleave(log_p.shape[2], dim=1)
         _, picks = ranked.topk(min(width, ranked.shape[1]), dim=1)
         parents = picks // log_p.shape[2]
         chosen = words.flatten(1).gather(1, picks)
@@ -249,13 +271,14 @@ def beam_search(
     max_length: int,
     length_penalty: float,
     device: torch.device,
+    length_bonus: float = 0.0,
     ended: Ended = "kept",
 ) -> list[Hypothesis]:
     """Keep the `width` best prefixes at each step.
 
     A sentence is done, and leaves the batch, when its best hypothesis ends in </s> (the authors'
     stop rule). Scores are sums of log-probabilities, divided by length ** length_penalty (0: the
-    authors' plain sum).
+    authors' plain sum), plus length_bonus times length (Bahdanau et al., 2017).
 
     A hypothesis that ended below the top is "kept" in the beam with its score, or "extended" like
     any other, so that it loses score and longer translations win (the authors' code, Beam.py). Of
@@ -269,6 +292,7 @@ def beam_search(
         max_length: tokens after which a sentence is cut.
         length_penalty: see above.
         device: where the stepper computes.
+        length_bonus: see above.
         ended: see above.
     """
     history = _History(max_length, sentences, width, device)
@@ -286,6 +310,7 @@ def beam_search(
             words.view(b, held, -1),
             width=width,
             length_penalty=length_penalty,
+            length_bonus=length_bonus,
             ended=ended,
         )
         where = _attended(attention, previous).view(b, held)

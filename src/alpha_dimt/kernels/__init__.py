@@ -26,14 +26,23 @@ from alpha_dimt.kernels.linear import (
 from alpha_dimt.kernels.lstm import lstm_cell, lstm_scan, permute_gates, tanh_
 from alpha_dimt.kernels.transfer import send
 from alpha_dimt.kernels.vocabulary_softmax import mean_log_probs, token_log_probs
+from alpha_dimt.kernels.word_scores import (
+    NEVER_PREDICTED,
+    WordScores,
+    expectations,
+    weighted_log_p,
+)
 from alpha_dimt.kernels.workspace import Workspace
 
 __all__ = [
+    "NEVER_PREDICTED",
     "GraphedFunction",
+    "WordScores",
     "Workspace",
     "affine",
     "attend",
     "decoder_scan",
+    "expectations",
     "lstm_cell",
     "lstm_scan",
     "mean_log_probs",
@@ -43,6 +52,7 @@ __all__ = [
     "tanh_",
     "token_log_probs",
     "vocabulary_logits",
+    "weighted_log_p",
     "wide_product",
     "with_bias",
     "with_one",

@@ -31,14 +31,18 @@ ROWS = 128
 """Parts have a multiple of this many rows; see `FusedAttentionRnn.rows_multiple`."""
 
 
-def _fill(odds: Tensor, low: Tensor, w: Tensor, targets: Tensor, ceiling: float | None) -> None:
-    """Fill in odds [N, V] against the target, 0 at the targets.
+def highest_difference(dtype: torch.dtype, words: int) -> float:
+    """Return to what differences of logits are clamped, so that sums over all words are finite."""
+    return math.log(torch.finfo(dtype).max / words) - ROOM
+
+
+def fill_odds(odds: Tensor, low: Tensor, w: Tensor, ceiling: float | None) -> None:
+    """Fill in odds [N, V], exp(low w).
 
     Args:
         odds: on return, odds of every word.
         low: [N, M].
-        w: [M, V], so that low w are the logits less those of the targets.
-        targets: [N].
+        w: [M, V], so that low w are the logits less one of each token.
         ceiling: differences of logits are clamped to it, if not None.
     """
     torch.mm(low, w, out=odds)
@@ -48,6 +52,11 @@ def _fill(odds: Tensor, low: Tensor, w: Tensor, targets: Tensor, ceiling: float 
         if ceiling is not None:
             piece.clamp_(max=ceiling)
         piece.exp_()
+
+
+def _fill(odds: Tensor, low: Tensor, w: Tensor, targets: Tensor, ceiling: float | None) -> None:
+    """Fill in odds [N, V] against the targets [N], 0 at the targets; see `fill_odds`."""
+    fill_odds(odds, low, w, ceiling)
     _put(odds, targets, 0.0)
 
 
@@ -96,7 +105,7 @@ class _TokenLogProbs(Function):
         ctx.workspace = workspace
         ctx.array = workspace.acquire(rows, words, dtype, x.device)
         odds = as_table(ctx.array, rows, words)
-        highest = math.log(torch.finfo(dtype).max / words) - ROOM
+        highest = highest_difference(dtype, words)
         ceiling = None if check_overflow else highest
         _fill(odds, low, w, targets, ceiling)
         sums = _product(odds, w.t(), x.dtype)

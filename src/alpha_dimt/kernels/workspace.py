@@ -24,22 +24,23 @@ def as_table(array: Tensor, rows: int, columns: int) -> Tensor:
 
 
 class Workspace:
-    """Keeps one array between two uses.
+    """Keeps arrays between two uses.
 
     Getting 150 MB from the system at every update, page by page, costs more than the arithmetic on
     them; and an array written one step ago is still in the cache.
     """
 
     def __init__(self) -> None:
-        self._array: Tensor | None = None
+        self._arrays: list[Tensor] = []
 
     def acquire(self, rows: int, columns: int, dtype: torch.dtype, device: torch.device) -> Tensor:
         """Return an uninitialised array with room for a table; see `as_table`.
 
-        An array that is never released is freed like any other.
+        It is the one released last, if that fits. An array that is never released is freed like any
+        other.
         """
         size = rows * _pitch(columns)
-        array, self._array = self._array, None
+        array = self._arrays.pop() if self._arrays else None
         fits = array is not None and len(array) >= size
         if array is None or not fits or (array.dtype, array.device) != (dtype, device):
             del array  # before the new one, so that both never stand side by side
@@ -48,4 +49,4 @@ class Workspace:
 
     def release(self, array: Tensor) -> None:
         """Keep an array for the next `acquire`."""
-        self._array = array
+        self._arrays.append(array)

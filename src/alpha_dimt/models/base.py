@@ -12,6 +12,8 @@ from typing import Any, ClassVar, NamedTuple
 import torch
 from torch import Tensor, nn
 
+from alpha_dimt.kernels import WordScores, Workspace
+
 
 @dataclass(frozen=True)
 class TokenLogProbs:
@@ -25,10 +27,6 @@ class TokenLogProbs:
         steps: T.
         mean: returns the mean over the vocabulary of log p at every token [N], with gradient, for
             label smoothing; None if the model does not offer it.
-        logits: returns the unnormalised log-probabilities of all words at every token [N, V], with
-            gradient, for objectives that weight all words; None if the model does not offer it.
-        states: what the output layer reads at every token [N, H]; None if the model does not offer
-            it.
     """
 
     log_p: Tensor
@@ -37,8 +35,6 @@ class TokenLogProbs:
     rows: int
     steps: int
     mean: Callable[[], Tensor] | None = None
-    logits: Callable[[], Tensor] | None = None
-    states: Tensor | None = None
 
     def per_row(self) -> Tensor:
         """Return log p(y|x) of every row, the sum over its tokens [R]."""
@@ -69,7 +65,7 @@ class DecoderOutputs(NamedTuple):
     """What an output layer reads, packed.
 
     Attributes:
-        x: [N', H], with padding behind the N tokens.
+        x: [N', H], perhaps with padding behind the N tokens.
         words: [N'] the token at each place.
         row: [N] the row of each token.
         step: [N] the step of each token, from 0.
@@ -79,6 +75,40 @@ class DecoderOutputs(NamedTuple):
     words: Tensor
     row: Tensor
     step: Tensor
+
+
+@dataclass(frozen=True)
+class TokenStates:
+    """What the output layer reads at every predicted token, and that layer.
+
+    Objectives that need more than log p of the tokens begin here: those with a critic, which weight
+    all words, and MIXER, which reads the states.
+
+    Attributes:
+        logits: of all words at every token, with gradient.
+        words: [N] the tokens.
+        row: [N] the row of each token.
+        step: [N] the step of each token, from 0.
+        rows: R.
+        steps: T.
+    """
+
+    logits: WordScores
+    words: Tensor
+    row: Tensor
+    step: Tensor
+    rows: int
+    steps: int
+
+    def log_p(self) -> Tensor:
+        """Return log p of every token [N], with gradient."""
+        return self.logits.log_softmax_of(self.words)
+
+    def table(self, values: Tensor) -> Tensor:
+        """Return values of the tokens [N] as [R, T], with 0 at padding."""
+        table = values.new_zeros(self.rows * self.steps)
+        table = table.index_copy(0, self.row * self.steps + self.step, values)
+        return table.view(self.rows, self.steps)
 
 
 def mean_log_softmax(logits: Tensor) -> Tensor:
@@ -111,15 +141,26 @@ class TranslationModel(nn.Module, ABC):
     """Whether `step` returns attention, which replaces unknown words and is shown in the report."""
 
     state_size: int | None = None
-    """Units of `TokenLogProbs.states`; None if the model does not offer them."""
+    """H of `token_states`; None if the model does not offer it."""
 
     compute_dtype: torch.dtype = torch.float32
     """The type of matrix products; parameters keep theirs."""
+
+    def __init__(self) -> None:
+        """Make a workspace; networks add their parameters."""
+        super().__init__()
+        self.workspace = Workspace()
 
     @property
     def device(self) -> torch.device:
         """Where the parameters are."""
         return next(self.parameters()).device
+
+    @property
+    def product_dtype(self) -> torch.dtype:
+        """The type of matrix products: a model in float64 multiplies in float64."""
+        wide = next(self.parameters()).dtype
+        return wide if wide == torch.float64 else self.compute_dtype
 
     @abstractmethod
     def initialise(self, generator: torch.Generator) -> None:
@@ -147,6 +188,13 @@ class TranslationModel(nn.Module, ABC):
             lengths: [R] predicted tokens (everything after the first), at least 1; on the CPU.
             inputs: [R, T] what the decoder reads instead of the candidates' own tokens.
         """
+
+    def token_states(self, encoded: Any, target: Tensor, lengths: Tensor) -> TokenStates:
+        """Return the states and logits of every token of every candidate, with gradient.
+
+        Optional: objectives with a critic and MIXER need it. Arguments as of `token_log_probs`.
+        """
+        raise NotImplementedError(f"{type(self).__name__} has no token_states")
 
     @abstractmethod
     def start(self, encoded: Any) -> Any:

@@ -5,8 +5,8 @@ from functools import partial
 import torch
 from torch import Tensor
 
-from alpha_dimt.kernels import Workspace, affine, mean_log_probs, token_log_probs
-from alpha_dimt.models.base import DecoderOutputs, TokenLogProbs
+from alpha_dimt.kernels import WordScores, Workspace, mean_log_probs, token_log_probs
+from alpha_dimt.models.base import DecoderOutputs, TokenLogProbs, TokenStates
 
 
 def packed_log_probs(
@@ -32,9 +32,19 @@ def packed_log_probs(
     x, count = packed[: len(row)], len(row)
     log_p = token_log_probs(packed, weight, bias, words, dtype=dtype, workspace=workspace)[:count]
     mean = partial(mean_log_probs, log_p, x, weight, bias, words[:count], dtype=dtype)
-    logits = partial(_logits, x, weight, bias, dtype)
-    return TokenLogProbs(log_p, row, step, *size, mean, logits, x)
+    return TokenLogProbs(log_p, row, step, *size, mean)
 
 
-def _logits(x: Tensor, weight: Tensor, bias: Tensor, dtype: torch.dtype) -> Tensor:
-    return affine(x, weight, bias, dtype).to(x.dtype)
+def packed_states(
+    outputs: DecoderOutputs,
+    weight: Tensor,
+    bias: Tensor,
+    size: tuple[int, int],
+    *,
+    dtype: torch.dtype,
+    workspace: Workspace,
+) -> TokenStates:
+    """Return the states of the tokens of a batch; arguments as of `packed_log_probs`."""
+    x, words, row, step = outputs
+    logits = WordScores(x[: len(row)], weight, bias, dtype, workspace)
+    return TokenStates(logits, words[: len(row)], row, step, *size)

@@ -5,18 +5,21 @@ a and of all later rewards, if the model continues after a. Bahdanau et al. (201
 baseline (RF-C) or for all words at once (AC). Losses are means over the R samples of sums over
 their tokens.
 
-Shapes: R samples, T steps (</s> included), N tokens of all samples, V words, A actions.
+Shapes: R samples, T steps (</s> included), N tokens of all samples, V words.
 """
 
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal
+from functools import partial
 
 import torch
 from torch import Tensor
 
 from alpha_dimt.objectives.contract import Loss
+
+Weigh = Callable[[Tensor, Tensor, Tensor], tuple[Tensor, dict[str, Tensor]]]
+"""From log p, p and the critic's values [n, V] of some tokens to weights [n, V] and figures [n]."""
 
 
 @dataclass(frozen=True)
@@ -24,23 +27,18 @@ class Steps:
     """The tokens of samples, as model and critic see them.
 
     Attributes:
-        log_p: [N, V] log-probabilities of all words, with gradient.
-        words: [N] the word drawn.
+        log_p: returns log p of the words drawn [N], with gradient.
+        weighted: returns the sum over tokens and words of weight times log p, with gradient, for
+            weights that do not have one, and the means of their figures.
         returns: [N] rewards of this word and of all after it.
         baseline: [N] the critic's estimate of these returns before the word was drawn.
-        values_of: returns the critic's values [N, A] of some words [N, A], without gradient.
-        all_values: returns its values of all words [N, V], without gradient.
-        mean_value: [N] the mean of its values of all words.
         rows: R.
     """
 
-    log_p: Tensor
-    words: Tensor
+    log_p: Callable[[], Tensor]
+    weighted: Callable[[Weigh], tuple[Tensor, dict[str, Tensor]]]
     returns: Tensor
     baseline: Tensor
-    values_of: Callable[[Tensor], Tensor]
-    all_values: Callable[[], Tensor]
-    mean_value: Tensor
     rows: int
 
 
@@ -49,35 +47,23 @@ CriticObjective = Callable[[Steps], Loss]
 
 def reinforce_critic(steps: Steps) -> Loss:
     """REINFORCE with the critic as baseline (RF-C); unbiased for any critic."""
-    log_p = steps.log_p.gather(1, steps.words[:, None])[:, 0]
     advantage = steps.returns - steps.baseline
-    return Loss(-(advantage * log_p).sum() / steps.rows, {})
+    return Loss(-(advantage * steps.log_p()).sum() / steps.rows, {})
 
 
-def actor_critic(steps: Steps, *, actions: int | Literal["all"]) -> Loss:
-    """The gradient of the expected value, word by word (AC): - sum_t sum_a p(a) Q(a).
+def actor_critic(steps: Steps) -> Loss:
+    """The gradient of the expected value, word by word (AC): sum_a Q(a) grad p(a).
 
-    Its gradient is that of a weighted likelihood with weights p(a) (Q(a) - m), for any m; with m
-    the mean value, words that have it contribute nothing. So with `actions` a number, only the
-    likeliest words take part, and the one that was drawn.
-
-    Args:
-        steps: the tokens.
-        actions: A, how many words have their own value; "all" for every word.
+    It is that of a weighted likelihood with weights p(a) (Q(a) - V), for any V; V here is the
+    expected value, so that the weights of a token sum to 0.
     """
-    if actions == "all" or actions >= steps.log_p.shape[1]:
-        log_p, values = steps.log_p, steps.all_values()
-    else:
-        likeliest = steps.log_p.detach().topk(actions, dim=1).indices
-        # The last of them makes room for the word that was drawn, if it is not among them.
-        drawn = (likeliest == steps.words[:, None]).any(dim=1, keepdim=True)
-        last = torch.where(drawn, likeliest[:, -1:], steps.words[:, None])
-        chosen = torch.cat((likeliest[:, :-1], last), dim=1)
-        log_p, values = steps.log_p.gather(1, chosen), steps.values_of(chosen)
-    p = log_p.detach().exp()
-    weights = p * (values - steps.mean_value[:, None])
-    outside = (1 - p.sum(dim=1)).clamp(min=0).mean()
-    return Loss(-(weights * log_p).sum() / steps.rows, {"mass_outside": outside})
+    total, figures = steps.weighted(_advantages)
+    return Loss(-total / steps.rows, figures)
+
+
+def _advantages(_: Tensor, p: Tensor, values: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
+    expected = (p * values).sum(dim=1, keepdim=True)
+    return p * (values - expected), {}
 
 
 def token_alpha(steps: Steps, *, alpha: float, tau: float) -> Loss:
@@ -94,27 +80,26 @@ def token_alpha(steps: Steps, *, alpha: float, tau: float) -> Loss:
         alpha: 0 to 1.
         tau: temperature of q.
     """
-    log_p = steps.log_p.detach()
-    p, log_q = log_p.exp(), (steps.all_values() / tau).log_softmax(dim=1)
+    total, figures = steps.weighted(partial(_tilted, alpha=alpha, tau=tau))
+    return Loss(-total / steps.rows, figures)
+
+
+def _tilted(
+    log_p: Tensor, p: Tensor, values: Tensor, *, alpha: float, tau: float
+) -> tuple[Tensor, dict[str, Tensor]]:
+    log_q = (values / tau).log_softmax(dim=1)
+    divergence = (p * (log_p - log_q)).sum(dim=1)
     if alpha == 1:
-        # A word that cannot be predicted has p = 0 and a log p of -inf.
-        ratio = torch.where(p > 0, log_q - log_p, 0.0)
-        weights = p * (ratio - (p * ratio).sum(dim=1, keepdim=True))
-        tilted = p
+        tilted, weights = p, p * (log_q - log_p + divergence[:, None])
     else:
         mixed = (1 - alpha) * log_q if alpha == 0 else alpha * log_p + (1 - alpha) * log_q
         tilted = mixed.softmax(dim=1)
         weights = (tilted - p) / (1 - alpha)
-    kept = torch.where(weights != 0, steps.log_p, 0.0)
-    effective = 1 / tilted.square().sum(dim=1)
-    return Loss(
-        -(weights * kept).sum() / steps.rows,
-        {
-            "effective_words": effective.mean(),
-            "word_weight_entropy": torch.special.entr(tilted).sum(dim=1).mean(),
-            "word_kl_p_q": torch.where(p > 0, p * (log_p - log_q), 0.0).sum(dim=1).mean(),
-        },
-    )
+    return weights, {
+        "effective_words": 1 / tilted.square().sum(dim=1),
+        "word_weight_entropy": torch.special.entr(tilted).sum(dim=1),
+        "word_kl_p_q": divergence,
+    }
 
 
 def mixer(

@@ -37,7 +37,12 @@ def raw_test_of(run: Path, language: str) -> Path:
 
 def beam_config_of(run: Path) -> Path:
     """Return the configuration of beam search."""
-    return results_of(run) / "decoding" / "beam.json"
+    return search_config_of(run, "beam")
+
+
+def search_config_of(run: Path, search: str) -> Path:
+    """Return the configuration of a search by its name."""
+    return results_of(run) / "decoding" / f"{search}.json"
 
 
 def state_name(run_key: str, data: Mapping[str, str]) -> str:

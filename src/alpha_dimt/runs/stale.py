@@ -12,15 +12,14 @@ from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from alpha_dimt.config import Experiment
 from alpha_dimt.data.manifest import is_unchanged
 from alpha_dimt.runs.paths import COLUMNS, identity_of, record_of
 
 Json = dict[str, Any]
-SEARCHES: tuple[Literal["greedy", "beam"], ...] = ("greedy", "beam")
-TABLES = ("table1", "training", "significance")
+TABLES = ("table1", "training", "significance", "searches")
 
 
 @dataclass(frozen=True)
@@ -70,9 +69,9 @@ class Results:
                         yield self.folder / "augmented" / name
 
     def _searches(self) -> Iterator[Path]:
-        for search in SEARCHES:
-            path = self.folder / f"decoding/{search}.json"
-            if _differs(path, self.experiment.search_config(search).model_dump(mode="json")):
+        for name, search in self.experiment.decoding.searches.items():
+            path = self.folder / f"decoding/{name}.json"
+            if _differs(path, search.model_dump(mode="json")):
                 yield path
 
     def _run(self, system: str, seed: int) -> Iterator[Path]:
@@ -94,7 +93,8 @@ class Results:
             or _differs(folder / "config.json", config.model_dump(mode="json"))
         ):
             yield folder / "config.json"
-        for name in COLUMNS.values():
+        tested = [f"test.{search}" for search in self.experiment.decoding.searches]
+        for name in dict.fromkeys([*COLUMNS.values(), *tested]):
             yield from self._translated(folder, name, about)
 
     def _translated(self, folder: Path, name: str, about: Json) -> Iterator[Path]:
@@ -104,7 +104,7 @@ class Results:
         record = _read(record_of(text))
         if record is None:
             return
-        decoding = self.experiment.search_config("beam" if search == "beam" else "greedy")
+        decoding = self.experiment.decoding.searches[search]
         made = (record.get("weights"), record.get("decoding"), [record.get("split")])
         right = (
             _sums(about.get("files"), "weights")[0],

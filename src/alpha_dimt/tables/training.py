@@ -29,6 +29,9 @@ FIGURES = {
     "reference_share": ("Reference share", ",.3f"),
     "weight_entropy": ("Weight entropy (nats)", ",.2f"),
     "gradient_norm": ("Gradient norm", ",.2f"),
+    "explained_variance": ("Explained variance", ",.2f"),
+    "td_error": ("TD error", ",.3f"),
+    "valid_bleu_sampled": ("Dev BLEU of samples", ",.2f"),
     "epochs": ("Epochs", ",.0f"),
     "best_epoch": ("Best epoch", ",.1f"),
     "ms_per_update": ("ms an update", ",.1f"),
@@ -37,7 +40,11 @@ FIGURES = {
     "peak_memory_mb": ("Peak memory (MB)", ",.0f"),
 }
 # What the last epoch says of weights and gradients; not every objective has all of them.
-OF_THE_LAST_EPOCH = ["ess", "ess_fraction", "reference_share", "weight_entropy", "gradient_norm"]
+OF_THE_LAST_EPOCH = [
+    *("ess", "ess_fraction", "reference_share", "weight_entropy", "gradient_norm"),
+    *("explained_variance", "td_error", "valid_bleu_sampled"),
+]
+SHOWN_IF_THERE = ["explained_variance", "td_error", "valid_bleu_sampled"]
 # What every training says; peak memory was not measured at first.
 NEEDED = [
     *("epochs", "best_epoch", "wall_seconds", "ms_per_update", "target_tokens_per_second"),
@@ -149,7 +156,11 @@ def training_table(
     if (systems["n_seeds"] > 1).any():
         caption += " Of several seeds: mean ± sample standard deviation."
     headers = HEADERS | {name: header for name, (header, _) in FIGURES.items()} | bleu_headers(beam)
-    rows = texts_of(systems, {name: form for name, (_, form) in FIGURES.items()})
+    forms = {name: form for name, (_, form) in FIGURES.items()}
+    for name in SHOWN_IF_THERE:
+        if systems[f"{name}_mean"].isna().all():
+            del forms[name]
+    rows = texts_of(systems, forms)
     return Table(
         title="Training",
         label="training",

@@ -10,6 +10,7 @@ Shapes: B sources, K samples of each, R = B * K, T steps, N tokens of all sample
 from collections.abc import Callable, Mapping
 from copy import deepcopy
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, cast
 
 import numpy as np
@@ -19,11 +20,10 @@ from torch import Tensor, nn
 from alpha_dimt.config.critics import CriticConfig, ReinforceCriticConfig
 from alpha_dimt.config.optimisers import AdamWConfig
 from alpha_dimt.config.schedules import Moment
-from alpha_dimt.core.errors import UserError
 from alpha_dimt.core.vocabulary import PAD
 from alpha_dimt.data.batching import Batch
-from alpha_dimt.kernels import send
-from alpha_dimt.models.base import TokenLogProbs, TranslationModel
+from alpha_dimt.kernels import expectations, send, weighted_log_p
+from alpha_dimt.models.base import TokenStates, TranslationModel
 from alpha_dimt.models.critic import Critic
 from alpha_dimt.objectives.critics import (
     CriticObjective,
@@ -34,7 +34,7 @@ from alpha_dimt.objectives.critics import (
     returns,
     td_targets,
 )
-from alpha_dimt.training.learner import Setup, Update
+from alpha_dimt.training.learner import Setup, Update, require_token_states
 from alpha_dimt.training.optimisers import AdamW, Optimiser, build_optimiser
 from alpha_dimt.training.word_samples import draw
 
@@ -98,7 +98,7 @@ class CriticLearner:
         joint, options = self.trains_model(at.epoch), self.options
         seen = self._look(batch, joint)
         judged = self._judge(seen)
-        loss, metrics = judged.loss, seen.figures() | judged.figures
+        loss, metrics = judged.loss, judged.figures
         if joint:
             weighted = self.objective(at)(judged.steps)
             likelihood = -self.model.token_log_probs(*seen.likelihood).log_p.sum() / len(batch.rows)
@@ -125,9 +125,9 @@ class CriticLearner:
         return Update(metrics, diverged)
 
     def _look(self, batch: Batch, joint: bool) -> "Seen":
-        """Draw samples, and let the model and its delayed copy score them.
+        """Draw samples, and let the model and its delayed copy read them.
 
-        While the critic is alone, both have the same weights, and one of them scores for both.
+        While the critic is alone, both have the same weights, and one of them reads for both.
         """
         (source,) = send([torch.from_numpy(batch.source)], self.device)
         source_lengths = torch.from_numpy(batch.source_lengths)
@@ -152,23 +152,22 @@ class CriticLearner:
         arrays = (drawn.target, drawn.rewards.astype(np.float32), drawn.lengths, batch.target)
         target, rewards, ends, framed = send([*map(torch.from_numpy, arrays)], self.device)
         lengths = torch.from_numpy(drawn.lengths)
-        scorer, read = (self.model, encoded) if joint else (sampler, encoded_there)
-        with torch.set_grad_enabled(joint):
-            tokens = scorer.token_log_probs(read, target, lengths)
-            log_p = _all_log_probs(tokens, scorer)
-        self.model.train()
-        p = p_there = log_p.detach().exp()
-        if joint and self.delayed is not None:
+        tokens = tokens_there = None
+        if joint or self.delayed is None:
+            with torch.set_grad_enabled(joint):
+                tokens = self.model.token_states(encoded, target, lengths)
+        if self.delayed is not None:
             with torch.no_grad():
-                there = self.delayed.token_log_probs(encoded_there, target, lengths)
                 # Both models have their tokens in the same order.
-                p_there = _all_log_probs(there, self.delayed).exp()
+                tokens_there = self.delayed.token_states(encoded_there, target, lengths)
+        self.model.train()
+        tokens, tokens_there = tokens or tokens_there, tokens_there or tokens
+        assert tokens is not None
+        assert tokens_there is not None
         return Seen(
             tokens=tokens,
-            log_p=log_p,
-            p=p,
-            p_there=p_there,
-            rewards=rewards.to(log_p.dtype),
+            tokens_there=tokens_there,
+            rewards=rewards.to(tokens.logits.x.dtype),
             ends=ends,
             read=(framed[:, 1:], torch.from_numpy(batch.target_lengths), target, lengths),
             likelihood=(encoded, framed, torch.from_numpy(batch.target_lengths)),
@@ -176,34 +175,32 @@ class CriticLearner:
 
     def _judge(self, seen: "Seen") -> "Judged":
         """Return the critic's loss, and what it says of the samples."""
-        tokens, rewards, target = seen.tokens, seen.rewards, seen.read[2]
-        place, rows = (tokens.row, tokens.step), len(target)
+        tokens, rewards, there = seen.tokens, seen.rewards, seen.tokens_there
+        place, words, rows = (tokens.row, tokens.step), tokens.words, tokens.rows
         values = self.critic.values(*seen.read, place)
         with torch.no_grad():
             delayed = self.delayed_critic.values(*seen.read, place)
-            state_values = _table(delayed.expected(seen.p_there), tokens)
-            targets = td_targets(rewards, state_values, seen.ends)[place]
-        words = target[:, 1:][place]
+        expected, log_p = expectations(there.logits, delayed, words)
+        targets = td_targets(rewards, tokens.table(expected), seen.ends)[place]
         of_words, fixed = values.of(words), values.detach()
         penalty = self.options.penalty
         loss = critic_loss(of_words, targets, values.spread(), penalty=penalty) / rows
         found = of_words.detach()
         # Sorted by step, the tokens of the first step come first.
         at_first = tokens.step.argsort(stable=True)[:rows]
-        first = fixed.at(at_first).expected(seen.p[at_first])
+        first, _ = expectations(there.logits.at(at_first), fixed.at(at_first), words[at_first])
         first = torch.zeros_like(first).index_copy(0, tokens.row[at_first], first)
-        baseline = baselines(_table(found, tokens), rewards, first)[place]
+        baseline = baselines(tokens.table(found), rewards, first)[place]
         returned = returns(rewards)[place]
+        # With <s>, which a reference has lost here.
+        lengths = 1 + (seen.read[0] != PAD).sum(dim=1).repeat_interleave(rows // len(seen.read[0]))
         return Judged(
             loss=loss,
             steps=Steps(
-                log_p=seen.log_p,
-                words=words,
+                log_p=tokens.log_p,
+                weighted=partial(weighted_log_p, tokens.logits, fixed),
                 returns=returned,
                 baseline=baseline,
-                values_of=fixed.of,
-                all_values=fixed.all,
-                mean_value=fixed.mean(),
                 rows=rows,
             ),
             figures={
@@ -211,19 +208,20 @@ class CriticLearner:
                 "td_error": (found - targets).abs().mean(),
                 "explained_variance": explained_variance(returned, baseline),
                 "mean_value": found.mean(),
+                "mean_reward": (rewards.sum(dim=1) / lengths).mean(),
+                "tokens": seen.ends.sum(),
+                "log_p": log_p.sum(),
             },
         )
 
 
 @dataclass(frozen=True)
 class Seen:
-    """Samples as the model and its delayed copy score them.
+    """Samples as the model and its delayed copy read them.
 
     Attributes:
         tokens: the tokens, with gradient if the model is trained.
-        log_p: [N, V] log-probabilities of all words, with the same gradient.
-        p: [N, V] their exponentials, without gradient.
-        p_there: [N, V] those of the delayed model.
+        tokens_there: the same tokens as read by the model that they were drawn from.
         rewards: [R, T].
         ends: [R] lengths, on the device.
         read: references with </s>, their lengths, framed samples and theirs, as `Critic.values`
@@ -231,27 +229,12 @@ class Seen:
         likelihood: encoded sources, framed references and their lengths, as the model takes them.
     """
 
-    tokens: TokenLogProbs
-    log_p: Tensor
-    p: Tensor
-    p_there: Tensor
+    tokens: TokenStates
+    tokens_there: TokenStates
     rewards: Tensor
     ends: Tensor
     read: tuple[Tensor, Tensor, Tensor, Tensor]
     likelihood: tuple[Any, Tensor, Tensor]
-
-    def figures(self) -> dict[str, Tensor]:
-        """Return what is logged of the samples; `mean_reward` is their score."""
-        reference = self.read[0]
-        # With <s>, which a reference has lost here.
-        lengths = 1 + (reference != PAD).sum(dim=1)
-        each = lengths.repeat_interleave(len(self.rewards) // len(reference))
-        return {
-            "mean_reward": (self.rewards.sum(dim=1) / each).mean(),
-            "entropy": torch.special.entr(self.p).sum(dim=1).mean(),
-            "tokens": self.ends.sum(),
-            "log_p": self.tokens.log_p.detach().sum(),
-        }
 
 
 @dataclass(frozen=True)
@@ -261,7 +244,8 @@ class Judged:
     Attributes:
         loss: its own loss, with gradient.
         steps: the samples, as the model's loss takes them.
-        figures: what is logged of it.
+        figures: what is logged of both. `mean_reward` is the score of the samples, and minus
+            `log_p` over `tokens` an estimate of the entropy of the model that drew them.
     """
 
     loss: Tensor
@@ -270,7 +254,12 @@ class Judged:
 
 
 def build(setup: Setup) -> CriticLearner:
-    """Return the learner of a system whose objective has a critic."""
+    """Return the learner of a system whose objective has a critic.
+
+    Raises:
+        UserError: the model has no `token_states`.
+    """
+    require_token_states(setup.model)
     options = cast(CriticConfig, setup.config.objective)
     critics = [
         Critic(options.critic, vocab_size=setup.words, device=setup.device) for _ in range(2)
@@ -310,19 +299,3 @@ def move_towards(copy: nn.Module, network: nn.Module, rate: float, *, unless: Te
         steps = torch._foreach_sub(here, there)
         torch._foreach_mul_(steps, (~unless).to(here[0].dtype) * rate)  # 0 if it is
         torch._foreach_add_(there, steps)
-
-
-def _all_log_probs(tokens: TokenLogProbs, model: TranslationModel) -> Tensor:
-    if tokens.logits is None:
-        raise UserError(
-            f"{type(model).__name__} offers no log-probabilities of all words, which a critic "
-            "needs; fill in TokenLogProbs.logits"
-        )
-    return tokens.logits().log_softmax(dim=1)
-
-
-def _table(values: Tensor, tokens: TokenLogProbs) -> Tensor:
-    """Return the values of packed tokens as [R, T], with 0 at padding."""
-    table = values.new_zeros(tokens.rows * tokens.steps)
-    table = table.index_copy(0, tokens.row * tokens.steps + tokens.step, values)
-    return table.view(tokens.rows, tokens.steps)

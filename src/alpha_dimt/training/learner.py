@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from alpha_dimt.config import RunConfig
 from alpha_dimt.config.schedules import Moment
+from alpha_dimt.core.errors import UserError
 from alpha_dimt.data.batching import Batch
 from alpha_dimt.data.encoded import Pairs
 from alpha_dimt.models.base import TranslationModel
@@ -88,3 +89,17 @@ class Learner(Protocol):
             learning_rate: learning rate of this update.
             diverged: whether an earlier update of the epoch was not finite; a scalar on the device.
         """
+
+
+def require_token_states(model: TranslationModel) -> int:
+    """Return the units of the states of a model's tokens.
+
+    Raises:
+        UserError: the model has none.
+    """
+    if model.state_size is None:
+        raise UserError(
+            f"{type(model).__name__} does not offer the states of its tokens, which this objective "
+            "needs; write its token_states, and set state_size"
+        )
+    return model.state_size

@@ -15,13 +15,12 @@ from torch import Tensor, nn
 from alpha_dimt.config.critics import MixerConfig
 from alpha_dimt.config.optimisers import AdamWConfig
 from alpha_dimt.config.schedules import Moment
-from alpha_dimt.core.errors import UserError
 from alpha_dimt.core.vocabulary import PAD
 from alpha_dimt.data.batching import Batch
 from alpha_dimt.kernels import send
 from alpha_dimt.models.base import TranslationModel
 from alpha_dimt.objectives.critics import explained_variance
-from alpha_dimt.training.learner import Setup, Update
+from alpha_dimt.training.learner import Setup, Update, require_token_states
 from alpha_dimt.training.optimisers import AdamW, Optimiser, build_optimiser
 from alpha_dimt.training.word_samples import draw
 
@@ -105,12 +104,12 @@ class MixerLearner:
         score = (drawn.rewards.sum(axis=1) / framed).astype(np.float32)
         arrays = (drawn.target, score, drawn.lengths)
         target, scores, ends = send([*map(torch.from_numpy, arrays)], self.device)
-        tokens = self.model.token_log_probs(encoded, target, torch.from_numpy(drawn.lengths))
-        assert tokens.states is not None  # see `build`
-        gold, found = tokens.step < words, scores[tokens.row].to(tokens.log_p.dtype)
-        expected = self.baseline(tokens.states.detach())
+        tokens = self.model.token_states(encoded, target, torch.from_numpy(drawn.lengths))
+        log_p, states = tokens.log_p(), tokens.logits.x.detach()
+        gold, found = tokens.step < words, scores[tokens.row].to(log_p.dtype)
+        expected = self.baseline(states)
         objective = self.objective(at)
-        loss = objective(tokens.log_p, gold, found, expected.detach(), rows=len(target))
+        loss = objective(log_p, gold, found, expected.detach(), rows=len(target))
         errors = (found - expected).square().masked_fill(gold, 0.0).sum() / len(target)
         (loss + errors).backward()
         diverged = diverged | ~(loss.detach() + errors.detach()).isfinite()
@@ -130,7 +129,7 @@ class MixerLearner:
             "baseline_loss": errors.detach(),
             "explained_variance": explained_variance(found, expected.detach()),
             "tokens": ends.sum(),
-            "log_p": tokens.log_p.detach().sum(),
+            "log_p": log_p.detach().sum(),
         }
         return Update(metrics, diverged | ~norm.isfinite())
 
@@ -139,17 +138,13 @@ def build(setup: Setup) -> MixerLearner:
     """Return the learner of a system with `objective: mixer`.
 
     Raises:
-        UserError: the model does not show what its output layer reads.
+        UserError: the model has no `token_states`.
     """
-    if setup.model.state_size is None:
-        raise UserError(
-            f"{type(setup.model).__name__} does not show what its output layer reads, which the "
-            "baseline of MIXER needs; fill in state_size and TokenLogProbs.states"
-        )
+    units = require_token_states(setup.model)
     clip = setup.config.training.clip_norm
     return MixerLearner(
         model=setup.model,
-        baseline=Baseline(setup.model.state_size),
+        baseline=Baseline(units),
         options=cast(MixerConfig, setup.config.objective),
         objective=cast(Callable[[Moment], Callable[..., Tensor]], setup.bound.objective),
         optimiser=build_optimiser(setup.config.training),

@@ -8,7 +8,7 @@ from alpha_dimt.core.vocabulary import Vocab
 from alpha_dimt.data.batching import reference_batch, source_batches
 from alpha_dimt.data.encoded import Pairs
 from alpha_dimt.data.segmentation import Segmentation
-from alpha_dimt.evaluation.metrics import multi_bleu
+from alpha_dimt.evaluation.metrics import BleuScore, multi_bleu
 from alpha_dimt.inference.decode import translate_pairs
 from alpha_dimt.models.base import TranslationModel
 from alpha_dimt.training.candidate_learner import score
@@ -27,11 +27,22 @@ def validate(
     config: RunConfig,
     device: torch.device,
 ) -> Metrics:
-    """Return greedy BLEU and the negative log-likelihood of the references."""
-    lines = translate_pairs(
-        model, pairs, vocab, segmentation=segmentation, decoding=Decoding(beam=1), device=device
-    )
-    bleu = multi_bleu(lines, segmentation.join(pairs.target_text))
+    """Return greedy BLEU and the negative log-likelihood of the references.
+
+    If the objective draws samples of the model, BLEU of one sample a sentence stands beside it: how
+    much of the gain is a distribution that has become more peaked.
+    """
+
+    def bleu_of(decoding: Decoding) -> BleuScore:
+        lines = translate_pairs(
+            model, pairs, vocab, segmentation=segmentation, decoding=decoding, device=device
+        )
+        return multi_bleu(lines, segmentation.join(pairs.target_text))
+
+    bleu, sampled = bleu_of(Decoding(beam=1)), {}
+    if config.objective.needs().samples:
+        torch.manual_seed(config.seed)  # each update has a seed of its own
+        sampled["valid_bleu_sampled"] = bleu_of(Decoding(beam=1, temperatures=(1.0,))).value
     nll = tokens = 0.0
     with torch.inference_mode():
         for rows in source_batches(pairs.source.lengths, batch_size=config.training.rows(STEPS)):
@@ -43,4 +54,5 @@ def validate(
         "valid_brevity_penalty": bleu.brevity_penalty,
         "valid_length_ratio": bleu.ratio,
         "valid_nll_per_token": nll / tokens,
+        **sampled,
     }

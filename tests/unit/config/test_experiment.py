@@ -162,7 +162,7 @@ def test_slices_are_read_back_as_they_were_written(tmp_path: Path):
         config.augment_config("a", 2),
         config.run_config("ml", 1),
         config.run_config("a", 2),
-        config.search_config("beam"),
+        config.decoding.searches["beam"],
     ]
     for number, (section, kind) in enumerate(
         zip(slices, [DataConfig, AugmentConfig, RunConfig, RunConfig, Decoding], strict=True)
@@ -236,6 +236,6 @@ def test_mirrors_are_not_part_of_the_data(repository: Path):
 def test_greedy_search_is_a_beam_of_one():
     config = experiment(decoding={"beam": 7, "length_penalty": 0.6})
 
-    assert config.search_config("beam") == config.decoding
-    assert config.search_config("greedy").beam == 1
-    assert config.search_config("greedy").length_penalty == 0
+    assert config.decoding.searches["beam"] == config.decoding
+    assert config.decoding.searches["greedy"].beam == 1
+    assert config.decoding.searches["greedy"].length_penalty == 0

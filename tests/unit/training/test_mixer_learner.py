@@ -183,5 +183,5 @@ def test_a_model_that_hides_its_states_is_refused() -> None:
     config = experiment().run_config("a", 1)
     made.model.state_size = None
     setup = Setup(config, bind(config.objective), made.model, PAIRS, WORDS, CPU)
-    with pytest.raises(UserError, match="does not show what its output layer reads"):
+    with pytest.raises(UserError, match="does not offer the states of its tokens"):
         build(setup)

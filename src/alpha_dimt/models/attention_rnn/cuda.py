@@ -83,21 +83,14 @@ class CudaAttentionRnn(AttentionRnn):
         super().__init__(
             options, source_vocab_size=source_vocab_size, target_vocab_size=target_vocab_size
         )
-        self._workspace = Workspace()
         self._encoder_scan = GraphedFunction(self._scan_encoder)
         self._decoder_scan = GraphedFunction(self._scan_decoder)
 
-    @property
-    def _dtype(self) -> torch.dtype:
-        """The type of the matrix products; a model in float64 multiplies in float64."""
-        wide = self.output.weight.dtype
-        return wide if wide == torch.float64 else self.compute_dtype
-
     def _scan_encoder(self, gates: Tensor, w_hh: Tensor) -> tuple[Tensor, Tensor]:
-        return cuda_scans.lstm_scan(gates, w_hh, dtype=self._dtype)
+        return cuda_scans.lstm_scan(gates, w_hh, dtype=self.product_dtype)
 
     def _scan_decoder(self, *tensors: Tensor) -> Tensor:
-        return cuda_scans.decoder_scan(*tensors, dtype=self._dtype)
+        return cuda_scans.decoder_scan(*tensors, dtype=self.product_dtype)
 
     def encode(self, source: Tensor, lengths: Tensor) -> Encoded:
         """Encode padded sources; see `TranslationModel`."""
@@ -117,8 +110,8 @@ class CudaAttentionRnn(AttentionRnn):
         backward = source.flatten().index_select(0, place).view_as(source)
         words = F.embedding(torch.stack((source, backward)), self.source_embedding.weight)
         w_ih, w_hh, b_ih, b_hh = map(torch.stack, zip(*self.encoder.all_weights, strict=True))
-        inputs = words.permute(2, 0, 1, 3).to(self._dtype)  # [S, 2, B, E]
-        gates = torch.matmul(inputs, w_ih.to(self._dtype).transpose(1, 2)).to(words.dtype)
+        inputs = words.permute(2, 0, 1, 3).to(self.product_dtype)  # [S, 2, B, E]
+        gates = torch.matmul(inputs, w_ih.to(self.product_dtype).transpose(1, 2)).to(words.dtype)
         hiddens, cells = self._encoder_scan(gates + (b_ih + b_hh)[:, None], w_hh)
         hidden, cell = (
             # [S, 2, B, H / 2] to [2, B S, H / 2], and to the last state of each sentence.
@@ -129,8 +122,8 @@ class CudaAttentionRnn(AttentionRnn):
         values = torch.cat((forward, backward.index_select(0, place)), dim=1)
         values = values.view(*source.shape, -1)
         # score = (W hidden) . value = hidden . (W^T value)
-        weight = self.attention.weight.t().to(self._dtype)
-        keys = F.linear(values.to(self._dtype), weight).to(values.dtype)
+        weight = self.attention.weight.t().to(self.product_dtype)
+        keys = F.linear(values.to(self.product_dtype), weight).to(values.dtype)
         return Encoded(keys, values, mask[:, None, :], hidden, cell)
 
     def token_log_probs(
@@ -142,8 +135,8 @@ class CudaAttentionRnn(AttentionRnn):
             self.output.weight,
             self.output.bias,
             (len(target), target.shape[1] - 1),
-            dtype=self._dtype,
-            workspace=self._workspace,
+            dtype=self.product_dtype,
+            workspace=self.workspace,
         )
 
     def decoder_outputs(
@@ -169,7 +162,8 @@ class CudaAttentionRnn(AttentionRnn):
         words = F.embedding(read.t(), self.target_embedding.weight)  # [T, R, E]
         width, candidates = words.shape[-1], len(read) // len(encoded.keys)
         w_word, w_feed = self.decoder.weight_ih[:, :width], self.decoder.weight_ih[:, width:]
-        gates = F.linear(words.to(self._dtype), w_word.to(self._dtype)).to(words.dtype)
+        low = self.product_dtype
+        gates = F.linear(words.to(low), w_word.to(low)).to(words.dtype)
         tensors = [
             gates + (self.decoder.bias_ih + self.decoder.bias_hh),
             torch.cat((self.decoder.weight_hh, w_feed), dim=1),
@@ -191,10 +185,10 @@ class CudaAttentionRnn(AttentionRnn):
         """Return the state before the first target token, one row a source."""
         width, w_ih = self.target_embedding.embedding_dim, self.decoder.weight_ih.t()
         weights = StepWeights(
-            word=w_ih[:width].to(self._dtype),
-            recurrent=torch.cat((self.decoder.weight_hh.t(), w_ih[width:])).to(self._dtype),
-            combine=self.combine.weight.t().to(self._dtype),
-            output=pack_output_weight(self.output.weight, self.output.bias, self._dtype),
+            word=w_ih[:width].to(self.product_dtype),
+            recurrent=torch.cat((self.decoder.weight_hh.t(), w_ih[width:])).to(self.product_dtype),
+            combine=self.combine.weight.t().to(self.product_dtype),
+            output=pack_output_weight(self.output.weight, self.output.bias, self.product_dtype),
             logits=Workspace(),
         )
         input_feed = torch.zeros_like(encoded.hidden)
@@ -204,8 +198,8 @@ class CudaAttentionRnn(AttentionRnn):
     def step(self, state: DecoderState, previous: Tensor) -> Step:
         """Advance every row by one token; see `TranslationModel`."""
         weights, source, wide = state.weights, state.source, state.hidden.dtype
-        word = F.embedding(previous, self.target_embedding.weight).to(self._dtype)
-        before = torch.cat((state.hidden, state.input_feed), dim=1).to(self._dtype)
+        word = F.embedding(previous, self.target_embedding.weight).to(self.product_dtype)
+        before = torch.cat((state.hidden, state.input_feed), dim=1).to(self.product_dtype)
         hidden, cell, _ = torch.ops.aten._thnn_fused_lstm_cell(
             wide_product(word, weights.word, wide),
             wide_product(before, weights.recurrent, wide),
@@ -217,7 +211,7 @@ class CudaAttentionRnn(AttentionRnn):
         scores = torch.baddbmm(source.mask, query, source.keys.transpose(1, 2))
         attention = scores.softmax(dim=-1)
         context = torch.bmm(attention, source.values).view_as(hidden)
-        both = torch.cat((context, hidden), dim=1).to(self._dtype)
+        both = torch.cat((context, hidden), dim=1).to(self.product_dtype)
         input_feed = wide_product(both, weights.combine, wide).tanh_()
         logits = vocabulary_logits(input_feed, weights.output, weights.logits)
         after = replace(state, hidden=hidden, cell=cell, input_feed=input_feed)

@@ -107,13 +107,6 @@ class FusedAttentionRnn(AttentionRnn):
         )
         # [V, H] in the memory order of [H, V], which suits products with a large vocabulary.
         self.output.weight = nn.Parameter(torch.empty(options.hidden, target_vocab_size).t())
-        self._workspace = Workspace()
-
-    @property
-    def _dtype(self) -> torch.dtype:
-        """The type of the matrix products; a model in float64 multiplies in float64."""
-        wide = self.output.weight.dtype
-        return wide if wide == torch.float64 else self.compute_dtype
 
     @staticmethod
     def _embed(words: Tensor, table: nn.Embedding) -> Tensor:
@@ -127,8 +120,8 @@ class FusedAttentionRnn(AttentionRnn):
         mask = torch.zeros(source.shape, dtype=values.dtype)
         mask.masked_fill_(steps >= lengths[:, None], -torch.inf)
         # score = (W hidden) . value = hidden . (W^T value)
-        weight = self.attention.weight.t().to(self._dtype)
-        keys = F.linear(values.to(self._dtype), weight).to(values.dtype)
+        weight = self.attention.weight.t().to(self.product_dtype)
+        keys = F.linear(values.to(self.product_dtype), weight).to(values.dtype)
         return Encoded(keys, values, mask[:, None, :], hidden, cell)
 
     def _encode_scan(self, source: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor, Tensor]:
@@ -149,7 +142,9 @@ class FusedAttentionRnn(AttentionRnn):
                 strict=True,
             )
         )
-        hiddens, cells = lstm_scan(words, w_ih, bias, w_hh, dtype=self._dtype)  # [2, S, B, H / 2]
+        hiddens, cells = lstm_scan(
+            words, w_ih, bias, w_hh, dtype=self.product_dtype
+        )  # [2, S, B, H / 2]
         last = (lengths - 1)[None, None, :, None].expand(2, 1, -1, hiddens.shape[-1])
         hidden = hiddens.gather(1, last)[:, 0].transpose(0, 1).flatten(1)
         cell = cells.gather(1, last)[:, 0].transpose(0, 1).flatten(1)
@@ -167,8 +162,8 @@ class FusedAttentionRnn(AttentionRnn):
             self.output.weight,
             self.output.bias,
             (len(target), target.shape[1] - 1),
-            dtype=self._dtype,
-            workspace=self._workspace,
+            dtype=self.product_dtype,
+            workspace=self.workspace,
         )
 
     def decoder_outputs(
@@ -202,7 +197,7 @@ class FusedAttentionRnn(AttentionRnn):
             cell=encoded.cell.repeat_interleave(candidates, dim=0),
             dropout_mask=dropout_mask,
             counts=counts,
-            dtype=self._dtype,
+            dtype=self.product_dtype,
         )
         # The gradient of `index_select` adds rows; that of indexing adds elements.
         x = out.index_select(0, real)
@@ -220,9 +215,9 @@ class FusedAttentionRnn(AttentionRnn):
         gates = torch.cat((w_embedding, self.decoder.weight_hh, w_input_feed), dim=1)
         bias = self.decoder.bias_ih + self.decoder.bias_hh
         weights = StepWeights(
-            gates=with_bias(permute_gates(gates), permute_gates(bias), self._dtype),
-            combine=self.combine.weight.to(self._dtype),
-            output=pack_output_weight(self.output.weight, self.output.bias, self._dtype),
+            gates=with_bias(permute_gates(gates), permute_gates(bias), self.product_dtype),
+            combine=self.combine.weight.to(self.product_dtype),
+            output=pack_output_weight(self.output.weight, self.output.bias, self.product_dtype),
             logits=Workspace(),
         )
         input_feed = torch.zeros_like(encoded.hidden)
@@ -233,7 +228,9 @@ class FusedAttentionRnn(AttentionRnn):
         """Advance every row by one token; see `TranslationModel`."""
         weights, source = state.weights, state.source
         word = F.embedding(previous, self.target_embedding.weight)
-        joined = with_one(torch.cat((word, state.hidden, state.input_feed), dim=1), self._dtype)
+        joined = with_one(
+            torch.cat((word, state.hidden, state.input_feed), dim=1), self.product_dtype
+        )
         gates = torch.mm(joined, weights.gates.t()).to(word.dtype)
         cell, tanh_sigmoid, hidden = (torch.empty_like(state.cell) for _ in range(3))
         lstm_cell(gates, state.cell, cell, tanh_sigmoid, hidden)
@@ -241,7 +238,7 @@ class FusedAttentionRnn(AttentionRnn):
         scores = torch.baddbmm(source.mask, query, source.keys.transpose(1, 2))
         attention = scores.softmax(dim=-1)
         context = torch.bmm(attention, source.values).view_as(hidden)
-        both = torch.cat((context, hidden), dim=1).to(self._dtype)
+        both = torch.cat((context, hidden), dim=1).to(self.product_dtype)
         input_feed = tanh_(torch.mm(both, weights.combine.t()).to(word.dtype))
         logits = vocabulary_logits(input_feed, weights.output, weights.logits)
         after = replace(state, hidden=hidden, cell=cell, input_feed=input_feed)

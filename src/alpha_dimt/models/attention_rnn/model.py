@@ -31,10 +31,12 @@ from alpha_dimt.models.base import (
     DecoderOutputs,
     Step,
     TokenLogProbs,
+    TokenStates,
     TranslationModel,
     fill_uniformly,
     mean_log_softmax,
 )
+from alpha_dimt.models.output_layer import packed_states
 
 
 @dataclass(frozen=True)
@@ -112,7 +114,18 @@ class AttentionRnn(TranslationModel):
         logits = self._logits(x)
         log_p = -F.cross_entropy(logits, words, reduction="none")
         size, mean = (len(target), target.shape[1] - 1), partial(mean_log_softmax, logits)
-        return TokenLogProbs(log_p, row, step, *size, mean, lambda: logits, x)
+        return TokenLogProbs(log_p, row, step, *size, mean)
+
+    def token_states(self, encoded: Any, target: Tensor, lengths: Tensor) -> TokenStates:
+        """Return states and logits of every token of every candidate; see `TranslationModel`."""
+        return packed_states(
+            self.decoder_outputs(encoded, target, lengths),
+            self.output.weight,
+            self.output.bias,
+            (len(target), target.shape[1] - 1),
+            dtype=self.product_dtype,
+            workspace=self.workspace,
+        )
 
     def decoder_outputs(
         self, encoded: Any, target: Tensor, lengths: Tensor, *, inputs: Tensor | None = None
@@ -168,5 +181,5 @@ class AttentionRnn(TranslationModel):
 
     def _precision(self) -> torch.autocast:
         """Return the context in which matrix products are computed in `compute_dtype`."""
-        low = self.compute_dtype == torch.bfloat16 and self.output.weight.dtype == torch.float32
+        low = self.product_dtype == torch.bfloat16
         return torch.autocast(self.device.type, torch.bfloat16, enabled=low)

@@ -22,7 +22,14 @@ from alpha_dimt.config.models import HuggingFaceConfig
 from alpha_dimt.core.errors import UserError
 from alpha_dimt.core.pretrained_tokeniser import NEVER, load_tokeniser
 from alpha_dimt.core.vocabulary import BOS, PAD
-from alpha_dimt.models.base import Step, TokenLogProbs, TranslationModel, mean_log_softmax
+from alpha_dimt.kernels import NEVER_PREDICTED, WordScores
+from alpha_dimt.models.base import (
+    Step,
+    TokenLogProbs,
+    TokenStates,
+    TranslationModel,
+    mean_log_softmax,
+)
 
 
 class Encoded(NamedTuple):
@@ -140,35 +147,71 @@ class HuggingFaceModel(TranslationModel):
         self, encoded: Encoded, target: Tensor, lengths: Tensor, *, inputs: Tensor | None = None
     ) -> TokenLogProbs:
         """See `TranslationModel`."""
-        rows, steps = len(target), target.shape[1] - 1
-        self._check_length(steps + len(self._before))
-        each = rows // len(encoded.states)
-        states, mask = (part.repeat_interleave(each, dim=0) for part in encoded)
-        read = self._outside(target[:, :-1] if inputs is None else inputs)
-        first = read.new_tensor(self._first).expand(rows, -1)
+        x, row, step = self._states(encoded, target[:, :-1] if inputs is None else inputs, lengths)
         with self._products():
-            found = self.network(
-                encoder_outputs=BaseModelOutput(states),
-                attention_mask=mask,
-                decoder_input_ids=torch.cat([first, read[:, 1:]], dim=1),
-                use_cache=False,
-                output_hidden_states=True,
-            )
-        real = torch.arange(steps) < lengths[:, None]
-        row, step = (where.to(target.device) for where in real.nonzero(as_tuple=True))
-        at = row, step + len(self._before)
-        packed = self._only_ours(found.logits[at])
+            logits = self.network.lm_head(x)
+        packed = self._only_ours(logits + self._bias)
         wanted = self._outside(target)[row, step + 1]
         return TokenLogProbs(
             log_p=-F.cross_entropy(packed, wanted, reduction="none"),
             row=row,
             step=step,
-            rows=rows,
-            steps=steps,
+            rows=len(target),
+            steps=target.shape[1] - 1,
             mean=partial(self._mean, packed),
-            logits=lambda: self._ours(packed),
-            states=found.decoder_hidden_states[-1][at].to(packed.dtype),
         )
+
+    def token_states(self, encoded: Encoded, target: Tensor, lengths: Tensor) -> TokenStates:
+        """See `TranslationModel`."""
+        x, row, step = self._states(encoded, target[:, :-1], lengths)
+        never = self.ids == NEVER
+        never[[PAD, BOS]] = True
+        ids, bias = self.ids.clamp(min=0), self._bias
+        logits = WordScores(
+            x.to(torch.promote_types(x.dtype, torch.float32)),
+            F.embedding(ids, self.network.lm_head.weight),
+            bias.expand(self.network.config.vocab_size)[ids].masked_fill(never, NEVER_PREDICTED),
+            self.product_dtype,
+        )
+        return TokenStates(
+            logits, target[row, step + 1], row, step, len(target), target.shape[1] - 1
+        )
+
+    def _states(
+        self, encoded: Encoded, read: Tensor, lengths: Tensor
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """Return what the output layer reads at every token [N, D], and its row and step.
+
+        Args:
+            encoded: B sources.
+            read: [R, T] our ids of the words that the decoder reads.
+            lengths: [R] predicted tokens; on the CPU.
+        """
+        rows, steps = read.shape
+        self._check_length(steps + len(self._before))
+        each = rows // len(encoded.states)
+        states, mask = (part.repeat_interleave(each, dim=0) for part in encoded)
+        first = read.new_tensor(self._first).expand(rows, -1)
+        with self._products():
+            found = self.network.get_decoder()(
+                input_ids=torch.cat([first, self._outside(read)[:, 1:]], dim=1),
+                encoder_hidden_states=states,
+                encoder_attention_mask=mask,
+                use_cache=False,
+            )
+        real = torch.arange(steps) < lengths[:, None]
+        row, step = (where.to(read.device) for where in real.nonzero(as_tuple=True))
+        x = found.last_hidden_state[row, step + len(self._before)]
+        if getattr(self.network.config, "scale_decoder_outputs", False):  # of T5
+            x = x * self.network.config.d_model**-0.5
+        return x, row, step
+
+    @property
+    def _bias(self) -> Tensor:
+        """The bias of the output layer [V'], or [1] where the network has none."""
+        none = self.network.lm_head.weight.new_zeros(1, 1)
+        bias: Tensor = getattr(self.network, "final_logits_bias", none)
+        return bias[0]
 
     def _ours(self, logits: Tensor) -> Tensor:
         """Return logits of our words [.., V] from the network's [.., V'], in at least fp32."""

@@ -111,13 +111,6 @@ class FusedTransformer(Transformer):
             options, source_vocab_size=source_vocab_size, target_vocab_size=target_vocab_size
         )
         self.heads = options.heads
-        self._workspace = Workspace()
-
-    @property
-    def _dtype(self) -> torch.dtype:
-        """The type of the matrix products; a model in float64 multiplies in float64."""
-        wide = self.output_bias.dtype
-        return wide if wide == torch.float64 else self.compute_dtype
 
     def encode(self, source: Tensor, lengths: Tensor) -> Encoded:
         """Encode padded sources; see `TranslationModel`."""
@@ -134,7 +127,20 @@ class FusedTransformer(Transformer):
         self, encoded: Encoded, target: Tensor, lengths: Tensor, *, inputs: Tensor | None = None
     ) -> TokenLogProbs:
         """Return log p of every token of every candidate; see `TranslationModel`."""
-        rows, steps = len(target), target.shape[1] - 1
+        return packed_log_probs(
+            self.decoder_outputs(encoded, target, lengths, inputs=inputs),
+            self.target_embedding.weight,
+            self.output_bias,
+            (len(target), target.shape[1] - 1),
+            dtype=self.product_dtype,
+            workspace=self.workspace,
+        )
+
+    def decoder_outputs(
+        self, encoded: Encoded, target: Tensor, lengths: Tensor, *, inputs: Tensor | None = None
+    ) -> DecoderOutputs:
+        """Return what the output layer reads; arguments as of `token_log_probs`."""
+        steps = target.shape[1] - 1
         x = self._drop(
             self._embed(self.target_embedding, target[:, :-1] if inputs is None else inputs)
         )
@@ -151,19 +157,15 @@ class FusedTransformer(Transformer):
         row, step, real, wanted = send((row, step, real, wanted), self.device)
         packed = self.decoder_norm(x).flatten(0, 1).index_select(0, real)
         words = target.flatten().index_select(0, wanted)
-        return packed_log_probs(
-            DecoderOutputs(packed, words, row, step),
-            self.target_embedding.weight,
-            self.output_bias,
-            (rows, steps),
-            dtype=self._dtype,
-            workspace=self._workspace,
-        )
+        return DecoderOutputs(packed, words, row, step)
 
     @torch.no_grad()
     def start(self, encoded: Encoded) -> DecoderState:
         """Return the state before the first target token, one row a source."""
-        low, shape = self._dtype, (len(encoded.states), self.heads, 0, self.units // self.heads)
+        low, shape = (
+            self.product_dtype,
+            (len(encoded.states), self.heads, 0, self.units // self.heads),
+        )
         nothing = encoded.states.new_empty(shape, dtype=low)
         layers, sources = [], []
         for layer in self.decoder:
@@ -195,7 +197,7 @@ class FusedTransformer(Transformer):
     @torch.no_grad()
     def step(self, state: DecoderState, previous: Tensor) -> Step:
         """Advance every row by one token; see `TranslationModel`."""
-        rows, (units, low) = len(previous), (self.units, self._dtype)
+        rows, (units, low) = len(previous), (self.units, self.product_dtype)
         position = sinusoids(1, units, self.output_bias, first=state.past[0][0].shape[2])
         x = math.sqrt(units) * F.embedding(previous, self.target_embedding.weight) + position
         past, attention = [], None
@@ -236,13 +238,13 @@ class FusedTransformer(Transformer):
         return replace(state, sources=chosen, mask=mask, past=past)
 
     def _linear(self, module: Any, x: Tensor) -> Tensor:
-        return affine(x, module.weight, module.bias, self._dtype)
+        return affine(x, module.weight, module.bias, self.product_dtype)
 
     def _attend_to_self(self, layer: Any, x: Tensor, mask: Tensor) -> Tensor:
         """Return what states x [B, T, D] get from each other."""
         attention = layer.self_attention
         weight, bias = _query_key_value(attention)
-        parts = affine(layer.self_norm(x), weight, bias, self._dtype).chunk(3, dim=2)
+        parts = affine(layer.self_norm(x), weight, bias, self.product_dtype).chunk(3, dim=2)
         return self._linear(attention.output, attend(*parts, mask=mask, heads=self.heads))
 
     def _attend_to_source(self, layer: Any, x: Tensor, encoded: Encoded) -> Tensor:

@@ -25,7 +25,15 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from alpha_dimt.config.models import TransformerConfig
-from alpha_dimt.models.base import Step, TokenLogProbs, TranslationModel, mean_log_softmax
+from alpha_dimt.models.base import (
+    DecoderOutputs,
+    Step,
+    TokenLogProbs,
+    TokenStates,
+    TranslationModel,
+    mean_log_softmax,
+)
+from alpha_dimt.models.output_layer import packed_states
 
 
 class Attention(nn.Module):
@@ -143,6 +151,27 @@ class Transformer(TranslationModel):
         self, encoded: Any, target: Tensor, lengths: Tensor, *, inputs: Tensor | None = None
     ) -> TokenLogProbs:
         """Return log p of every token of every candidate; see `TranslationModel`."""
+        x, words, row, step = self.decoder_outputs(encoded, target, lengths, inputs=inputs)
+        logits = self._logits(x)
+        log_p = -F.cross_entropy(logits, words, reduction="none")
+        size, mean = (len(target), target.shape[1] - 1), partial(mean_log_softmax, logits)
+        return TokenLogProbs(log_p, row, step, *size, mean)
+
+    def token_states(self, encoded: Any, target: Tensor, lengths: Tensor) -> TokenStates:
+        """Return states and logits of every token of every candidate; see `TranslationModel`."""
+        return packed_states(
+            self.decoder_outputs(encoded, target, lengths),
+            self.target_embedding.weight,
+            self.output_bias,
+            (len(target), target.shape[1] - 1),
+            dtype=self.product_dtype,
+            workspace=self.workspace,
+        )
+
+    def decoder_outputs(
+        self, encoded: Any, target: Tensor, lengths: Tensor, *, inputs: Tensor | None = None
+    ) -> DecoderOutputs:
+        """Return what the output layer reads; arguments as of `token_log_probs`."""
         rows, steps = len(target), target.shape[1] - 1
         each = torch.arange(len(encoded.states), device=target.device)
         each = each.repeat_interleave(rows // len(encoded.states))
@@ -150,11 +179,7 @@ class Transformer(TranslationModel):
         x, _ = self._decode(Prefixes(encoded.states[each], encoded.real[each], read))
         row, step = (torch.arange(steps) < lengths[:, None]).nonzero(as_tuple=True)
         row, step = row.to(target.device), step.to(target.device)
-        states = x[row, step]
-        logits = self._logits(states)
-        log_p = -F.cross_entropy(logits, target[row, step + 1], reduction="none")
-        mean = partial(mean_log_softmax, logits)
-        return TokenLogProbs(log_p, row, step, rows, steps, mean, lambda: logits, states)
+        return DecoderOutputs(x[row, step], target[row, step + 1], row, step)
 
     @torch.no_grad()
     def start(self, encoded: Any) -> Any:
@@ -220,8 +245,7 @@ class Transformer(TranslationModel):
 
     def _precision(self) -> torch.autocast:
         """Return the context in which matrix products are computed in `compute_dtype`."""
-        weight = self.output_bias
-        low = self.compute_dtype == torch.bfloat16 and weight.dtype == torch.float32
+        low = self.product_dtype == torch.bfloat16
         return torch.autocast(self.device.type, torch.bfloat16, enabled=low)
 
 

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 import torch
 from small_pretrained import KINDS, save_small
+from token_states import check_token_states
 from torch import Tensor
 
 from alpha_dimt.config.models import HuggingFaceConfig
@@ -99,6 +100,12 @@ def loaded(folder: Path) -> HuggingFaceModel:
 
 def log_probs(model: HuggingFaceModel, case: Case) -> Any:
     return model.token_log_probs(model.encode(*case.sources()), *case.targets())
+
+
+def test_states_give_the_same_log_p(case: Case) -> None:
+    encoded = case.ours.encode(*case.sources())
+    close = 1e-5 if case.kind == "t5" else 1e-10  # the softmax of T5's attention is in fp32
+    check_token_states(case.ours, encoded, *case.targets(), close=close)
 
 
 def test_log_probs_and_gradients_are_those_of_their_forward_pass(case: Case) -> None:
