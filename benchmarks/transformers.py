@@ -80,7 +80,7 @@ def table(found: dict[str, Any]) -> str:
 
     return "\n".join(
         [
-            "| | this project | JoeyNMT 2.3.0 | times |",
+            "| | this project | JoeyNMT 2.3.0 | ratio |",
             "|---|---:|---:|---:|",
             speed("training, target tokens/s", "tokens_per_second"),
             speed("greedy search, sentences/s", "greedy", "sentences_per_second"),

@@ -11,7 +11,7 @@ from alpha_dimt.config import Experiment, RunConfig, load
 ROOT = Path(__file__).parents[2]
 PAGE = ROOT / "docs/results/two_models.md"
 KEPT = ROOT / "docs/results/two_models"
-MODELS = ("attention_rnn",)
+MODELS = ("attention_rnn", "transformer")
 COLUMNS = {
     "Dev (greedy)": "valid.greedy",
     "Test (greedy)": "test.greedy",

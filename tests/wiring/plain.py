@@ -78,13 +78,14 @@ def beam_search(
     width: int,
     max_length: int,
     length_penalty: float,
+    length_bonus: float = 0.0,
     ended: str = "kept",
 ) -> tuple[list[int], list[int]]:
     """Return words and source positions of the best hypothesis; `plain` has `start` and `step`.
 
     A score is a sum of log-probabilities. Hypotheses are ranked by score / length ** penalty,
-    </s> counted, and the search is over when the first of them has ended. One that ended below
-    stays with its score ("kept"), or goes on like any other ("extended").
+    plus bonus * length, </s> counted, and the search is over when the first of them has ended. One
+    that ended below stays with its score ("kept"), or goes on like any other ("extended").
     """
     beam: list[tuple[float, list[int], list[int], Any]] = [(0.0, [], [], plain.start(source))]
     for _ in range(max_length):
@@ -103,7 +104,9 @@ def beam_search(
                 for word, value in enumerate(log_p.tolist())
                 if word not in (PAD, BOS)
             ]
-        grown.sort(key=lambda one: -one[0] / len(one[1]) ** length_penalty)
+        grown.sort(
+            key=lambda one: -(one[0] / len(one[1]) ** length_penalty + length_bonus * len(one[1]))
+        )
         beam = grown[:width]
         if beam[0][1][-1] == EOS:
             break

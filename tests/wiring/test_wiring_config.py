@@ -103,6 +103,7 @@ SIZES = {
     "iwslt14-table1.yaml": (153_326 * 20, 6_969),
     "multi30k.yaml": (369_017, 1_014),
     "multi30k-bpe.yaml": (369_017, 1_014),
+    "multi30k-critics.yaml": (369_017, 1_014),
     "multi30k-quirks.yaml": (369_017, 1_014),
     "multi30k-objectives.yaml": (369_017, 1_014),
     "multi30k-transformer.yaml": (369_017, 1_014),

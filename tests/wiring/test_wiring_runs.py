@@ -3,6 +3,7 @@
 import json
 import math
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import formulas
@@ -233,7 +234,7 @@ def translated(
 @pytest.mark.parametrize("split", ["valid", "test"])
 @pytest.mark.parametrize("search", ["greedy", "beam"])
 def test_decoding_a_split(results: Path, tmp_path: Path, split: str, search: str) -> None:
-    config = experiment().search_config(search)
+    config = experiment().decoding.searches[search]
     lines = subject.decode(
         config,
         run=results / "runs/ml/seed1",
@@ -246,6 +247,59 @@ def test_decoding_a_split(results: Path, tmp_path: Path, split: str, search: str
         keys = {"beam": 3, "max_length": 7, "length_penalty": 0.8}
     assert lines == translated(results, "ml", split, **keys)
     assert len(set(lines)) > 2
+
+
+def test_a_tuned_length_bonus_is_the_best_on_dev(
+    results: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def shared(lines: list[str], references: list[str]) -> Any:
+        """Stand for BLEU, which is 0 here: words that stand at the same place."""
+        pairs = zip(lines, references, strict=True)
+        same = [
+            a == b for one, other in pairs for a, b in zip(one.split(), other.split(), strict=False)
+        ]
+        return SimpleNamespace(value=sum(same) - 0.4 * len(same))
+
+    monkeypatch.setattr("alpha_dimt.inference.decode.multi_bleu", shared)
+    values = {"beam": 3, "max_length": 7, "length_bonus": "tuned", "batch_size": 9}
+    out = tmp_path / "lines.txt"
+    lines = subject.decode(
+        subject.decoding(**values),
+        run=results / "runs/ml/seed1",
+        encoded=results / "data/encoded",
+        split="test",
+        out=out,
+    )
+    record = json.loads(out.with_suffix(".json").read_text(encoding="utf-8"))
+    options: dict[str, Any] = {"beam": 3, "max_length": 7, "length_penalty": 0.0}
+    scores = {}
+    for bonus in (0.0, 0.2, 0.4, 0.6, 0.8, 1.0, 1.2):
+        found = translated(results, "ml", "valid", length_bonus=bonus, **options)
+        scores[bonus] = shared(found, text("valid")[1]).value
+    assert record["dev_bleu_by_bonus"] == {
+        f"{bonus:g}": pytest.approx(score, abs=1e-6) for bonus, score in scores.items()
+    }
+    best = max(scores, key=lambda bonus: (scores[bonus], -bonus))
+    assert len(set(scores.values())) > 1
+    assert record["length_bonus"] == best
+    assert lines == translated(results, "ml", "test", length_bonus=best, **options)
+
+
+def test_drawn_translations_have_the_seed_of_their_run(results: Path, tmp_path: Path) -> None:
+    def drawn(temperature: float, run: str = "ml/seed1") -> list[str]:
+        return subject.decode(
+            subject.decoding(beam=1, max_length=7, temperatures=(temperature,)),
+            run=results / "runs" / run,
+            encoded=results / "data/encoded",
+            split="test",
+            out=tmp_path / "lines",
+        )
+
+    first = drawn(1.0)
+    assert drawn(1.0) == first
+    assert drawn(1.0, "ml/seed2") != first
+    greedy = translated(results, "ml", "test", beam=1, max_length=7)
+    assert drawn(1e-4) == greedy != first
 
 
 def test_unknown_words_can_be_kept(results: Path, tmp_path: Path) -> None:

@@ -52,6 +52,22 @@ def test_beam_search(ended: str, length_penalty: float, width: int, max_length: 
     assert found == wanted
 
 
+@pytest.mark.parametrize("ended", ["kept", "extended"])
+@pytest.mark.parametrize("width", [2, 5])
+def test_beam_search_with_a_length_bonus(ended: str, width: int) -> None:
+    table, lengths = Table(width), []
+    for length_bonus in (0.0, 0.7, 1.5):
+        options = {"width": width, "max_length": 12, "length_penalty": 0.0, "ended": ended}
+        options["length_bonus"] = length_bonus
+        found = subject.beam(table, torch.arange(SENTENCES), sentences=SENTENCES, **options)
+        assert found == [
+            plain.beam_search(table, sentence, **options) for sentence in range(SENTENCES)
+        ]
+        lengths.append(sum(len(tokens) for tokens, _ in found))
+    assert lengths == sorted(lengths)
+    assert ended == "extended" or lengths[0] < lengths[-1]
+
+
 def test_a_penalty_ranks_and_is_not_accumulated() -> None:
     """By hand: after <s> only 4; then 5 and 6; log p of the ends decide, over their lengths."""
     table = Table(0)
@@ -141,10 +157,21 @@ DEFAULTS = {
 @pytest.mark.parametrize("file", FILES)
 def test_the_search_of_each_configuration(file: str) -> None:
     experiment = subject.configured(file)
-    beam = DEFAULTS | values_of(file).get("decoding", {})
+    given = values_of(file).get("decoding", {})
+    further = {key: given.pop(key) for key in ("length_bonus", "temperatures") if key in given}
+    beam = DEFAULTS | given
     assert experiment.decoding.searches["beam"].model_dump() == beam
     greedy = beam | {"beam": 1, "length_penalty": 0.0}
     assert experiment.decoding.searches["greedy"].model_dump() == greedy
+    tuned = experiment.decoding.searches.get("beam_tuned")
+    assert (tuned is not None) == (further.get("length_bonus") == "tuned")
+    assert tuned is None or tuned.model_dump() == beam | {"length_bonus": "tuned"}
+    drawn = [
+        search.model_dump()
+        for name, search in experiment.decoding.searches.items()
+        if name.startswith("sampled")
+    ]
+    assert drawn == [greedy | {"temperatures": (t,)} for t in further.get("temperatures", [])]
 
 
 def test_greedy_search_keeps_what_is_not_of_the_beam() -> None:

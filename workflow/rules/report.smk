@@ -201,7 +201,10 @@ rule report:
         "results/{corpus}/decoding/beam.json",
         expand(
             "results/{{corpus}}/tables/{table}.json",
-            table=["table1", "training", "significance"],
+            table=[
+                *("table1", "training", "significance"),
+                *(["searches"] if FURTHER else []),
+            ],
         ),
         examples="results/{corpus}/report/examples.json",
     output:

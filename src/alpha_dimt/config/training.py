@@ -167,12 +167,12 @@ class Decoding(Section):
         default=0.0,
         description="nats that a beam adds to the score for each token. `tuned`: the beam columns "
         "are without, and a second beam search has, for each run, the bonus with the best dev BLEU "
-        "(Bahdanau et al., 2017); see `searches.md`",
+        "(Bahdanau et al., 2017); see `tables/searches.md`",
     )
     temperatures: Annotated[tuple[PositiveFloat, ...], Since("0.1.0")] = Field(
         default=(),
         description="translations are also drawn from p^(1 / temperature), one a sentence, for "
-        "each of these; 1 draws from the model itself; see `searches.md`",
+        "each of these; 1 draws from the model itself; see `tables/searches.md`",
     )
 
     @model_validator(mode="after")

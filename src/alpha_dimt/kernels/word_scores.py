@@ -54,7 +54,7 @@ class WordScores:
 
     def at(self, tokens: Tensor) -> "WordScores":
         """Return the scores at some tokens, given by their numbers."""
-        return self._with(self.x[tokens], self.weight, self.bias)
+        return self._with(self.x.index_select(0, tokens), self.weight, self.bias)
 
     def _with(self, x: Tensor, weight: Tensor, bias: Tensor) -> "WordScores":
         return WordScores(x, weight, bias, self.dtype, self.workspace)

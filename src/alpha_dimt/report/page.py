@@ -50,7 +50,8 @@ def write_report(runs: Sequence[Path], *, tables: Path, examples: Path | None, o
 
     Args:
         runs: folders of finished, scored runs on one corpus.
-        tables: folder of table1.json, training.json and significance.json.
+        tables: folder of table1.json, training.json and significance.json, and of searches.json
+            where the experiment has further searches.
         examples: what `alpha-dimt examples` wrote; None: no translations are shown.
         out: HTML file.
 
@@ -61,6 +62,8 @@ def write_report(runs: Sequence[Path], *, tables: Path, examples: Path | None, o
     made_from = made_from_runs(study.runs)
     [table1] = read_tables(tables / "table1.json", made_from)
     [training] = read_tables(tables / "training.json", made_from)
+    further = tables / "searches.json"
+    searches = section(read_tables(further, made_from)[0]) if further.exists() else ""
     across, pooled, scatter, within = read_tables(tables / "significance.json", made_from)
     shown = read_examples(examples, weights_of(study.runs)) if examples else []
     written = [one for example in shown for one in example.translations if one.tokens]
@@ -86,6 +89,7 @@ def write_report(runs: Sequence[Path], *, tables: Path, examples: Path | None, o
         charts=charts,
         table1=Markup(section(table1)),
         training=Markup(section(training)),
+        searches=Markup(searches),
         across=Markup(section(across)),
         pooled=Markup(section(pooled)),
         scatter=Markup(section(scatter)),

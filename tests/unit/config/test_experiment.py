@@ -239,3 +239,26 @@ def test_greedy_search_is_a_beam_of_one():
     assert config.decoding.searches["beam"] == config.decoding
     assert config.decoding.searches["greedy"].beam == 1
     assert config.decoding.searches["greedy"].length_penalty == 0
+
+
+def test_further_searches_have_names_for_files():
+    config = experiment(
+        decoding={"beam": 7, "length_bonus": "tuned", "temperatures": [1.0, 0.7, 0.05]}
+    )
+
+    searches = config.decoding.searches
+    assert list(searches) == [
+        *("greedy", "beam", "beam_tuned", "sampled1", "sampled0_7", "sampled0_05"),
+    ]
+    assert [search.beam for search in searches.values()] == [1, 7, 7, 1, 1, 1]
+    assert [search.length_bonus for search in searches.values()] == [0, 0, "tuned", 0, 0, 0]
+    assert [search.temperatures for search in searches.values()][3:] == [(1.0,), (0.7,), (0.05,)]
+    fixed = experiment(decoding={"length_bonus": 0.5}).decoding.searches
+    assert [(name, search.length_bonus) for name, search in fixed.items()] == [
+        *(("greedy", 0), ("beam", 0.5)),
+    ]
+
+
+def test_a_length_bonus_excludes_a_penalty():
+    with pytest.raises(UserError, match="length_penalty and length_bonus exclude each other"):
+        experiment(decoding={"length_penalty": 0.6, "length_bonus": "tuned"})

@@ -51,6 +51,34 @@ def log_p(table: Table, sentence: int, tokens: list[int]) -> float:
     return sum(scores[a, b].item() for a, b in pairwise(path))
 
 
+def test_drawn_words_follow_the_tempered_distribution() -> None:
+    """The first of two words, and the second given the first."""
+    table, n, temperature = Table(1), 20_000, 0.6
+    table.logits = table.logits.expand(n, V, V)
+    torch.manual_seed(1)
+    found = greedy_search(
+        table,
+        torch.arange(n),
+        sentences=n,
+        max_length=2,
+        device=CPU,
+        temperature=temperature,
+    )
+    logits = table.logits[0].clone() / temperature
+    logits[:, [PAD, BOS]] = -torch.inf
+    p = logits.softmax(dim=1)
+    first = torch.tensor([one.tokens[0] if one.tokens else EOS for one in found])
+    assert_frequencies(first, p[BOS])
+    after = [one.tokens for one in found if one.tokens[:1] == [A]]
+    second = torch.tensor([tokens[1] if len(tokens) > 1 else EOS for tokens in after])
+    assert_frequencies(second, p[A])
+
+
+def assert_frequencies(drawn: Tensor, p: Tensor) -> None:
+    share = drawn.bincount(minlength=V) / len(drawn)
+    assert (share - p).abs().max() < 5 * (0.25 / len(drawn)) ** 0.5
+
+
 def beam(table: Table, sentences: list[int], width: int, **options: Any) -> list[Hypothesis]:
     settings: dict[str, Any] = {"max_length": 12, "length_penalty": 0.0} | options
     return beam_search(

@@ -10,6 +10,7 @@ from finished_runs import SIGNATURE, SYSTEMS, make_run, make_study, make_tables
 from alpha_dimt.core.errors import UserError
 from alpha_dimt.core.files import write_json
 from alpha_dimt.report.page import write_report
+from alpha_dimt.tables.searches import write_searches_table
 
 EXAMPLE: dict[str, Any] = {
     "line": 31,
@@ -61,6 +62,18 @@ def written(results: Path, runs: list[Path], examples: Path | None = None) -> tu
     write_report(runs, tables=results / "tables", examples=examples, out=out)
     text = out.read_text(encoding="utf-8")
     return text, Page(text)
+
+
+def test_further_searches_have_a_table(results: Path) -> None:
+    runs = make_study(results)
+    _, page = written(results, runs)
+    assert "BLEU by search" not in page.text
+    for search in ("greedy", "beam"):
+        write_json(results / f"decoding/{search}.json", {"beam": 1 if search == "greedy" else 10})
+    write_searches_table(runs, ["greedy", "beam"], out=results / "tables/searches")
+    _, page = written(results, runs)
+    assert "BLEU by search" in page.text
+    assert "BP (greedy)" in page.text
 
 
 def test_every_score_stands_with_its_file_rule_code_and_signature(results: Path) -> None:
