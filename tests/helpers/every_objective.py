@@ -26,6 +26,7 @@ SYSTEMS: dict[str, dict[str, Any]] = {
     "alpha-chunks": {**WEIGHTED, "chunk": 3, "log_p": "padded_mean"},
     "alpha-mixed": {**WEIGHTED, "normalise": "source", "log_q0": True, "samples": 3, "tau": 0.5},
     "alpha-on-policy": {"objective": "alpha_on_policy", "alpha": 0.9, "tau": 0.05, **FROM_ML},
+    "alpha-beam": {"objective": "alpha_beam", "alpha": 0.5, "tau": 0.05, **FROM_ML},
     "pg": {"objective": "policy_gradient", **FROM_ML},
     "pg-entropy": {"objective": "policy_gradient", "tau": 0.05, **FROM_ML},
     "mrt": {"objective": "mrt", "sharpness": 1.0, **FROM_ML},

@@ -23,7 +23,7 @@ UPDATES = 4
 # These draw candidates or inputs from the model, with other random numbers on another device.
 DRAWS = {
     "rf-c", "ac", "token-alpha", "mixer", "f-divergence",
-    "scheduled", "alpha-mixed", "alpha-on-policy", "pg", "pg-entropy", "mrt", "gnmt",
+    "scheduled", "alpha-mixed", "alpha-on-policy", "alpha-beam", "pg", "pg-entropy", "mrt", "gnmt",
     "interpolated-mixed", "custom",
 }  # fmt: skip
 # Rewards of the model's own candidates are computed on the host, so it has to wait for them.

@@ -124,6 +124,10 @@ def loss(options: dict[str, Any], figures: dict[str, Floats], epoch: int, decays
         return off_policy(figures, {**options, "tau_now": tau}, alpha)
     if kind == "alpha_on_policy":
         return on_policy_alpha(figures, value_at(options["alpha"], epoch, decays), tau)
+    if kind == "alpha_beam":
+        weighting = {"normalise": "source", "log_p": "sum", "log_q0": False, "tau_now": tau}
+        alpha = value_at(options["alpha"], epoch, decays)
+        return off_policy(figures, {**options, **weighting}, alpha)
     if kind == "policy_gradient":
         return reinforce(log_p, reward - tau * log_p)
     if kind == "f_divergence":
@@ -176,6 +180,7 @@ def sources(options: dict[str, Any]) -> dict[str, Any]:
         "reference": False,
         "proposal": False,
         "samples": 0,
+        "epsilon": None,
         "reward": None,
         "gold_decay": None,
         "chunk": None,
@@ -189,10 +194,11 @@ def sources(options: dict[str, Any]) -> dict[str, Any]:
         found |= {"proposal": True}
     elif kind in ("raml", "alpha"):
         found |= {"proposal": True, "samples": options["samples"], "chunk": options["chunk"]}
-    elif kind in ("alpha_on_policy", "policy_gradient", "f_divergence"):
+    elif kind in ("alpha_on_policy", "alpha_beam", "policy_gradient", "f_divergence"):
         found |= {"samples": options["samples"], "reward": options["reward"]}
+        found |= {"epsilon": options.get("epsilon")}
     elif kind in ("mrt", "gnmt_mixture", *WORD_BY_WORD):
-        found |= {"reference": True}
+        found |= {"reference": True, "epsilon": 0.0 if options.get("beam") else None}
         found |= {"samples": options["samples"], "reward": options["reward"]}
     elif kind == "custom":
         if options["candidates"] == "model":

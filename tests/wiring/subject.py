@@ -118,6 +118,7 @@ def sources(options: Any) -> dict[str, Any]:
             "reference",
             "proposal",
             "samples",
+            "epsilon",
             "reward",
             "gold_decay",
             "chunk",

@@ -226,6 +226,40 @@ class PolicyGradientConfig(OnPolicyConfig):
     )
 
 
+class AlphaBeamConfig(OnPolicyConfig):
+    """alpha-DiMT on the candidates of a randomised beam; with rewards 0 and 1, RANDOMER."""
+
+    loss: ClassVar[str] = "alpha_dimt.objectives.losses:alpha_divergence"
+    takes: ClassVar[tuple[str, ...]] = ("alpha", "tau")
+
+    objective: Literal["alpha_beam"]
+    samples: Annotated[int, Field(ge=2)] = Field(
+        default=8, description="K, width of the beam; at least 2"
+    )
+    alpha: Fraction | FractionSchedule = Field(description="0 to 1, or a schedule")
+    tau: PositiveFloat | PositiveSchedule = Field(
+        default=0.1, description="temperature; above 0, or a schedule"
+    )
+    epsilon: Fraction = Field(
+        default=0.15,
+        description="probability with which a place in the beam goes to a random continuation "
+        "instead of the best one that is left (Guu et al., 2017)",
+    )
+
+    def arguments(self, at: Moment) -> dict[str, Any]:
+        """See `ObjectiveConfig`; a beam has no q0."""
+        return {
+            **super().arguments(at),
+            "normaliser": "source",
+            "log_p": "sum",
+            "log_q0": False,
+        }
+
+    def needs(self) -> Needs:
+        """See `ObjectiveConfig`."""
+        return replace(super().needs(), epsilon=self.epsilon)
+
+
 class MinimumRiskConfig(OnPolicyConfig):
     """Minimum risk training (Shen et al., 2016); the reference is one of the candidates."""
 
@@ -234,10 +268,15 @@ class MinimumRiskConfig(OnPolicyConfig):
 
     objective: Literal["mrt"]
     sharpness: PositiveFloat = Field(default=0.005, description="exponent of p in Q")
+    beam: Annotated[bool, Since("0.1.0")] = Field(
+        default=False,
+        description="candidates are those of a beam search of width `samples` (Edunov et al., "
+        "2018) instead of samples",
+    )
 
     def needs(self) -> Needs:
         """See `ObjectiveConfig`."""
-        return replace(super().needs(), reference=True)
+        return replace(super().needs(), reference=True, epsilon=0.0 if self.beam else None)
 
 
 class GnmtMixtureConfig(OnPolicyConfig):

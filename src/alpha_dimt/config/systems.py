@@ -22,6 +22,7 @@ class Needs:
         reference: whether the reference is the first candidate.
         proposal: whether the proposal's candidates are among them.
         samples: candidates drawn from the model.
+        epsilon: of `beam_candidates`, which finds them; None: they are samples.
         reward: of these samples; None where the proposal's candidates decide it.
         gold_decay: k of scheduled sampling's inverse sigmoid decay; None: gold inputs only.
         chunk: steps after which weights are computed again; None: one weight a sentence.
@@ -31,6 +32,7 @@ class Needs:
     reference: bool = False
     proposal: bool = False
     samples: int = 0
+    epsilon: float | None = None
     reward: Reward | None = None
     gold_decay: float | None = None
     chunk: int | None = None

@@ -15,7 +15,7 @@ from alpha_dimt.core.ragged import Ints, Ragged
 from alpha_dimt.core.vocabulary import EOS
 from alpha_dimt.data.batching import Batch, side_by_side
 from alpha_dimt.data.encoded import Pairs
-from alpha_dimt.inference.search import sample
+from alpha_dimt.inference.search import beam_candidates, sample
 from alpha_dimt.kernels import vocabulary_search
 from alpha_dimt.models.base import TranslationModel
 from alpha_dimt.proposals import Distribution, Words, build
@@ -27,11 +27,12 @@ class Rollout:
     """Draws candidates from the model in training.
 
     Attributes:
-        samples: number of samples per source.
+        samples: number of samples per source, or width of the beam.
         reward: reward of the samples.
         targets: references of all sentences.
         stored: number of candidates per source that come from the proposal; 0 without one.
         proposal: distribution of those candidates; log q0 is then that of the mixture of both.
+        epsilon: of `beam_candidates`; None: candidates are samples.
     """
 
     samples: int
@@ -39,24 +40,21 @@ class Rollout:
     targets: Ragged
     stored: int = 0
     proposal: Distribution | None = None
+    epsilon: float | None = None
 
     def draw(self, model: TranslationModel, encoded: Any, batch: Batch) -> Batch:
         """Return the batch with samples as further candidates of each source.
 
-        Samples are drawn without dropout and truncated after 1.5 |x| + 5 tokens (Shen et al.,
-        2016), where |x| is the length of the longest source of the batch.
+        Samples, or the candidates of a beam, are found without dropout and truncated after
+        1.5 |x| + 5 tokens (Shen et al., 2016), where |x| is the length of the longest source of the
+        batch.
         """
-        b, device = len(batch.rows), model.device
+        b = len(batch.rows)
         training = model.training
         model.eval()
         with torch.no_grad():
-            each = torch.arange(b, device=device).repeat_interleave(self.samples)
-            drawn = sample(
-                model,
-                model.select(model.start(encoded), each),
-                rows=len(each),
-                max_length=int(1.5 * batch.source.shape[1]) + 5,
-                device=device,
+            drawn = self._sequences(
+                model, encoded, b, max_length=int(1.5 * batch.source.shape[1]) + 5
             )
         model.train(training)
         target = drawn.cpu().numpy()
@@ -81,6 +79,30 @@ class Rollout:
             ),
         )
 
+    def _sequences(
+        self, model: TranslationModel, encoded: Any, sources: int, *, max_length: int
+    ) -> Tensor:
+        """Return [B * K, T + 1] framed sequences, source by source."""
+        device, state = model.device, model.start(encoded)
+        if self.epsilon is not None:
+            return beam_candidates(
+                model,
+                state,
+                sentences=sources,
+                width=self.samples,
+                max_length=max_length,
+                device=device,
+                epsilon=self.epsilon,
+            )
+        each = torch.arange(sources, device=device).repeat_interleave(self.samples)
+        return sample(
+            model,
+            model.select(state, each),
+            rows=len(each),
+            max_length=max_length,
+            device=device,
+        )
+
 
 def choose_rollout(config: RunConfig, needs: Needs, pairs: Pairs, words: int) -> Rollout | None:
     """Return the rollout that draws candidates from the model; None if the objective needs none."""
@@ -92,7 +114,7 @@ def choose_rollout(config: RunConfig, needs: Needs, pairs: Pairs, words: int) ->
         proposal = build(config.proposal.distribution, Words(vocab_size=words, counts=counts))
     reward = needs.reward or (config.proposal.reward if config.proposal else "hamming")
     stored = config.proposal.candidates if config.proposal else 0
-    return Rollout(needs.samples, reward, pairs.target, stored, proposal)
+    return Rollout(needs.samples, reward, pairs.target, stored, proposal, needs.epsilon)
 
 
 def prefixes(rows: Ints, lengths: Ints) -> Ragged:
