@@ -69,11 +69,12 @@ def _advantages(_: Tensor, p: Tensor, values: Tensor) -> tuple[Tensor, dict[str,
 def token_alpha(steps: Steps, *, alpha: float, tau: float) -> Loss:
     """alpha-DiMT over the next word, with q(a) proportional to exp(Q(a) / tau).
 
-    The gradient is that of log sum_a p(a)^alpha q(a)^(1 - alpha) / (alpha (alpha - 1)), a multiple
-    of Renyi's divergence: - sum_a w(a) grad log p(a) / (1 - alpha), where w is proportional to
-    p^alpha q^(1 - alpha). Since p has no gradient of its own there, w - p may stand for w, which
-    tends to p (log q - log p - mean) as alpha tends to 1. alpha = 0 is VAML, alpha = 1 the actor of
-    ERAC (Dai et al., 2018). Nothing is sampled: w is exact.
+    The gradient is that of tau log sum_a p(a)^alpha q(a)^(1 - alpha) / (alpha (alpha - 1)), a
+    multiple of Renyi's divergence: - tau sum_a w(a) grad log p(a) / (1 - alpha), where w is
+    proportional to p^alpha q^(1 - alpha). Since p has no gradient of its own there, w - p may stand
+    for w, which tends to p (log q - log p - mean) as alpha tends to 1. alpha = 0 is VAML times tau,
+    alpha = 1 the actor of ERAC (Dai et al., 2018): `actor_critic` with the entropy of p times tau.
+    Nothing is sampled: w is exact.
 
     Args:
         steps: the tokens.
@@ -81,7 +82,7 @@ def token_alpha(steps: Steps, *, alpha: float, tau: float) -> Loss:
         tau: temperature of q.
     """
     total, figures = steps.weighted(partial(_tilted, alpha=alpha, tau=tau))
-    return Loss(-total / steps.rows, figures)
+    return Loss(-tau * total / steps.rows, figures)
 
 
 def _tilted(

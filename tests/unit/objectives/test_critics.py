@@ -166,7 +166,7 @@ def token_case(table: Table) -> tuple[float, Steps, Tensor, Tensor]:
 def test_token_alpha_has_the_gradient_of_the_divergence(table: Table, alpha: float) -> None:
     tau, steps, log_p, log_q = token_case(table)
     mixed = (alpha * log_p + (1 - alpha) * log_q).logsumexp(dim=1)
-    expected = mixed.sum() / (alpha * (alpha - 1))
+    expected = tau * mixed.sum() / (alpha * (alpha - 1))
     found = token_alpha(steps, alpha=alpha, tau=tau).value
     gradients = [gradient(value, table) for value in (found, expected)]
     torch.testing.assert_close(*gradients, **CLOSE)
@@ -174,8 +174,8 @@ def test_token_alpha_has_the_gradient_of_the_divergence(table: Table, alpha: flo
 
 def test_the_ends_of_token_alpha_are_both_divergences(table: Table) -> None:
     tau, steps, log_p, log_q = token_case(table)
-    forward = (log_q.exp() * (log_q - log_p)).sum()
-    backward = (log_p.exp() * (log_p - log_q)).sum()
+    forward = tau * (log_q.exp() * (log_q - log_p)).sum()
+    backward = tau * (log_p.exp() * (log_p - log_q)).sum()
     for alpha, expected in ((0.0, forward), (1.0, backward)):
         found = token_alpha(steps, alpha=alpha, tau=tau).value
         ours, theirs = (gradient(value, table) for value in (found, expected))
@@ -183,6 +183,14 @@ def test_the_ends_of_token_alpha_are_both_divergences(table: Table) -> None:
         inside = abs(alpha - 1e-7)
         close = gradient(token_alpha(steps, alpha=inside, tau=tau).value, table)
         torch.testing.assert_close(ours, close, rtol=1e-4, atol=1e-6)
+
+
+def test_token_alpha_without_entropy_is_the_actor_critic(table: Table) -> None:
+    steps = table.steps((0, 2, END), random_values(6))
+    close = gradient(token_alpha(steps, alpha=1.0, tau=1e-7).value, table)
+    torch.testing.assert_close(
+        close, gradient(actor_critic(steps).value, table), rtol=1e-5, atol=1e-6
+    )
 
 
 def test_explained_variance() -> None:
