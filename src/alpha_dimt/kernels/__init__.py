@@ -1,9 +1,9 @@
 """The fast parts of training and search: tuned for CPUs, and `cuda_scans` for CUDA devices.
 
-Most of those of training are autograd functions with their own backward passes. Weight gradients, which
-eager autograd would accumulate step by step, are computed in one matrix product over all steps.
-Matrix products run in `dtype` (bf16 on capable processors), gates and sums of probabilities in the
-type of the master parameters. None can be differentiated twice.
+Most of those of training are autograd functions with their own backward passes. Weight gradients,
+which eager autograd would accumulate step by step, are computed in one matrix product over all
+steps. Matrix products run in `dtype` (bf16 on capable processors), gates and sums of probabilities
+in the type of the master parameters. None can be differentiated twice.
 
 `reference` says in plain PyTorch what each one computes; docs/explanation/kernels.md says why each
 is as it is.
