@@ -15,7 +15,7 @@ from alpha_dimt.core.ragged import Ints, Ragged
 from alpha_dimt.core.vocabulary import EOS
 from alpha_dimt.data.batching import Batch, side_by_side
 from alpha_dimt.data.encoded import Pairs
-from alpha_dimt.inference.search import beam_candidates, sample
+from alpha_dimt.inference.candidates import beam_candidates, sample
 from alpha_dimt.kernels import vocabulary_search
 from alpha_dimt.models.base import TranslationModel
 from alpha_dimt.proposals import Distribution, Words, build

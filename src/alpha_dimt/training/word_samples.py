@@ -9,7 +9,7 @@ import torch
 from alpha_dimt.core.ragged import Ints
 from alpha_dimt.core.vocabulary import EOS, PAD
 from alpha_dimt.data.batching import Batch
-from alpha_dimt.inference.search import sample
+from alpha_dimt.inference.candidates import sample
 from alpha_dimt.kernels import send
 from alpha_dimt.models.base import TranslationModel
 from alpha_dimt.prefix_rewards import word_rewards
