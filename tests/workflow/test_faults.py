@@ -32,7 +32,7 @@ def test_a_tracking_server_that_is_down_costs_no_table_and_no_figure(
     shutil.rmtree(results / "tables")
     shutil.rmtree(results / "figures")
     # A checkpoint that an earlier workflow, killed, has left of a finished run.
-    left = state_of(results / "runs/ml/seed1")
+    left = state_of(results / "runs/ml/seed1", results / "state")
     left.mkdir(parents=True)
     command = workflow.command
     if not profile:

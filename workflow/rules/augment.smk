@@ -18,8 +18,9 @@ rule augment:
         runtime=PREPARATION.minutes,
         mem_mb=lambda wildcards, attempt: attempt * PREPARATION.mem_mb,
     params:
+        root=root,
         config=lambda wildcards: augment_slice(wildcards).canonical_json(),
     shell:
         r"printf '%s\n' {params.config:q} > {output.config} && "
         "python -m alpha_dimt augment --config {output.config} "
-        "--encoded results/{wildcards.corpus}/data/encoded --out {output.candidates} > {log} 2>&1"
+        "--encoded {params.root}/data/encoded --out {output.candidates} > {log} 2>&1"

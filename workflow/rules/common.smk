@@ -62,6 +62,7 @@ except UserError as error:
     sys.exit(str(error))
 
 CORPUS = experiment.corpus.name
+STATES = experiment.checkpoints.of(CORPUS)
 SOURCE, TARGET = experiment.corpus.source, experiment.corpus.target
 RAW_SPLITS = list(experiment.corpus.raw_splits)
 # One system for each proposal, by the proposal's fingerprint.
@@ -74,7 +75,10 @@ PROPOSALS = {
 SCORED = ["valid.greedy", "test.greedy", "test.beam"]
 # Those beyond it.
 SEARCHES = list(experiment.decoding.searches)
+TABLE_NAMES = ["table1", "significance", "training"]
 FURTHER = [f"test.{name}" for name in SEARCHES if name not in ("greedy", "beam")]
+if FURTHER:
+    TABLE_NAMES.append("searches")
 # Options of `evaluate` about the text, in one parameter so that the shell line stays the same.
 TEXT_OPTIONS = (
     "--cased" if experiment.preparation.lowercase == "never" else "--lowercase"
@@ -221,7 +225,7 @@ def forget_checkpoints():
     """
     for file in map(Path, runs("run.json")):
         if file.exists():
-            shutil.rmtree(state_of(file.parent), ignore_errors=True)
+            shutil.rmtree(state_of(file.parent, STATES), ignore_errors=True)
 
 
 def first_seeds(pattern):
@@ -232,7 +236,21 @@ def first_seeds(pattern):
     )
 
 
-def run_folders(wildcards, seeds=experiment.seeds):
+def root(wildcards, output):
+    """Return results/{corpus} where a job sees it: with a storage, that is a local copy."""
+    folder = f"results/{CORPUS}"
+    before, _, _ = str(output[0]).rpartition(f"{folder}/")
+    return f"{before}{folder}"
+
+
+def table(name):
+    """Return the files of a table."""
+    return multiext(
+        f"results/{CORPUS}/tables/{name}", ".csv", ".json", ".md", ".tex", ".html"
+    )
+
+
+def run_folders(wildcards, output, seeds=experiment.seeds):
     """Return the folders of runs, in the order of `runs`, as a pattern that bash expands.
 
     Snakemake passes a command to bash as one argument, which is limited to 128 KiB: a full list of
@@ -244,4 +262,4 @@ def run_folders(wildcards, seeds=experiment.seeds):
         return names[0] if len(names) == 1 else f"{{{','.join(names)}}}"
 
     systems, seeds = one_of(experiment.systems), one_of(seeds)
-    return f"results/{CORPUS}/runs/{systems}/seed{seeds}/"
+    return f"{root(wildcards, output)}/runs/{systems}/seed{seeds}/"

@@ -28,11 +28,12 @@ rule fetch:
         ),
     # Functions, because Snakemake would interpret braces in a path as wildcards.
     params:
+        root=root,
         config=lambda wildcards: experiment.data_config().canonical_json(),
     shell:
         r"printf '%s\n' {params.config:q} > {output.config} && "
         "python -m alpha_dimt fetch --config {output.config} {resources.mirrors} "
-        "--cache results/downloads --out results/{wildcards.corpus}/data/raw 2>&1 | tee {log}"
+        "--cache results/downloads --out {params.root}/data/raw 2>&1 | tee {log}"
 
 
 rule tokenise:
@@ -61,9 +62,11 @@ rule tokenise:
     resources:
         runtime=PREPARATION.minutes,
         mem_mb=lambda wildcards, attempt: attempt * PREPARATION.mem_mb,
+    params:
+        root=root,
     shell:
         "python -m alpha_dimt tokenise --config {input.config} "
-        "--raw results/{wildcards.corpus}/data/raw --out results/{wildcards.corpus}/data/text "
+        "--raw {params.root}/data/raw --out {params.root}/data/text "
         "2>&1 | tee {log}"
 
 
@@ -93,7 +96,9 @@ rule encode:
     resources:
         runtime=PREPARATION.minutes,
         mem_mb=lambda wildcards, attempt: attempt * PREPARATION.mem_mb,
+    params:
+        root=root,
     shell:
         "python -m alpha_dimt encode --config {input.config} "
-        "--text results/{wildcards.corpus}/data/text --out results/{wildcards.corpus}/data/encoded "
+        "--text {params.root}/data/text --out {params.root}/data/encoded "
         "2>&1 | tee {log}"

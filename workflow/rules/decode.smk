@@ -41,8 +41,10 @@ rule decode:
         mem_mb=lambda wildcards, attempt: attempt
         * decoding_limits(wildcards.search).mem_mb,
         gpu=lambda wildcards: decoding_limits(wildcards.search).gpus,
+    params:
+        root=root,
     shell:
         "python -m alpha_dimt decode --config {input.config} "
-        "--run results/{wildcards.corpus}/runs/{wildcards.system}/seed{wildcards.seed} "
-        "--encoded results/{wildcards.corpus}/data/encoded --split {wildcards.split} "
+        "--run {params.root}/runs/{wildcards.system}/seed{wildcards.seed} "
+        "--encoded {params.root}/data/encoded --split {wildcards.split} "
         "--out {output.text} --threads {threads} --device {resources.device} > {log} 2>&1"

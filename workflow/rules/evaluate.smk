@@ -46,7 +46,8 @@ rule significance:
         runtime=COLLECTION.minutes,
         mem_mb=COLLECTION.mem_mb,
     params:
+        root=root,
         runs=run_folders,
     shell:
         "python -m alpha_dimt significance --reference {input.reference} "
-        "--out results/{wildcards.corpus}/tables/significance {params.runs} > {log} 2>&1"
+        "--out {params.root}/tables/significance {params.runs} > {log} 2>&1"

@@ -21,9 +21,10 @@ rule table1:
         runtime=COLLECTION.minutes,
         mem_mb=COLLECTION.mem_mb,
     params:
+        root=root,
         runs=run_folders,
     shell:
-        "python -m alpha_dimt table --out results/{wildcards.corpus}/tables/table1 {params.runs} "
+        "python -m alpha_dimt table --out {params.root}/tables/table1 {params.runs} "
         "> {log} 2>&1"
 
 
@@ -46,10 +47,11 @@ rule training_table:
         runtime=COLLECTION.minutes,
         mem_mb=COLLECTION.mem_mb,
     params:
+        root=root,
         runs=run_folders,
     shell:
         "python -m alpha_dimt training-table "
-        "--out results/{wildcards.corpus}/tables/training {params.runs} > {log} 2>&1"
+        "--out {params.root}/tables/training {params.runs} > {log} 2>&1"
 
 
 # Only if the configuration asks for searches beyond those of Table 1.
@@ -74,11 +76,12 @@ rule searches_table:
         runtime=COLLECTION.minutes,
         mem_mb=COLLECTION.mem_mb,
     params:
+        root=root,
         runs=run_folders,
         searches=" ".join(f"--search {search}" for search in SEARCHES),
     shell:
         "python -m alpha_dimt searches-table "
-        "--out results/{wildcards.corpus}/tables/searches {params.searches} {params.runs} "
+        "--out {params.root}/tables/searches {params.searches} {params.runs} "
         "> {log} 2>&1"
 
 
@@ -152,9 +155,10 @@ rule figures:
         runtime=COLLECTION.minutes,
         mem_mb=COLLECTION.mem_mb,
     params:
+        root=root,
         runs=run_folders,
     shell:
-        "python -m alpha_dimt figures --out results/{wildcards.corpus}/figures {params.runs} "
+        "python -m alpha_dimt figures --out {params.root}/figures {params.runs} "
         "> {log} 2>&1"
 
 
@@ -186,10 +190,13 @@ rule examples:
         mem_mb=lambda wildcards, attempt: attempt * decoding_limits("beam").mem_mb,
         gpu=decoding_limits("beam").gpus,
     params:
-        runs=lambda wildcards: run_folders(wildcards, experiment.seeds[:1]),
+        root=root,
+        runs=lambda wildcards, output: run_folders(
+            wildcards, output, experiment.seeds[:1]
+        ),
     shell:
         "python -m alpha_dimt examples --config {input.config} "
-        "--encoded results/{wildcards.corpus}/data/encoded --threads {threads} "
+        "--encoded {params.root}/data/encoded --threads {threads} "
         "--device {resources.device} --out {output} {params.runs} > {log} 2>&1"
 
 
@@ -199,13 +206,7 @@ rule report:
         [runs(file) for file in ["run.json", "metrics.jsonl"]],
         [runs(f"scores/{scored}.json") for scored in SCORED],
         "results/{corpus}/decoding/beam.json",
-        expand(
-            "results/{{corpus}}/tables/{table}.json",
-            table=[
-                *("table1", "training", "significance"),
-                *(["searches"] if FURTHER else []),
-            ],
-        ),
+        expand("results/{{corpus}}/tables/{table}.json", table=TABLE_NAMES),
         examples="results/{corpus}/report/examples.json",
     output:
         report(
@@ -221,7 +222,8 @@ rule report:
         runtime=COLLECTION.minutes,
         mem_mb=COLLECTION.mem_mb,
     params:
+        root=root,
         runs=run_folders,
     shell:
-        "python -m alpha_dimt report --tables results/{wildcards.corpus}/tables "
+        "python -m alpha_dimt report --tables {params.root}/tables "
         "--examples {input.examples} --out {output} {params.runs} > {log} 2>&1"

@@ -26,16 +26,18 @@ rule train:
     conda:
         "../../environment.yml"
     threads: lambda wildcards: run_slice(wildcards).training.threads
-    # Neither the device nor `checkpoint_seconds` is in `params:`, where a new value would repeat the
-    # training.
+    # Neither the device nor what concerns checkpoints is in `params:`, where a new value would repeat
+    # the training.
     resources:
         device=lambda wildcards: experiment.training_of(wildcards.system).device,
         checkpoint_seconds=experiment.checkpoints.seconds,
+        states=str(STATES),
         runtime=lambda wildcards: training_limits(wildcards.system).minutes,
         mem_mb=lambda wildcards, attempt: attempt
         * training_limits(wildcards.system).mem_mb,
         gpu=lambda wildcards: training_limits(wildcards.system).gpus,
     params:
+        root=root,
         candidates=lambda wildcards, input: (
             f"--augmented {input.candidates}" if input.candidates else ""
         ),
@@ -44,9 +46,9 @@ rule train:
     shell:
         r"printf '%s\n' {params.config:q} > {output.config} && "
         "exec python -m alpha_dimt train --config {output.config} "
-        "--encoded results/{wildcards.corpus}/data/encoded {params.candidates} {params.start} "
-        "--state results/{wildcards.corpus}/state "
-        "--out results/{wildcards.corpus}/runs/{wildcards.system}/seed{wildcards.seed} "
+        "--encoded {params.root}/data/encoded {params.candidates} {params.start} "
+        "--state {resources.states:q} "
+        "--out {params.root}/runs/{wildcards.system}/seed{wildcards.seed} "
         "--threads {threads} --device {resources.device} --checkpoint-seconds {resources.checkpoint_seconds} > {log} 2>&1"
 
 

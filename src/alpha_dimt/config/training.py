@@ -1,5 +1,6 @@
 """Recipe, search and tracking; the defaults are the paper's."""
 
+from pathlib import Path
 from typing import Annotated, Literal, Self
 
 from pydantic import (
@@ -126,7 +127,7 @@ class TrainingConfig(Section):
 
 
 class CheckpointsConfig(Section):
-    """How often a training is kept; no part of its identity."""
+    """How often a training is kept, and where; no part of its identity."""
 
     seconds: PositiveInt = Field(
         default=180,
@@ -134,6 +135,16 @@ class CheckpointsConfig(Section):
         "-9` costs. One more is written after every epoch and at SIGTERM and SIGUSR1. No part of a "
         "run's identity: changing it reruns nothing, and existing checkpoints are resumed",
     )
+    folder: Path | None = Field(
+        default=None,
+        description="checkpoints go into a folder of the corpus's name in this folder, such as a "
+        "volume that every pod mounts; null: into `results/{corpus}/state`. No part of a run's "
+        "identity",
+    )
+
+    def of(self, corpus: str) -> Path:
+        """Return the folder of the checkpoints of a corpus."""
+        return self.folder / corpus if self.folder else Path("results") / corpus / "state"
 
 
 class Decoding(Section):

@@ -55,10 +55,15 @@ def state_name(run_key: str, data: Mapping[str, str]) -> str:
     return f"{run_key}-{fingerprint(data)}"
 
 
-def state_of(run: Path) -> Path:
-    """Return the checkpoint folder of a finished run."""
+def state_of(run: Path, states: Path) -> Path:
+    """Return the checkpoint folder of a finished run.
+
+    Args:
+        run: its folder.
+        states: folder of the checkpoints of its corpus.
+    """
     done = read_json(run / "run.json")
-    return results_of(run) / "state" / state_name(done["run_key"], done["data"])
+    return states / state_name(done["run_key"], done["data"])
 
 
 def record_of(hypotheses: Path) -> Path:
