@@ -169,7 +169,7 @@ def check(observed: list[dict[str, Any]], system: str) -> None:
         }
         if system in SAMPLES:
             drawing = {"rollout.py", "word_samples.py"}
-            places = {"inference/search.py", *(f"training/{name}" for name in drawing)}
+            places = {"inference/candidates.py", *(f"training/{name}" for name in drawing)}
             assert {place for _, place in waits} <= places
             assert sum(waits.values()) <= 3  # one to read samples, one every 8 of up to 14 steps
         else:

@@ -7,7 +7,7 @@ from pretend_gpu import CUDA, pretend_gpu
 from alpha_dimt.config.models import AttentionRnnConfig, ModelConfig, TransformerConfig
 from alpha_dimt.config.training import Decoding
 from alpha_dimt.core.ragged import Ragged
-from alpha_dimt.inference import search
+from alpha_dimt.inference import candidates, search
 from alpha_dimt.inference.attention_examples import attention
 from alpha_dimt.inference.decode import search_all
 from alpha_dimt.models.base import TranslationModel
@@ -83,7 +83,7 @@ def test_samples_are_of_the_model() -> None:
         state = model.start(model.encode(source, torch.tensor([3])))
         state = model.select(state, torch.zeros(rows, dtype=torch.int64, device=CUDA))
         torch.manual_seed(1)
-        drawn = search.sample(model, state, rows=rows, max_length=1, device=CUDA)
+        drawn = candidates.sample(model, state, rows=rows, max_length=1, device=CUDA)
         begin = torch.full((rows,), 2, device=CUDA)
         expected = model.step(state, begin).logits[0].softmax(dim=0).cpu()
         frequencies = torch.bincount(drawn[:, 1].cpu(), minlength=300) / rows
