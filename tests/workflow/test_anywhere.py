@@ -76,7 +76,8 @@ def kill_training(volume: Path, process: subprocess.Popen[bytes]) -> None:
         for one in psutil.process_iter(["cmdline"]):
             words = one.info["cmdline"] or []
             training = "alpha_dimt" in words and "train" in words and str(volume) in " ".join(words)
-            if training and list(volume.rglob("state.json")):
+            # Checkpoints have numbers; what is still being written has another name.
+            if training and [path for path in volume.glob("*/*/*") if path.name.isdecimal()]:
                 one.kill()
                 return
         time.sleep(0.02)
