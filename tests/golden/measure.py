@@ -30,21 +30,27 @@ def configured() -> dict[str, Any]:
     """Return fingerprints and cluster requests of every configuration in config/."""
     from alpha_dimt import cluster_limits
     from alpha_dimt.config import Experiment, load
+    from alpha_dimt.config.corpora import FilesCorpus
 
     found = {}
     for path in sorted(REPOSITORY.glob("config/*.yaml")):
         experiment = load(Experiment, path)
-        size = experiment.corpus.text_size()
         seed = experiment.seeds[0]
         runs = {name: experiment.run_config(name, seed) for name in experiment.systems}
-        requests = {
-            "preparation": cluster_limits.preparation(experiment, size),
-            **{
-                name: cluster_limits.decoding(experiment, search, size)
-                for name, search in experiment.decoding.searches.items()
-            },
-            **{f"train {name}": cluster_limits.training(run, size) for name, run in runs.items()},
-        }
+        requests = {}
+        if not isinstance(experiment.corpus, FilesCorpus):  # else they depend on files not here
+            size = experiment.corpus.text_size()
+            requests = {
+                "preparation": cluster_limits.preparation(experiment, size),
+                **{
+                    name: cluster_limits.decoding(experiment, search, size)
+                    for name, search in experiment.decoding.searches.items()
+                },
+                **{
+                    f"train {name}": cluster_limits.training(run, size)
+                    for name, run in runs.items()
+                },
+            }
         found[path.stem] = {
             "runs": {name: run.fingerprint() for name, run in runs.items()},
             "candidates": {

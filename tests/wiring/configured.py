@@ -144,6 +144,7 @@ ONE_OF_EACH: dict[str, dict[str, Any]] = {
 def complete(system: dict[str, Any]) -> dict[str, Any]:
     """Return a system's options with the defaults of its objective."""
     filled = DEFAULTS[system["objective"]] | system
+    filled.pop("seeds", None)  # how many runs there are is no part of one
     if "other" in filled:
         filled["other"] = complete(filled["other"])
     return filled

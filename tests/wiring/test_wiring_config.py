@@ -121,7 +121,13 @@ def megabytes(rows: float, values: dict[str, Any]) -> int:
     return 500 * ceil((4_000 + 4 * 4 * rows * words / 2**20) / 500)
 
 
-@pytest.mark.parametrize("file", FILES)
+def test_every_configuration_has_its_size_here() -> None:
+    # A user's own text has that of its files.
+    own = {file for file in FILES if values_of(file)["corpus"]["kind"] == "files"}
+    assert set(SIZES) == set(FILES) - own
+
+
+@pytest.mark.parametrize("file", SIZES)
 def test_what_a_cluster_is_asked_for(file: str) -> None:
     values = values_of(file)
     tokens, sentences = SIZES[file]

@@ -106,6 +106,20 @@ class Section(BaseModel):
         """Return 16 hexadecimal digits that change when any value changes."""
         return fingerprint(self.model_dump(mode="json"))
 
+    def every_key(self) -> dict[str, Any]:
+        """Return every key as plain values, those too that are no part of the identity."""
+        return {name: _plain_value(getattr(self, name)) for name in type(self).model_fields}
+
+
+def _plain_value(value: Any) -> Any:
+    if isinstance(value, Section):
+        return value.every_key()
+    if isinstance(value, dict):
+        return {key: _plain_value(below) for key, below in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain_value(below) for below in value]
+    return str(value) if isinstance(value, Path) else value
+
 
 AnySection = TypeVar("AnySection", bound=Section)
 

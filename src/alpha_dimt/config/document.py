@@ -131,6 +131,11 @@ def _compose(text: str, name: str) -> Node | None:
         raise UserError(f"{name}: a value cannot be read ({error}); correct it") from error
 
 
+def yaml_text(values: Any) -> str:
+    """Return plain values as YAML that `read_document` reads back."""
+    return yaml.safe_dump(values, sort_keys=False, allow_unicode=True, width=100)
+
+
 def dotted(keys: Sequence[int | str]) -> str:
     """Return a key as errors name it, on one line."""
     return ".".join(key if key.isprintable() else repr(key) for key in map(str, keys))

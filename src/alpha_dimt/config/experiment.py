@@ -13,6 +13,7 @@ from alpha_dimt.config.presets import with_preset
 from alpha_dimt.config.proposals import Proposal
 from alpha_dimt.config.reading import explain
 from alpha_dimt.config.training import CheckpointsConfig, Decoding, Tracking, TrainingConfig
+from alpha_dimt.core.errors import UserError
 
 
 class DataConfig(Section):
@@ -174,7 +175,38 @@ class Experiment(Section):
                     f"systems start from each other: {' -> '.join([*seen, start])}",
                     *("systems", seen[-1], "start"),
                 )
+            if len(self.seeds_of(start)) < len(self.seeds_of(system)):
+                raise wrong(
+                    f"{system} starts from {start}, which has fewer seeds",
+                    *("systems", system, "seeds"),
+                )
             seen.append(start)
+
+    def seeds_of(self, system: str) -> tuple[Seed, ...]:
+        """Return the seeds of a system, of which the first is that of all systems."""
+        return self.seeds[: self.systems[system].seeds]
+
+    @property
+    def runs(self) -> tuple[tuple[str, int], ...]:
+        """Every run, system by system in the configuration's order: system and seed."""
+        return tuple((system, seed) for system in self.systems for seed in self.seeds_of(system))
+
+    def check_files(self) -> None:
+        """Check that the user's own files exist.
+
+        Raises:
+            UserError: names a file that does not, and its key.
+        """
+        for key, files in (
+            ("corpus", self.corpus.files),
+            ("preparation.vocabulary", self.preparation.vocabulary.files),
+            ("model", self.model.files),
+        ):
+            for file in files:
+                if not file.is_file():
+                    raise UserError(
+                        f"{file}: there is no such file; check {key} in the configuration"
+                    )
 
     def training_of(self, system: str) -> TrainingConfig:
         """Return the recipe with what a system changes in it."""

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from pydantic import Field
+from pydantic import Field, PositiveInt
 
 from alpha_dimt.config.base import Name, Section
 from alpha_dimt.config.proposals import DistributionConfig
@@ -50,6 +50,11 @@ class System(Section):
     )
     proposal: dict[str, Any] = Field(
         default_factory=dict, description="keys of `proposal` with other values for this system"
+    )
+    seeds: PositiveInt | None = Field(
+        default=None,
+        exclude=True,  # other runs of a system are no part of what one of them is
+        description="runs of this system at most, with the first of `seeds`; null: one with each",
     )
 
 

@@ -142,9 +142,9 @@ class CheckpointsConfig(Section):
         "identity",
     )
 
-    def of(self, corpus: str) -> Path:
-        """Return the folder of the checkpoints of a corpus."""
-        return self.folder / corpus if self.folder else Path("results") / corpus / "state"
+    def of(self, results: Path) -> Path:
+        """Return the folder of the checkpoints of the corpus with these results."""
+        return self.folder / results.name if self.folder else results / "state"
 
 
 class Decoding(Section):

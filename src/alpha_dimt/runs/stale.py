@@ -32,9 +32,8 @@ class Results:
     def stale(self) -> list[Path]:
         """Return the products to make again, one file for each."""
         found = [*self._data(), *self._candidates(), *self._searches()]
-        for system in self.experiment.systems:
-            for seed in self.experiment.seeds:
-                found += self._run(system, seed)
+        for system, seed in self.experiment.runs:
+            found += self._run(system, seed)
         return list(dict.fromkeys([*found, *self._collections()]))
 
     # ------------------------------------------------------------------------------- stages
@@ -62,7 +61,7 @@ class Results:
     def _candidates(self) -> Iterator[Path]:
         for system, objective in self.experiment.systems.items():
             if objective.needs().proposal:
-                for seed in self.experiment.seeds:
+                for seed in self.experiment.seeds_of(system):
                     config = self.experiment.augment_config(system, seed)
                     name = f"{config.proposal.fingerprint()}/seed{seed}.json"
                     if _differs(self.folder / "augmented" / name, config.model_dump(mode="json")):
@@ -146,7 +145,7 @@ class Results:
         """Return what tables are made from, see `made_from_runs`; None if a run is not scored."""
         found = []
         for system in self.experiment.systems:
-            for seed in sorted(self.experiment.seeds):
+            for seed in sorted(self.experiment.seeds_of(system)):
                 folder = self._folder_of(system, seed)
                 about = _read(folder / "run.json") or {}
                 reports = {

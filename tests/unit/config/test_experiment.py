@@ -87,6 +87,17 @@ def stepping(step: float) -> dict[str, Any]:
             },
             "systems.a",
         ),
+        ({"systems": {"a": {"objective": "ml", "seeds": 0}}}, "systems.a.seeds"),
+        (
+            {
+                "systems": {
+                    "ml": {"objective": "ml", "seeds": 1},
+                    "a": {"objective": "raml", "start": "ml", "seeds": 2},
+                },
+                "seeds": [1, 2],
+            },
+            "systems.a.seeds",
+        ),
         (
             {"systems": {"a": {"objective": "raml", "weights": "uniform", "samples": 2}}},
             "systems.a",
@@ -205,6 +216,23 @@ def test_a_run_depends_on_its_own_values_alone():
     for key, value in own.items():
         assert experiment(**{key: value}).run_config("a", 1).fingerprint() != before, key
     assert experiment().run_config("a", 2).fingerprint() != before
+
+
+def test_a_system_may_have_fewer_seeds():
+    systems = {
+        "ml": {"objective": "ml"},
+        "a": {"objective": "alpha", "alpha": 0.5, "start": "ml", "seeds": 2},
+    }
+    made = experiment(systems=systems, seeds=[4, 2, 3])
+
+    assert made.seeds_of("a") == (4, 2)
+    assert made.runs == (("ml", 4), ("ml", 2), ("ml", 3), ("a", 4), ("a", 2))
+    # Fewer seeds for all are fewer for it, too.
+    assert experiment(systems=systems, seeds=[4]).runs == (("ml", 4), ("a", 4))
+    # More runs of a system change none of those that there are.
+    more = {**systems, "a": {**systems["a"], "seeds": None}}
+    again = experiment(systems=more, seeds=[4, 2, 3])
+    assert again.run_config("a", 4).fingerprint() == made.run_config("a", 4).fingerprint()
 
 
 def test_maximum_likelihood_does_not_depend_on_the_proposal():
