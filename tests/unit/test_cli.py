@@ -129,7 +129,7 @@ def test_a_missing_file_is_named(tmp_path: Path):
             "system: this is not a run folder (it has no config.json); name one",
         ),
         ("translate --run", "system/seed1, system/seed2"),
-        ("table --out t", "system: this is not a run folder"),
+        ("table --out t empty", "empty: this is not a run folder"),
         ("score --reference", "'system' is a directory"),
         ("fetch --config", "'system' is a directory"),
     ],
@@ -140,6 +140,7 @@ def test_another_kind_of_folder_is_refused_with_a_message(
     for seed in (1, 2):
         (tmp_path / f"system/seed{seed}").mkdir(parents=True)
         (tmp_path / f"system/seed{seed}/config.json").touch()
+    (tmp_path / "empty").mkdir()
     monkeypatch.chdir(tmp_path)
 
     result = CliRunner().invoke(cli, [*command.split(), "system"])
@@ -189,6 +190,7 @@ cli.main()
         ("MemoryError()", "; give it more memory"),
         ("__import__('torch').OutOfMemoryError('CUDA out of memory')", "; give it more memory"),
         ("RecursionError('x' * 1000)", "please report it"),
+        ("ModuleNotFoundError('No module named x')", "pip install 'alpha-dimt[workflow]'"),
     ],
 )
 def test_unforeseen_errors_are_one_line(error: str, words: str):

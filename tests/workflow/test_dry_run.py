@@ -114,13 +114,20 @@ def test_a_grid_shares_what_can_be_shared(make_workflow):
 
 
 def test_bash_writes_out_the_runs_of_a_table(make_workflow):
-    systems = {"ml": {"objective": "ml"}, "alpha0.5": {"objective": "alpha", "alpha": 0.5}}
-    workflow = make_workflow({"corpus": {"kind": "toy"}, "systems": systems, "seeds": [2, 1]})
+    systems = {
+        "ml": {"objective": "ml"},
+        "raml": {"objective": "raml", "seeds": 1},
+        "alpha0.5": {"objective": "alpha", "alpha": 0.5, "seeds": 2},
+    }
+    workflow = make_workflow({"corpus": {"kind": "toy"}, "systems": systems, "seeds": [2, 1, 3]})
     result = workflow.run("--dry-run", "--printshellcmds", "tables")
     [command] = re.findall(r"alpha_dimt table --out \S+ (.*) >", result.stdout + result.stderr)
 
     written = subprocess.run(["bash", "-c", f"echo {command}"], capture_output=True, text=True)
 
     assert written.stdout.split() == [
-        f"results/toy/runs/{system}/seed{seed}/" for system in systems for seed in (2, 1)
+        f"results/toy/runs/{system}/seed{seed}/"
+        for system, seeds in (("ml", (2, 1, 3)), ("raml", (2,)), ("alpha0.5", (2, 1)))
+        for seed in seeds
     ]
+    assert workflow.planned()["train"] == 6

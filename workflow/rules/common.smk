@@ -8,16 +8,21 @@ import sys
 from functools import cache
 from pathlib import Path
 
-# The rules call `python -m alpha_dimt`: the package in this folder, installed or not, with the
-# interpreter that runs Snakemake unless a conda environment is activated on top.
-PACKAGE = f"{workflow.basedir}/src"
-sys.path.insert(0, PACKAGE)
-os.environ.update(
-    PYTHONPATH=os.pathsep.join(filter(None, [PACKAGE, os.environ.get("PYTHONPATH")])),
-    PATH=os.pathsep.join(
-        [str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)]
-    ),
+# The rules call `python -m alpha_dimt` with the interpreter that runs Snakemake, unless a conda
+# environment is activated on top. In a checkout, that is the package beside the workflow, installed
+# or not; else the installed one.
+PACKAGE = os.path.normpath(f"{HERE}/../src")
+if os.path.isdir(f"{PACKAGE}/alpha_dimt"):
+    sys.path.insert(0, PACKAGE)
+    os.environ["PYTHONPATH"] = os.pathsep.join(
+        filter(None, [PACKAGE, os.environ.get("PYTHONPATH")])
+    )
+os.environ["PATH"] = os.pathsep.join(
+    [str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)]
 )
+# As a module of another workflow, this one has a configuration and perhaps a folder of its own.
+IS_MODULE = workflow.modifier.namespace is not None
+PREFIX = workflow.modifier.path_modifier.prefix or ""
 
 try:
     # Imported as `typed`, because Snakemake's own `config` and `parse` share this namespace.
@@ -25,6 +30,7 @@ try:
     from alpha_dimt import cluster_limits as limits
     from alpha_dimt.config.pretrained import TOKENISER
     from alpha_dimt.core.errors import UserError
+    from alpha_dimt.runs.overview import highest, look
     from alpha_dimt.runs.paths import state_of
     from alpha_dimt.runs.stale import Results
 except ModuleNotFoundError as error:
@@ -34,35 +40,28 @@ except ModuleNotFoundError as error:
     )
 
 
-def checked(files, key):
-    """Return the paths of the user's own files, which must exist; errors name the key `key`."""
-    for file in files:
-        if not file.is_file():
-            raise UserError(
-                f"{file}: there is no such file; check {key} in the configuration"
-            )
-    return [str(file) for file in files]
-
-
 # `sys.exit` prints only the one line; a WorkflowError would add lines of this file.
 try:
-    # Read again, because Snakemake's reader turns `no` into false and accepts duplicate keys.
-    experiment = typed.load_all(
-        typed.Experiment,
-        workflow.configfiles,
-        workflow.config_settings.config_args or (),
-    )
-    USER_FILES = checked(experiment.corpus.files, "corpus")
-    VOCABULARY_FILES = checked(
-        experiment.preparation.vocabulary.files, "preparation.vocabulary"
-    )
-    FIRST_WEIGHTS = checked(experiment.model.files, "model")
+    if IS_MODULE:
+        experiment = typed.parse(typed.Experiment, config, "the module's config")
+    else:
+        # Read again, because Snakemake's reader turns `no` into false and accepts duplicate keys.
+        experiment = typed.load_all(
+            typed.Experiment,
+            workflow.configfiles,
+            workflow.config_settings.config_args or (),
+        )
+    experiment.check_files()
     CORPUS_SIZE = experiment.corpus.text_size()
 except UserError as error:
     sys.exit(str(error))
 
 CORPUS = experiment.corpus.name
-STATES = experiment.checkpoints.of(CORPUS)
+USER_FILES = list(map(str, experiment.corpus.files))
+VOCABULARY_FILES = list(map(str, experiment.preparation.vocabulary.files))
+FIRST_WEIGHTS = list(map(str, experiment.model.files))
+RESULTS = Path(PREFIX, "results", CORPUS)
+STATES = experiment.checkpoints.of(RESULTS)
 SOURCE, TARGET = experiment.corpus.source, experiment.corpus.target
 RAW_SPLITS = list(experiment.corpus.raw_splits)
 # One system for each proposal, by the proposal's fingerprint.
@@ -115,7 +114,7 @@ def decoding_limits(search):
 
 PREPARATION = limits.preparation(experiment, CORPUS_SIZE)
 EVALUATION = limits.collection(1)
-COLLECTION = limits.collection(len(experiment.systems) * len(experiment.seeds))
+COLLECTION = limits.collection(len(experiment.runs))
 
 
 def for_languages(pattern):
@@ -149,7 +148,7 @@ def force_stale():
     """
     if not workflow.is_main_process:  # a job on a cluster
         return
-    stale = Results(experiment, Path("results", CORPUS)).stale()
+    stale = Results(experiment, RESULTS).stale()
     if stale:
         more = f" and {len(stale) - 1} more" if stale[1:] else ""
         logger.info(
@@ -210,11 +209,10 @@ def first_weights(wildcards):
 
 def runs(pattern):
     """Return the pattern for every run, system by system as the configuration lists them."""
-    return expand(
-        f"results/{CORPUS}/runs/{{system}}/seed{{seed}}/{pattern}",
-        system=experiment.systems,
-        seed=experiment.seeds,
-    )
+    return [
+        f"results/{CORPUS}/runs/{system}/seed{seed}/{pattern}"
+        for system, seed in experiment.runs
+    ]
 
 
 def forget_checkpoints():
@@ -223,9 +221,24 @@ def forget_checkpoints():
     If Snakemake dies before that, it deletes the outputs and repeats the job, which restores them
     from the checkpoint.
     """
-    for file in map(Path, runs("run.json")):
+    for file in (Path(PREFIX, run) for run in runs("run.json")):
         if file.exists():
             shutil.rmtree(state_of(file.parent, STATES), ignore_errors=True)
+
+
+def say_what_is_there():
+    """Print the highest row of Table 1, and where the report is, if it was made."""
+    page = Path(RESULTS, "report/index.html")
+    best = highest(
+        [look(experiment.run_config(*run), RESULTS, STATES) for run in experiment.runs]
+    )
+    if page.exists() and best:
+        system, bleu, seeds = best
+        over = f"mean of {seeds} seeds" if seeds > 1 else "one seed"
+        print(
+            f"Highest BLEU on test (beam {experiment.decoding.beam}): {system}, {bleu:.2f} ({over})"
+        )
+        print(f"The report: {page}")
 
 
 def first_seeds(pattern):
@@ -250,8 +263,10 @@ def table(name):
     )
 
 
-def run_folders(wildcards, output, seeds=experiment.seeds):
+def run_folders(wildcards, output, first=None):
     """Return the folders of runs, in the order of `runs`, as a pattern that bash expands.
+
+    With `first`, they are those of so many seeds of every system.
 
     Snakemake passes a command to bash as one argument, which is limited to 128 KiB: a full list of
     3,000 folders would be too long.
@@ -261,5 +276,8 @@ def run_folders(wildcards, output, seeds=experiment.seeds):
         names = list(map(str, names))
         return names[0] if len(names) == 1 else f"{{{','.join(names)}}}"
 
-    systems, seeds = one_of(experiment.systems), one_of(seeds)
-    return f"{root(wildcards, output)}/runs/{systems}/seed{seeds}/"
+    runs = [
+        f"{system}/seed{one_of(experiment.seeds_of(system)[:first])}"
+        for system in experiment.systems
+    ]
+    return f"{root(wildcards, output)}/runs/{one_of(runs)}/"

@@ -191,9 +191,7 @@ rule examples:
         gpu=decoding_limits("beam").gpus,
     params:
         root=root,
-        runs=lambda wildcards, output: run_folders(
-            wildcards, output, experiment.seeds[:1]
-        ),
+        runs=lambda wildcards, output: run_folders(wildcards, output, first=1),
     shell:
         "python -m alpha_dimt examples --config {input.config} "
         "--encoded {params.root}/data/encoded --threads {threads} "

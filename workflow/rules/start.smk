@@ -35,5 +35,8 @@ def check_start():
             sys.exit(result.returncode)
 
 
-onstart:
-    check_start()
+# A module leaves these to the workflow that uses it.
+if not IS_MODULE:
+
+    onstart:
+        check_start()

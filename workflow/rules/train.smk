@@ -49,12 +49,14 @@ rule train:
         "--encoded {params.root}/data/encoded {params.candidates} {params.start} "
         "--state {resources.states:q} "
         "--out {params.root}/runs/{wildcards.system}/seed{wildcards.seed} "
-        "--threads {threads} --device {resources.device} --checkpoint-seconds {resources.checkpoint_seconds} > {log} 2>&1"
+        "--threads {threads} --device {resources.device} --checkpoint-seconds {resources.checkpoint_seconds} --log {log}"
 
 
-onsuccess:
-    forget_checkpoints()
+if not IS_MODULE:
 
+    onsuccess:
+        forget_checkpoints()
+        say_what_is_there()
 
-onerror:
-    forget_checkpoints()
+    onerror:
+        forget_checkpoints()

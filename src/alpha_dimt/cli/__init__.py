@@ -8,11 +8,11 @@ import sys
 import click
 
 # Importing a module of commands adds them to the group.
-from alpha_dimt.cli import prepare, score, show, train
+from alpha_dimt.cli import experiment, prepare, score, show, train
 from alpha_dimt.cli.ending import discard_output, pipe_closed, unforeseen
 from alpha_dimt.cli.group import cli
 
-__all__ = ["cli", "main", "prepare", "score", "show", "train"]
+__all__ = ["cli", "experiment", "main", "prepare", "score", "show", "train"]
 
 
 def main() -> None:

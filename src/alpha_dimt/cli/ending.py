@@ -14,6 +14,8 @@ def unforeseen(error: Exception) -> str:
     way_out = "please report it"
     if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":  # PyTorch's
         way_out = "give it more memory, or a smaller batch, corpus or model"
+    elif isinstance(error, ModuleNotFoundError):
+        way_out = "install it, or all that the workflow needs: pip install 'alpha-dimt[workflow]'"
     elif isinstance(error, OSError):
         way_out = "check who may read and write there, and that its disk has room"
         if error.filename is not None:

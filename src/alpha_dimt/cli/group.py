@@ -19,6 +19,13 @@ class TryAgain(click.ClickException):
 # The commands in the order of the pipeline, each with an example that works in results/toy once the
 # workflow has run.
 TOUR: dict[str, dict[str, str]] = {
+    "Run an experiment": {
+        "new": "mine",
+        "config": "mine/config.yaml",
+        "run": "mine/config.yaml --cores 2",
+        "watch": ".",
+        "clean": "mine/config.yaml",
+    },
     "Prepare a corpus": {
         "fetch": "--config data/config.json --cache ../downloads --out my/raw",
         "tokenise": "--config data/config.json --raw data/raw --out my/text",
@@ -96,7 +103,7 @@ def _example(name: str, arguments: str) -> str:
 def cli() -> None:
     """Neural sequence model training via alpha-divergence minimisation.
 
-    The workflow (`make run`, or `snakemake --cores 2`) calls these commands in this order; each
-    can be called alone. The examples work in results/toy when the workflow has run.
+    `run` runs the workflow, which calls the commands below it in their order; each can be called
+    alone. The examples work in results/toy when the workflow has run. Help of one: train --help.
     Configurations are YAML or JSON files as config/README.md describes.
     """

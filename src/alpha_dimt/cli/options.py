@@ -32,7 +32,29 @@ class RunFolder(click.Path):
         return folder
 
 
+class RunFolders(RunFolder):
+    """The folder of a run, or that of a system, which stands for all of its seeds."""
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> tuple[Path, ...]:
+        """Return the folders of the runs, by seed."""
+        folder = Path(os.fsdecode(value))
+        seeds = [path.parent for path in folder.glob("seed*/config.json")]
+        if not seeds:
+            return (super().convert(value, param, ctx),)
+        return tuple(sorted(seeds, key=lambda path: (len(path.name), path.name)))
+
+
+def _flat(
+    ctx: click.Context, param: click.Parameter, value: tuple[tuple[Path, ...], ...]
+) -> tuple[Path, ...]:
+    return tuple(folder for folders in value for folder in folders)
+
+
 RUN = RunFolder()
+RUNS = click.argument("runs", type=RunFolders(), nargs=-1, required=True, callback=_flat)
+THREADS = click.option("--threads", type=click.IntRange(1), help="CPU threads to use.  [all cores]")
 DEVICE = click.option(
     "--device",
     type=click.Choice(["auto", "cpu", "cuda"]),

@@ -6,7 +6,9 @@ from pathlib import Path
 import click
 
 from alpha_dimt.cli.group import cli
-from alpha_dimt.cli.options import EXISTING, FILE, NEW, RUN
+from alpha_dimt.cli.options import EXISTING, FILE, NEW, RUNS
+
+FILE_OR_STDIN = click.Path(exists=True, dir_okay=False, allow_dash=True, path_type=Path)
 
 
 def _language(ctx: click.Context, param: click.Parameter, value: str) -> str:
@@ -18,9 +20,9 @@ def _language(ctx: click.Context, param: click.Parameter, value: str) -> str:
 @cli.command()
 @click.option("--reference", type=FILE, required=True, help="One reference a line, or .gz.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-@click.argument("hypotheses", type=FILE, nargs=-1, required=True)
+@click.argument("hypotheses", type=FILE_OR_STDIN, nargs=-1, required=True)
 def score(reference: Path, as_json: bool, hypotheses: tuple[Path, ...]) -> None:
-    """Score tokenised text by multi-bleu's definition (plain or .gz files)."""
+    """Score tokenised text by multi-bleu's definition: plain or .gz files, - for standard input."""
     from alpha_dimt.evaluation.score_files import print_scores
 
     print_scores(reference, hypotheses, as_json=as_json)
@@ -82,7 +84,7 @@ def compare(reference: Path | None, search: str, as_json: bool, first: Path, sec
 @cli.command()
 @click.option("--reference", type=FILE, required=True, help="Tokenised reference of test.")
 @click.option("--out", type=NEW, required=True, help="Prefix of .csv, .json, .md, .tex, .html.")
-@click.argument("runs", type=RUN, nargs=-1, required=True)
+@RUNS
 def significance(reference: Path, out: Path, runs: tuple[Path, ...]) -> None:
     """Write the tests of every pair of systems, within each seed and across seeds."""
     from alpha_dimt.tables.significance import write_significance

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from alpha_dimt.cli.group import cli
-from alpha_dimt.cli.options import DEVICE, FILE, FOLDER, NEW, RUN
+from alpha_dimt.cli.options import DEVICE, FILE, FOLDER, NEW, RUNS, THREADS
 
 if TYPE_CHECKING:
     from alpha_dimt.config.training import Device
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 @cli.command()
 @click.option("--out", type=NEW, required=True, help="Prefix of .csv, .json, .md, .tex, .html.")
-@click.argument("runs", type=RUN, nargs=-1, required=True)
+@RUNS
 def table(out: Path, runs: tuple[Path, ...]) -> None:
     """Write Table 1 from the folders of finished runs, the published rows beside them."""
     from alpha_dimt.tables.table1 import write_table1
@@ -25,7 +25,7 @@ def table(out: Path, runs: tuple[Path, ...]) -> None:
 
 @cli.command()
 @click.option("--out", type=NEW, required=True, help="Prefix of .csv, .json, .md, .tex, .html.")
-@click.argument("runs", type=RUN, nargs=-1, required=True)
+@RUNS
 def training_table(out: Path, runs: tuple[Path, ...]) -> None:
     """Write what training cost and how its weights behaved, from finished runs."""
     from alpha_dimt.tables.training import write_training_table
@@ -38,7 +38,7 @@ def training_table(out: Path, runs: tuple[Path, ...]) -> None:
 @click.option(
     "--search", "searches", multiple=True, required=True, help="Name of a search; repeat it."
 )
-@click.argument("runs", type=RUN, nargs=-1, required=True)
+@RUNS
 def searches_table(out: Path, searches: tuple[str, ...], runs: tuple[Path, ...]) -> None:
     """Write BLEU on test by search, from finished runs that all have made these searches."""
     from alpha_dimt.tables.searches import write_searches_table
@@ -49,26 +49,37 @@ def searches_table(out: Path, searches: tuple[str, ...], runs: tuple[Path, ...])
 @cli.command()
 @click.option("--config", type=FILE, required=True, help="Configuration of the search.")
 @click.option("--encoded", type=FOLDER, required=True, help="Folder of `encode`.")
-@click.option("--threads", type=click.IntRange(1), required=True, help="CPU threads to use.")
+@THREADS
 @click.option("--out", type=NEW, required=True, help="JSON file.")
 @DEVICE
-@click.argument("runs", type=RUN, nargs=-1, required=True)
+@RUNS
 def examples(
-    config: Path, encoded: Path, threads: int, out: Path, device: "Device", runs: tuple[Path, ...]
+    config: Path,
+    encoded: Path,
+    threads: int | None,
+    out: Path,
+    device: "Device",
+    runs: tuple[Path, ...],
 ) -> None:
     """Translate a few test sentences with each run, with the attention behind each word."""
     from alpha_dimt.inference.attention_examples import write_examples
     from alpha_dimt.machine.gpu_lease import lease
+    from alpha_dimt.machine.processor import cores
 
     with lease(device):
         write_examples(
-            runs, decoding=config, encoded=encoded, threads=threads, out=out, device=device
+            runs,
+            decoding=config,
+            encoded=encoded,
+            threads=threads or cores(),
+            out=out,
+            device=device,
         )
 
 
 @cli.command()
 @click.option("--out", type=NEW, required=True, help="Folder for the SVG files.")
-@click.argument("runs", type=RUN, nargs=-1, required=True)
+@RUNS
 def figures(out: Path, runs: tuple[Path, ...]) -> None:
     """Draw scores and learning curves of finished runs."""
     from alpha_dimt.report.figures import write_figures
@@ -80,7 +91,7 @@ def figures(out: Path, runs: tuple[Path, ...]) -> None:
 @click.option("--tables", type=FOLDER, required=True, help="Folder of the tables.")
 @click.option("--examples", type=FILE, help="What `examples` wrote; none: no translations.")
 @click.option("--out", type=NEW, required=True, help="HTML file.")
-@click.argument("runs", type=RUN, nargs=-1, required=True)
+@RUNS
 def report(tables: Path, examples: Path | None, out: Path, runs: tuple[Path, ...]) -> None:
     """Write the report of finished runs: one page that needs no network."""
     from alpha_dimt.report.page import write_report
@@ -105,7 +116,7 @@ def check_tracking(uri: str, experiment: str, receipt: Path) -> None:
 @click.option("--receipt", type=NEW, required=True, help="JSON file that lists the MLflow runs.")
 @click.option("--preset", help="Preset of the experiment, for a tag.")
 @click.option("--attach", type=FILE, multiple=True, help="Table or figure of all runs.")
-@click.argument("runs", type=RUN, nargs=-1, required=True)
+@RUNS
 def track(
     uri: str,
     experiment: str,

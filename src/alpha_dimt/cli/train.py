@@ -7,20 +7,32 @@ from typing import TYPE_CHECKING
 import click
 
 from alpha_dimt.cli.group import cli
-from alpha_dimt.cli.options import DEVICE, FILE, FOLDER, NEW, RUN
+from alpha_dimt.cli.log import messages_in
+from alpha_dimt.cli.options import DEVICE, FILE, FOLDER, NEW, RUN, THREADS
 
 if TYPE_CHECKING:
     from alpha_dimt.config.training import Device
 
 
 @cli.command()
-@click.option("--config", type=FILE, required=True, help="Slice of the run (RunConfig).")
-@click.option("--encoded", type=FOLDER, required=True, help="Folder that `encode` wrote.")
-@click.option("--augmented", type=FILE, help="File that `augment` wrote; not for ml.")
-@click.option("--start", type=FILE, help="Weights to start from, where the system does so.")
-@click.option("--state", type=NEW, required=True, help="Folder for checkpoints.")
-@click.option("--out", type=NEW, required=True, help="Folder of the run.")
-@click.option("--threads", type=click.IntRange(1), required=True, help="CPU threads to use.")
+@click.option(
+    "--config",
+    type=FILE,
+    required=True,
+    help="Slice of the run (RunConfig); with --system, a whole experiment.",
+)
+@click.option("--system", help="System of the experiment; needs --seed.")
+@click.option("--seed", type=click.IntRange(0), help="Seed of the run; needs --system.")
+@click.option("--encoded", type=FOLDER, help="Folder that `encode` wrote.  [see below]")
+@click.option("--augmented", type=FILE, help="File that `augment` wrote; not for ml.  [see below]")
+@click.option(
+    "--start",
+    type=FILE,
+    help="Weights to start from, where the system does so.  [see below]",
+)
+@click.option("--state", type=NEW, help="Folder for checkpoints.  [see below]")
+@click.option("--out", type=NEW, help="Folder of the run.  [see below]")
+@click.option("--threads", type=click.IntRange(1), help="CPU threads to use.  [as configured]")
 @DEVICE
 @click.option(
     "--checkpoint-seconds",
@@ -29,36 +41,57 @@ if TYPE_CHECKING:
     show_default=True,
     help="From one checkpoint to the next; one more ends each epoch.",
 )
+@click.option(
+    "--log", type=NEW, help="File for all messages; standard output then has one line an epoch."
+)
 def train(
     config: Path,
-    encoded: Path,
+    system: str | None,
+    seed: int | None,
+    encoded: Path | None,
     augmented: Path | None,
     start: Path | None,
-    state: Path,
-    out: Path,
-    threads: int,
+    state: Path | None,
+    out: Path | None,
+    threads: int | None,
     device: "Device",
     checkpoint_seconds: int,
+    log: Path | None,
 ) -> None:
     """Train one system with one seed, or resume from its last checkpoint.
 
+    With --system and --seed, all folders are by default those of the workflow, which must have
+    prepared the data (`alpha-dimt run mine.yaml data`, and `augment` for candidates).
+
     SIGTERM and SIGUSR1 stop it after the current update, with exit code 75; nothing is lost.
     """
+    from alpha_dimt.cli.one_run import RunFiles, of_experiment
     from alpha_dimt.config import RunConfig, load
     from alpha_dimt.machine.gpu_lease import lease
     from alpha_dimt.training.run import train_run
 
-    with lease(device):
+    given = RunFiles(encoded, augmented, start, state, out)
+    if system is None and seed is None:
+        run = load(RunConfig, config)
+    elif system is None or seed is None:
+        raise click.UsageError("--system and --seed go together")
+    else:
+        run, files = of_experiment(config, system, seed)
+        given = given.filled(files)
+    if given.encoded is None or given.state is None or given.out is None:
+        raise click.UsageError("without --system, --encoded, --state and --out are needed")
+    with lease(device), messages_in(log) as each_epoch:
         train_run(
-            load(RunConfig, config),
-            encoded=encoded,
-            augmented=augmented,
-            start=start,
-            state=state,
-            out=out,
-            threads=threads,
+            run,
+            encoded=given.encoded,
+            augmented=given.augmented,
+            start=given.start,
+            state=given.state,
+            out=given.out,
+            threads=threads or run.training.threads,
             device=device,
             checkpoint_seconds=checkpoint_seconds,
+            each_epoch=each_epoch,
         )
 
 
@@ -68,7 +101,7 @@ def train(
 @click.option("--encoded", type=FOLDER, required=True, help="Folder that `encode` wrote.")
 @click.option("--split", type=click.Choice(["valid", "test"]), required=True)
 @click.option("--out", type=NEW, required=True, help="File of hypotheses, one a line.")
-@click.option("--threads", type=click.IntRange(1), required=True, help="CPU threads to use.")
+@THREADS
 @DEVICE
 def decode(
     config: Path,
@@ -76,7 +109,7 @@ def decode(
     encoded: Path,
     split: str,
     out: Path,
-    threads: int,
+    threads: int | None,
     device: "Device",
 ) -> None:
     """Translate a split by greedy or beam search."""
@@ -84,6 +117,7 @@ def decode(
     from alpha_dimt.config.training import Decoding
     from alpha_dimt.inference.decode import decode_split
     from alpha_dimt.machine.gpu_lease import lease
+    from alpha_dimt.machine.processor import cores
 
     with lease(device):
         decode_split(
@@ -92,7 +126,7 @@ def decode(
             encoded=encoded,
             split=split,
             out=out,
-            threads=threads,
+            threads=threads or cores(),
             device=device,
         )
 
@@ -100,7 +134,7 @@ def decode(
 @cli.command()
 @click.option("--run", type=RUN, required=True, help="Folder of a trained run.")
 @click.option("--beam", type=click.IntRange(1), help="Width; 1 is greedy.  [the experiment's]")
-@click.option("--threads", type=click.IntRange(1), help="CPU threads to use.  [all]")
+@THREADS
 @DEVICE
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object a line.")
 def translate(

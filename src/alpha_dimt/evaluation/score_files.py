@@ -1,6 +1,8 @@
 """Score files: print as multi-bleu.perl does, or write JSON with definitions and signatures."""
 
 import dataclasses
+import hashlib
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,26 +12,37 @@ import numpy as np
 import numpy.typing as npt
 
 from alpha_dimt.core.errors import UserError
-from alpha_dimt.core.files import finite_json, read_json, read_lines, sha256, write_json
+from alpha_dimt.core.files import (
+    decode_lines,
+    finite_json,
+    read_json,
+    read_lines,
+    sha256,
+    write_json,
+)
 from alpha_dimt.data.unspaced import is_unspaced
 from alpha_dimt.evaluation.metrics import detokenised_scores, multi_bleu, sentence_statistics
 from alpha_dimt.runs.paths import record_of
 
+STDIN = Path("-")
+"""The name of standard input among files."""
+
 
 @dataclass(frozen=True)
 class Text:
-    """A text file: its path as given and its lines."""
+    """A text file: its path as given, its lines and its SHA-256."""
 
     path: Path
     lines: list[str]
+    sha256: str
 
     def identity(self) -> dict[str, Any]:
         """Return the file's entry in a report: path, SHA-256, number of lines."""
-        return {"path": str(self.path), "sha256": sha256(self.path), "lines": len(self.lines)}
+        return {"path": str(self.path), "sha256": self.sha256, "lines": len(self.lines)}
 
 
 def print_scores(reference: Path, hypotheses: Sequence[Path], *, as_json: bool) -> None:
-    """Print multi-bleu of each file of hypotheses (plain or .gz text, tokenised).
+    """Print multi-bleu of each file of hypotheses (plain or .gz text, tokenised; STDIN).
 
     Nothing is printed before all files have been read and checked.
 
@@ -148,7 +161,11 @@ def _check_aligned(hypotheses: Text, references: Text) -> None:
 
 
 def _read(path: Path) -> Text:
-    lines = read_lines(path)
+    if path == STDIN:
+        raw = sys.stdin.buffer.read()
+        lines, checksum = decode_lines(raw, Path("standard input")), hashlib.sha256(raw).hexdigest()
+    else:
+        lines, checksum = read_lines(path), sha256(path)
     if not lines:
         raise UserError(f"{path}: the file is empty; give one sentence per line")
-    return Text(path, lines)
+    return Text(path, lines, checksum)

@@ -3,6 +3,7 @@
 import math
 from typing import Any
 
+from alpha_dimt.config import RunConfig
 from alpha_dimt.training.loop import Metrics
 from alpha_dimt.training.state import State
 
@@ -28,6 +29,16 @@ def print_epoch(progress: State) -> None:
             "higher tau, a lower sharpness) or try another alpha",
             flush=True,
         )
+
+
+def epoch_of_run(config: RunConfig, progress: State) -> str:
+    """Return a line about the last epoch among those of other runs."""
+    record, schedule = progress.records[-1], progress.schedule
+    return (
+        f"{config.system} seed {config.seed}: epoch {record['epoch']} of at most "
+        f"{config.training.max_epochs}, valid BLEU {record['metrics']['valid_bleu_greedy']:.2f} "
+        f"(best {schedule.best:.2f}), {record['timing']['epoch_seconds']:.1f} s"
+    )
 
 
 def print_average(average: dict[str, Any]) -> None:

@@ -3,6 +3,7 @@
 import importlib.metadata
 import math
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -35,7 +36,7 @@ from alpha_dimt.training.code_version import code_version
 from alpha_dimt.training.learner import Learner, Setup
 from alpha_dimt.training.learning_rate import DevDecay
 from alpha_dimt.training.loop import Task, fit
-from alpha_dimt.training.messages import print_average, print_epoch
+from alpha_dimt.training.messages import epoch_of_run, print_average, print_epoch
 from alpha_dimt.training.signals import StopSignal
 from alpha_dimt.training.state import State
 from alpha_dimt.training.validation import validate
@@ -54,6 +55,7 @@ def train_run(
     threads: int,
     device: Device = "auto",
     checkpoint_seconds: float = CheckpointsConfig().seconds,
+    each_epoch: Callable[[str], None] = lambda line: None,
 ) -> None:
     """Train, and write metrics.jsonl, best.safetensors and run.json into the run's folder.
 
@@ -68,6 +70,7 @@ def train_run(
         threads: number of CPU threads.
         device: device to train on.
         checkpoint_seconds: time between checkpoints.
+        each_epoch: called after each epoch with a line about it that names the run.
 
     Raises:
         UserError: the data does not match the configuration, training diverged, the file system
@@ -136,6 +139,11 @@ def train_run(
             recipe=config.training,
             seed=config.seed,
         )
+
+        def after_epoch(state: State) -> None:
+            print_epoch(state)
+            each_epoch(epoch_of_run(config, state))
+
         lengths = (inputs.train.source.lengths, inputs.train.target.lengths)
         recipe = config.training
         in_order = sorted_batches(
@@ -150,7 +158,7 @@ def train_run(
             stop=stop,
             bar=EpochBar(len(in_order), tokens_known=bound.needs.samples == 0),
             before_checkpoint=lambda state: epochs.keep(state.records, model),
-            after_epoch=print_epoch,
+            after_epoch=after_epoch,
         )
         if config.training.average and progress.average is None:
             averaged = epochs.average(progress.records, model)
