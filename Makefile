@@ -83,7 +83,7 @@ reference: $(INSTALLED)
 lock:
 	set -e; scratch=$$(mktemp -d); trap 'rm -rf "$$scratch"' EXIT; \
 	$(PYTHON) -m venv "$$scratch"; \
-	"$$scratch/bin/python" -m pip install --quiet --editable '.[dev,generic,huggingface,s3,slurm]' 'setuptools>=77'; \
+	"$$scratch/bin/python" -m pip install --quiet --editable '.[dev,generic,huggingface,s3,slurm,workflow]' editables; \
 	"$$scratch/bin/python" -m pip check; \
 	{ echo "# Exact versions of everything, tools for development included; made by \`make lock\`."; \
 	  "$$scratch/bin/python" -m pip freeze --all --exclude pip --exclude-editable \

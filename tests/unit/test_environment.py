@@ -16,6 +16,14 @@ def project(repository: Path) -> dict:
     return tomllib.loads((repository / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 
 
+def of_the_workflow(project: dict) -> list[str]:
+    """The requirements of `alpha-dimt[workflow]`, which names two other extras."""
+    extras = project["optional-dependencies"]
+    itself, *workflow = extras["workflow"]
+    assert itself == "alpha-dimt[mlflow,report]"
+    return [*project["dependencies"], *workflow, *extras["mlflow"], *extras["report"]]
+
+
 @pytest.fixture(scope="module")
 def lock(repository: Path) -> dict[str, str]:
     lines = (repository / "requirements.lock").read_text(encoding="utf-8").splitlines()
@@ -33,13 +41,19 @@ def test_conda_and_pip_ask_for_the_same(repository: Path, project: dict):
 
     assert python == Requirement(f"python{project['requires-python']}").specifier
     assert {name: r.specifier for name, r in named.items()} == {
-        name: r.specifier for name, r in by_name(project["dependencies"]).items()
+        name: r.specifier for name, r in by_name(of_the_workflow(project)).items()
     }
+
+
+def test_the_bare_package_takes_little(project: dict):
+    """Who wants the objectives in a loop of their own gets PyTorch and what reads their options."""
+    assert by_name(project["dependencies"]).keys() == {"numpy", "pydantic", "pyyaml", "torch"}
 
 
 def test_the_lock_fits_the_project(project: dict, lock: dict[str, str]):
     extras = project["optional-dependencies"]
-    wanted = by_name([*project["dependencies"], *extras["dev"], *extras["slurm"]])
+    others = [extras[name] for name in extras if name != "workflow"]
+    wanted = by_name([*of_the_workflow(project), *(line for extra in others for line in extra)])
     for name, requirement in wanted.items():
         assert name in lock, f"{name} is not locked: run `make lock`"
         assert requirement.specifier.contains(lock[name]), f"{name}: run `make lock`"

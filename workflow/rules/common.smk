@@ -35,8 +35,9 @@ try:
     from alpha_dimt.runs.stale import Results
 except ModuleNotFoundError as error:
     sys.exit(
-        f"Snakemake's environment lacks {error.name}: install requirements.lock "
-        "(`make run` does) or environment.yml, and start Snakemake from there"
+        f"Snakemake's environment lacks {error.name}: run pip install "
+        "'alpha-dimt[workflow]', in a checkout `make run`, or install environment.yml, and start "
+        "Snakemake from there"
     )
 
 

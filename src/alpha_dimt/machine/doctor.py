@@ -23,13 +23,14 @@ GIB = 2**30
 
 # What the package itself needs besides PyTorch: name to import, name to install.
 REQUIRED = {
-    **{name: name for name in ("altair", "click", "jinja2", "numpy", "pandas", "pooch", "pyarrow")},
-    **{name: name for name in ("pydantic", "regex", "requests", "sacrebleu", "sacremoses")},
+    **{name: name for name in ("altair", "click", "jinja2", "numpy", "pandas", "pooch", "psutil")},
+    **{name: name for name in ("pyarrow", "pydantic", "regex", "requests", "sacrebleu")},
+    **{"sacremoses": "sacremoses", "pygments": "pygments"},
     "safetensors": "safetensors",
     **{"scipy": "scipy", "subword_nmt": "subword-nmt", "tqdm": "tqdm", "yaml": "PyYAML"},
     **{"snakemake": "snakemake", "mlflow": "mlflow", "vl_convert": "vl-convert-python"},
 }
-INSTALL = "install requirements.lock (`make run` does) or environment.yml"
+INSTALL = "run pip install 'alpha-dimt[workflow]', or in a checkout `make run`"
 # Free bytes below which to warn; toolkits take 2 to 3 GB for one training of the paper's sizes.
 ENOUGH_MEMORY, ENOUGH_DISK = 4 * GIB, 5 * GIB
 ENOUGH_SCRATCH = GIB // 4  # a model of the paper's size and its copy
