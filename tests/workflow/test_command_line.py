@@ -12,8 +12,8 @@ from alpha_dimt.cli.group import TOUR
 pytestmark = pytest.mark.slow
 
 EXAMPLES = {name: example for stage in TOUR.values() for name, example in stage.items()}
-# Both examples run inside the workflow already, and these take long.
-LONG = {"train", "track"}
+# These take long, and run elsewhere: two inside the workflow, `run` in test_installed.py.
+LONG = {"train", "track", "run"}
 
 
 @pytest.fixture(scope="module")
@@ -21,11 +21,15 @@ def results(finished, tmp_path_factory: pytest.TempPathFactory):
     """A copy of the finished results, to write into."""
     folder = tmp_path_factory.mktemp("tour") / "results"
     shutil.copytree(finished.folder / "results", folder)
+    new = [sys.executable, "-m", "alpha_dimt", "new", "mine"]
+    subprocess.run(new, cwd=folder / "toy", check=True)
     return folder / "toy"
 
 
 @pytest.mark.parametrize("name", sorted(EXAMPLES.keys() - LONG))
 def test_an_example_works(results, name: str):
+    if name == "new":
+        shutil.rmtree(results / "mine")
     command = f"{sys.executable} -m alpha_dimt {name} {EXAMPLES[name]}"
     result = subprocess.run(
         ["bash", "-c", command],
