@@ -11,7 +11,7 @@ BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 SNAKEMAKE = $(BIN)/snakemake --workflow-profile workflow/profiles/local --cores $(CORES)
 
-.PHONY: run multi30k iwslt14 ui test test-slow lint bench bench-peers reference lock
+.PHONY: run multi30k iwslt14 ui test test-slow lint bench bench-peers reference docs lock
 
 run: $(INSTALLED)
 	$(SNAKEMAKE) $(ARGS)
@@ -79,11 +79,16 @@ $(PEERS)/%/.installed: benchmarks/peers/%.txt
 reference: $(INSTALLED)
 	PYTHONPATH=src $(BIN)/python -m alpha_dimt.config.reference config/README.md workflow/schemas/config.schema.yaml
 
+# The documentation as a site, which needs no network.
+docs: $(INSTALLED)
+	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
+	@echo "Open results/site/index.html in a browser."
+
 # The newest versions that pyproject.toml allows. What torch pins for one platform is left to torch.
 lock:
 	set -e; scratch=$$(mktemp -d); trap 'rm -rf "$$scratch"' EXIT; \
 	$(PYTHON) -m venv "$$scratch"; \
-	"$$scratch/bin/python" -m pip install --quiet --editable '.[dev,generic,huggingface,s3,slurm,workflow]' editables; \
+	"$$scratch/bin/python" -m pip install --quiet --editable '.[dev,generic,huggingface,kubernetes,s3,slurm,workflow]' editables; \
 	"$$scratch/bin/python" -m pip check; \
 	{ echo "# Exact versions of everything, tools for development included; made by \`make lock\`."; \
 	  "$$scratch/bin/python" -m pip freeze --all --exclude pip --exclude-editable \

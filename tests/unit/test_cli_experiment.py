@@ -57,8 +57,10 @@ def test_a_new_configuration_is_an_experiment(here: Path):
     assert list(made.systems) == ["ml", "raml", "alpha0.5"]
     keys = Path("mine/first/config.yaml").read_text().splitlines()[2].removeprefix("# ")
     assert Path(keys).read_text().startswith("# ")
-    # It is not written over.
-    assert "there already" in said("new", "mine/first", code=1)
+    # Neither file is written over.
+    assert "config.yaml: this file is there already" in said("new", "mine/first", code=1)
+    Path("mine/first/config.yaml").unlink()
+    assert "Snakefile: this file is there already" in said("new", "mine/first", code=1)
 
 
 def test_a_new_configuration_shows_own_text_as_it_is_written(here: Path):
@@ -277,9 +279,9 @@ def test_the_files_of_a_run_of_an_experiment(here: Path):
         out=results / "runs/raml/seed4",
     )
     candidates.with_name("seed3.arrow").touch()
-    with pytest.raises(UserError, match="results/toy/runs/ml/seed3/best.safetensors"):
+    with pytest.raises(UserError, match=r"results/toy/runs/ml/seed3/best\.safetensors"):
         of_experiment(Path("config.yaml"), "alpha0.5", 3)
-    with pytest.raises(UserError, match="no run of ml with seed 4; .* one of ml 3, alpha0.5 3, "):
+    with pytest.raises(UserError, match=r"no run of ml with seed 4; .* one of ml 3, alpha0\.5 3, "):
         of_experiment(Path("config.yaml"), "ml", 4)
 
 

@@ -1,7 +1,6 @@
 """The workflow by a submit script in an empty environment, and on object storage."""
 
 import os
-import socket
 import subprocess
 import sys
 import time
@@ -9,11 +8,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import boto3
+import object_store
 import psutil
 import pytest
 import yaml
-from botocore.config import Config
 
 pytestmark = pytest.mark.slow
 
@@ -31,33 +29,12 @@ SUBMIT = """#!/bin/bash
 env -i HOME="$HOME" PATH=/usr/bin:/bin setsid bash "$1" > "$1.out" 2>&1 &
 echo $!
 """
-BUCKET, PREFIX = "bucket", "s3://bucket/here"
 
 
 @pytest.fixture
-def store(tmp_path: Path) -> Iterator[Any]:
-    """An S3 server with an empty bucket: its client, and its address."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    address = f"http://127.0.0.1:{port}"
-    keys = {"aws_access_key_id": "x", "aws_secret_access_key": "x"}
-    with (tmp_path / "server.log").open("wb") as log:
-        server = subprocess.Popen(
-            [sys.executable, "-m", "moto.server", "-p", str(port)], stdout=log, stderr=log
-        )
-    try:
-        client = boto3.client(
-            "s3",
-            endpoint_url=address,
-            region_name="us-east-1",
-            config=Config(retries={"total_max_attempts": 20}),
-            **keys,
-        )
-        client.create_bucket(Bucket=BUCKET)
-        yield client, address
-    finally:
-        server.kill()
+def store(tmp_path: Path) -> Iterator[object_store.Store]:
+    with object_store.started(tmp_path / "server.log") as found:
+        yield found
 
 
 def command(repository: Path, folder: Path, config: dict[str, Any], *options: str) -> list[str]:
@@ -85,13 +62,12 @@ def kill_training(volume: Path, process: subprocess.Popen[bytes]) -> None:
 
 
 def test_the_death_of_a_job_on_object_storage_changes_no_weights(
-    repository: Path, tmp_path: Path, store: Any
+    repository: Path, tmp_path: Path, store: object_store.Store
 ) -> None:
     plain = tmp_path / "plain"
     subprocess.run(
         command(repository, plain, CONFIG, "--cores", "2"), check=True, capture_output=True
     )
-    client, address = store
     submit, volume = tmp_path / "submit.sh", tmp_path / "volume"
     submit.write_text(SUBMIT, encoding="utf-8")
     submit.chmod(0o755)
@@ -103,14 +79,13 @@ def test_the_death_of_a_job_on_object_storage_changes_no_weights(
             config,
             *("--executor", "cluster-generic", "--jobs", "2", "--retries", "1"),
             *("--cluster-generic-submit-cmd", str(submit)),
-            *("--default-storage-provider", "s3", "--default-storage-prefix", PREFIX),
-            *("--storage-s3-endpoint-url", address),
+            *("--default-storage-provider", "s3", "--default-storage-prefix", object_store.PREFIX),
+            *("--storage-s3-endpoint-url", store.address),
             # All but input and output, which are in the storage.
             *("--shared-fs-usage", "persistence", "sources", "source-cache"),
             *("software-deployment", "storage-local-copies"),
         ),
-        env=os.environ
-        | {"SNAKEMAKE_STORAGE_S3_ACCESS_KEY": "x", "SNAKEMAKE_STORAGE_S3_SECRET_KEY": "x"},
+        env=os.environ | object_store.KEYS,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
     )
@@ -123,16 +98,10 @@ def test_the_death_of_a_job_on_object_storage_changes_no_weights(
     assert process.returncode == 0, text
     assert "Trying to restart job" in text
 
-    def stored(name: str) -> bytes:
-        found: bytes = client.get_object(Bucket=BUCKET, Key=f"here/results/small/{name}")[
-            "Body"
-        ].read()
-        return found
-
-    assert b"resuming after epoch" in stored("logs/train.ml.seed1.log")
+    assert b"resuming after epoch" in store.read("results/small/logs/train.ml.seed1.log")
     for file in ("best.safetensors", "hypotheses/test.beam.txt"):
-        name = f"runs/ml/seed1/{file}"
-        assert stored(name) == (plain / "results/small" / name).read_bytes(), name
-    assert b"| this run (small) | ml |" in stored("tables/table1.md")
+        name = f"results/small/runs/ml/seed1/{file}"
+        assert store.read(name) == (plain / name).read_bytes(), name
+    assert b"| this run (small) | ml |" in store.read("results/small/tables/table1.md")
     # Nothing is left in the working folder.
     assert not (tmp_path / "stored/results/small").exists()

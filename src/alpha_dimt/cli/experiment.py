@@ -27,16 +27,22 @@ LINES = 8
 @cli.command()
 @click.argument("folder", type=NEW)
 def new(folder: Path) -> None:
-    """Write a commented configuration into a folder, to be run as it is or with your own text."""
+    """Write a commented configuration into a folder, to be run as it is or with your own text.
+
+    The Snakefile beside it is for calling Snakemake itself: snakemake --configfile config.yaml.
+    """
     from alpha_dimt.core.pipeline import pipeline_folder
 
+    made = {"config.yaml": "new.yaml", "Snakefile": "new.Snakefile"}
     path = folder / "config.yaml"
-    if path.exists():
-        raise UserError(f"{path}: this file is there already; name another folder")
+    for name in made:
+        if (folder / name).exists():
+            raise UserError(f"{folder / name}: this file is there already; name another folder")
     folder.mkdir(parents=True, exist_ok=True)
-    text = files("alpha_dimt.cli").joinpath("new.yaml").read_text(encoding="utf-8")
     keys = pipeline_folder() / "config/README.md"
-    path.write_text(text.replace("KEYS", str(keys)), encoding="utf-8")
+    for name, template in made.items():
+        text = files("alpha_dimt.cli").joinpath(template).read_text(encoding="utf-8")
+        (folder / name).write_text(text.replace("KEYS", str(keys)), encoding="utf-8")
     click.echo(f"{path} is written; next: cd {folder} && alpha-dimt run")
 
 
