@@ -4,9 +4,9 @@ FROM python:3.11-slim
 
 # PyTorch for CPUs, from its own index. For GPUs: --build-arg TORCH_INDEX=https://download.pytorch.org/whl/cu126
 ARG TORCH_INDEX=https://download.pytorch.org/whl/cpu
-COPY requirements.lock /tmp/
-RUN pip install --no-cache-dir "$(grep '^torch==' /tmp/requirements.lock)" --index-url "$TORCH_INDEX" \
-    && pip install --no-cache-dir --requirement /tmp/requirements.lock
+COPY requirements.lock requirements-torch.lock /tmp/
+RUN pip install --no-cache-dir --require-hashes --no-deps --requirement /tmp/requirements.lock \
+    && pip install --no-cache-dir --requirement /tmp/requirements-torch.lock --index-url "$TORCH_INDEX"
 
 COPY . /alpha-dimt
 RUN pip install --no-cache-dir --no-deps --no-build-isolation /alpha-dimt

@@ -88,12 +88,17 @@ docs: $(INSTALLED)
 lock:
 	set -e; scratch=$$(mktemp -d); trap 'rm -rf "$$scratch"' EXIT; \
 	$(PYTHON) -m venv "$$scratch"; \
-	"$$scratch/bin/python" -m pip install --quiet --editable '.[dev,generic,huggingface,kubernetes,s3,slurm,workflow]' editables; \
+	"$$scratch/bin/python" -m pip install --quiet uv --editable '.[dev,docs,generic,huggingface,kubernetes,s3,slurm,workflow]' editables; \
 	"$$scratch/bin/python" -m pip check; \
-	{ echo "# Exact versions of everything, tools for development included; made by \`make lock\`."; \
-	  "$$scratch/bin/python" -m pip freeze --all --exclude pip --exclude-editable \
-	  | sed -e 's/+.*//' -e '/^nvidia-/d' -e '/^cuda-/d' -e '/^triton==/d'; } > "$$scratch/lock"; \
-	cp "$$scratch/lock" requirements.lock
+	"$$scratch/bin/python" -m pip freeze --all --exclude pip --exclude uv --exclude-editable \
+	  | sed -e 's/+.*//' -e '/^nvidia-/d' -e '/^cuda-/d' -e '/^triton==/d' > "$$scratch/pins"; \
+	{ sed '/^[^#]/d' requirements-torch.lock; grep '^torch==' "$$scratch/pins"; } > "$$scratch/torch"; \
+	sed -i '/^torch==/d' "$$scratch/pins"; \
+	"$$scratch/bin/uv" pip compile --quiet --no-deps --universal --generate-hashes --no-header --no-annotate \
+	  "$$scratch/pins" --output-file "$$scratch/hashed"; \
+	{ sed '/^[^#]/,$$d' requirements.lock; cat "$$scratch/hashed"; } > "$$scratch/lock"; \
+	cp "$$scratch/lock" requirements.lock; \
+	cp "$$scratch/torch" requirements-torch.lock
 
 define SUITABLE
 import os, sys
@@ -120,13 +125,14 @@ OLD := $(VENV).old
 
 # Repeated whenever the pins change. The environment that is there works until the new one is ready,
 # and stays if that fails; only between two renames, if make is killed, it is under its other name.
-$(INSTALLED): requirements.lock
+$(INSTALLED): requirements.lock requirements-torch.lock
 	@$(PYTHON) -c "$$SUITABLE" $(VENV)
 	@test -e $(VENV) || test ! -e $(OLD) || mv $(OLD) $(VENV)
 	@echo "Installing into $(VENV); this takes some minutes, once."
 	@trap 'rm -rf $(NEW)' EXIT; trap 'exit 130' INT TERM; \
 	if $(PYTHON) -m venv --clear $(NEW) \
-		&& $(NEW)/bin/python -m pip install --quiet --requirement requirements.lock \
+		&& $(NEW)/bin/python -m pip install --quiet --require-hashes --no-deps --requirement requirements.lock \
+		&& $(NEW)/bin/python -m pip install --quiet --requirement requirements-torch.lock \
 		&& $(NEW)/bin/python -m pip install --quiet --no-deps --no-build-isolation --editable . \
 		&& $(NEW)/bin/python -m pip check \
 		&& $(NEW)/bin/python -c 'import alpha_dimt, mlflow, snakemake, torch' \

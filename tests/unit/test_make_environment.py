@@ -53,7 +53,8 @@ def project(repository: Path, tmp_path: Path) -> Path:
     shutil.copy(repository / "Makefile", folder)
     (folder / "pyproject.toml").write_text(PROJECT, encoding="utf-8")
     (folder / "backend.py").write_text(BACKEND, encoding="utf-8")
-    (folder / "requirements.lock").write_text("# nothing\n", encoding="utf-8")
+    for lock in ("requirements.lock", "requirements-torch.lock"):
+        (folder / lock).write_text("# nothing\n", encoding="utf-8")
     (package / "__init__.py").write_text(
         "import sys\ndef main(): print(sys.prefix)\n", encoding="utf-8"
     )
@@ -120,11 +121,14 @@ def test_a_new_environment_takes_the_place_of_the_old_one(project: Path):
     assert "up to date" in make(project).stdout
 
 
-@pytest.mark.parametrize("fault", ["no network", "a library that does not load"])
+LOCK_OF = {"no network": "requirements-torch.lock", "no checksum": "requirements.lock"}
+
+
+@pytest.mark.parametrize("fault", [*LOCK_OF, "a library that does not load"])
 def test_what_cannot_be_installed_leaves_the_old_one(project: Path, fault: str):
     old = working(project)
-    if fault == "no network":
-        (project / "requirements.lock").write_text("no-such-package==1\n", encoding="utf-8")
+    if fault in LOCK_OF:
+        (project / LOCK_OF[fault]).write_text("no-such-package==1\n", encoding="utf-8")
     else:
         (project / "src/torch.py").write_text("raise ImportError('libtorch.so')", encoding="utf-8")
 

@@ -12,7 +12,8 @@ import pytest
 def ui(repository: Path, folder: Path, port: object) -> subprocess.CompletedProcess[str]:
     """Start it with the environment here, whatever the dates of its files."""
     shutil.copy(repository / "Makefile", folder)
-    (folder / "requirements.lock").touch()
+    for lock in ("requirements.lock", "requirements-torch.lock"):
+        (folder / lock).touch()
     command = ["make", f"VENV={sys.prefix}", "-o", f"{sys.prefix}/.installed", "ui", f"PORT={port}"]
     return subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=60)
 

@@ -52,7 +52,7 @@ def test_a_broken_pytorch_is_reported_and_not_needed(tmp_path: Path) -> None:
     assert result.returncode == 1
     [line] = [line for line in result.stdout.split("\n") if "MISSING  PyTorch" in line]
     assert "it does not load (ImportError: libtorch_cpu.so: cannot open" in line
-    assert "requirements.lock" in line
+    assert "pip install 'alpha-dimt[workflow]'" in line
     assert "memory" in result.stdout  # the later checks are still made
     assert result.stderr == ""
     document = json.loads(alpha_dimt("--json", PYTHONPATH=f"{tmp_path}:{source}").stdout)
@@ -66,14 +66,14 @@ def test_a_pytorch_that_loads_and_fails_is_reported(monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr("alpha_dimt.machine.gpu_findings.build", fail)
     [found] = doctor.pytorch()
     assert found.state == "missing"
-    assert found.detail.startswith("it does not work (RuntimeError: CUDA driver error): install")
+    assert found.detail.startswith("it does not work (RuntimeError: CUDA driver error): run ")
 
 
 def test_absent_libraries_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(doctor.REQUIRED, "no_such_module", "no-such-package")
     found = doctor.libraries()
     assert found.state == "missing"
-    assert found.detail.startswith("no-such-package: install requirements.lock")
+    assert found.detail.startswith("no-such-package: run pip install 'alpha-dimt[workflow]'")
 
 
 def test_threads_beyond_the_cores_are_a_warning() -> None:
