@@ -47,7 +47,7 @@ def make_run(
             "epoch": epoch,
             "step": 200 * epoch,
             "metrics": {"train_nll_per_token": 4 / epoch, "valid_bleu_greedy": bleu - 3 + epoch},
-            "timing": {"epoch_seconds": 1.5},
+            "timing": {"epoch_seconds": 1.5, "target_tokens_per_second": 900.0},
         }
         for epoch in range(1, EPOCHS + 1)
     ]

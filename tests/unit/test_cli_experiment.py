@@ -111,7 +111,7 @@ def test_what_run_cannot_find_is_named(here: Path, started: list[list[str]]):
         "run", "none.yaml", code=1
     )
     output = said("run", "--profile", "mars", code=1)
-    assert "mars: there is no such profile; name one of generic, local, slurm" in output
+    assert "mars: there is no such profile; name one of generic, kubernetes, local, slurm" in output
     Path("config.yaml").unlink()
     assert "alpha-dimt new FOLDER" in said("run", "--dry-run", code=1)
     assert started == []
@@ -367,3 +367,25 @@ def test_standard_input_is_scored(tmp_path: Path):
         1,
         "Error: -: the file is empty; give one sentence per line\n",
     )
+
+
+# ------------------------------------------------------------------------------------- track
+
+
+def test_a_configuration_is_followed_until_ctrl_c(here: Path, monkeypatch: pytest.MonkeyPatch):
+    calls: list[tuple[Path, dict[str, object]]] = []
+    monkeypatch.setattr(
+        "alpha_dimt.tracking.follow.follow_runs",
+        lambda results, **options: calls.append((results, options)),
+    )
+    Path("mine.yaml").write_text(f"{CONFIG}\n", encoding="utf-8")
+    place = ("--uri", "sqlite:///x.db", "--experiment", "toy")
+
+    said("track", "--follow", "mine.yaml", *place)
+
+    states = Path("results/toy/state")
+    options = {"states": states, "uri": "sqlite:///x.db", "experiment": "toy"}
+    assert calls == [(Path("results/toy"), options)]
+    for wrong in (("--follow", "mine.yaml", "--receipt", "r"), ("--receipt", "r"), ()):
+        output = said("track", *wrong, *place, code=2)
+        assert "give --receipt and runs, or --follow without them" in output

@@ -145,6 +145,82 @@ def test_the_server_has_the_systems_and_their_bleu(ui: str) -> None:
     }
 
 
+def assert_scores(page: Any) -> None:
+    """Check that the page is the saved view: all systems, the best first, with their settings."""
+    page.get_by_role("link", name="alpha0.5", exact=True).wait_for()
+    page.get_by_text("5 matching runs").wait_for()
+    assert column(page, "metrics.`test_bleu_beam`") == [
+        f"{bleu:g}" for bleu in sorted(BLEU.values(), reverse=True)
+    ]
+    best_first = sorted(BLEU, key=lambda system: -BLEU[system])
+    assert column(page, "tags.`system`") == best_first
+    assert column(page, "tags.`alpha`") == ["0.5", "0.7", "0.3", "0", "-"]
+    assert column(page, "tags.`seed`") == ["1"] * 5
+    assert all(cell.startswith("toy (") for cell in column(page, "attributes.`Dataset`"))
+
+
+def column(page: Any, name: str) -> list[str]:
+    """Return the cells of a column of the table of runs, from top to bottom."""
+    cells = page.locator(f".ag-row [col-id='{name}']")
+    cells.first.wait_for()
+    found = cells.evaluate_all(
+        "cells => cells.map(cell => [+cell.closest('.ag-row').getAttribute('row-index'), "
+        "cell.innerText.trim()])"
+    )
+    return [text for _, text in sorted(found)]
+
+
+def test_the_first_page_leads_to_the_scores(ui: str, page: Any) -> None:
+    page.goto(f"{ui}/#/experiments/1/overview/usage?workflowType=genai")
+
+    page.get_by_role("button", name="Got it").click()
+    with page.expect_popup() as opened:
+        page.get_by_role("link", name="Scores of all systems, the best first").click()
+    assert_scores(opened.value)
+
+
+def test_the_address_that_is_printed_shows_the_scores(ui: str, page: Any) -> None:
+    page.goto(f"{ui}/#/experiments/1/runs?workflowType=machine_learning&viewStateShareKey=scores")
+
+    assert_scores(page)
+
+
+def test_the_charts_of_the_view_begin_with_bleu(ui: str, page: Any) -> None:
+    view = "workflowType=machine_learning&viewStateShareKey=scores"
+    page.goto(f"{ui}/#/experiments/1/runs?{view}&compareRunsMode=CHART")
+
+    first = page.get_by_test_id("experiment-view-compare-runs-card").first
+    first.get_by_text("test_bleu_beam", exact=True).wait_for()
+    for bleu in BLEU.values():
+        first.get_by_text(f"{bleu:.2f}").wait_for()
+
+
+def test_the_note_explains_the_columns(ui: str, page: Any) -> None:
+    page.goto(f"{ui}/#/experiments/1/runs?workflowType=machine_learning")
+
+    page.get_by_role("link", name="tables and report").wait_for()
+    page.get_by_text("standard deviation over seeds").wait_for()
+
+
+def test_models(ui: str, page: Any) -> None:
+    page.set_viewport_size({"width": 3400, "height": 900})
+    page.goto(f"{ui}/#/experiments/1/models?workflowType=machine_learning")
+
+    for system, bleu in BLEU.items():
+        page.get_by_role("link", name=f"{system.replace('.', '_')}-seed1", exact=True).wait_for()
+        page.get_by_text(f"{bleu:g}", exact=True).first.wait_for()
+    assert page.get_by_text("Ready", exact=True).count() == len(BLEU)
+    page.get_by_text("test_bleu_beam", exact=True).first.wait_for()
+
+
+def test_speed_and_memory_are_system_metrics(ui: str, page: Any) -> None:
+    run = runs(ui, "run")["alpha0.5 seed1"]["info"]["run_id"]
+    page.goto(f"{ui}/#/experiments/1/runs/{run}/system-metrics")
+
+    for name in ("target_tokens_per_second", "peak_memory_mb", "epoch_seconds"):
+        page.get_by_text(name, exact=True).wait_for()
+
+
 def test_runs_table(ui: str, page: Any) -> None:
     page.goto(f"{ui}/#/experiments/1/runs?workflowType=machine_learning")
 
@@ -175,6 +251,10 @@ def test_compare_page(ui: str, page: Any) -> None:
 
     page.get_by_text(f"Comparing {len(BLEU)} Runs from 1 Experiment").wait_for()
     page.get_by_text("Parallel Coordinates Plot").wait_for()
+    # The only metric that is chosen at first; the plot is of it.
+    chosen = page.locator(".du-bois-light-select-selection-item, [class*=select-selection-item]")
+    page.get_by_text("objective.alpha", exact=True).first.wait_for()
+    assert "test_bleu_beam" in chosen.all_inner_texts()
     page.get_by_text("test_bleu_beam", exact=True).first.scroll_into_view_if_needed()
     for system, bleu in BLEU.items():
         page.get_by_text(system, exact=True).first.wait_for()
@@ -201,10 +281,10 @@ def test_table_1(ui: str, page: Any, tracked: Path) -> None:
 
 
 def test_the_model_of_a_run_translates(ui: str, tmp_path: Path) -> None:
-    run = runs(ui, "run")["alpha0.5 seed1"]["info"]["run_id"]
+    [output] = runs(ui, "run")["alpha0.5 seed1"]["outputs"]["model_outputs"]
     code = (
         "import json, mlflow\n"
-        f"model = mlflow.pyfunc.load_model('runs:/{run}/model')\n"
+        f"model = mlflow.pyfunc.load_model('models:/{output['model_id']}')\n"
         "print(json.dumps(model.predict(['Ein Hund schläft.', ''])))\n"
     )
     environment = {key: value for key, value in os.environ.items() if key != "PYTHONPATH"}

@@ -31,6 +31,7 @@ def new(folder: Path) -> None:
 
     The Snakefile beside it is for calling Snakemake itself: snakemake --configfile config.yaml.
     """
+    from alpha_dimt.core.files import write_text
     from alpha_dimt.core.pipeline import pipeline_folder
 
     made = {"config.yaml": "new.yaml", "Snakefile": "new.Snakefile"}
@@ -42,7 +43,7 @@ def new(folder: Path) -> None:
     keys = pipeline_folder() / "config/README.md"
     for name, template in made.items():
         text = files("alpha_dimt.cli").joinpath(template).read_text(encoding="utf-8")
-        (folder / name).write_text(text.replace("KEYS", str(keys)), encoding="utf-8")
+        write_text(folder / name, text.replace("KEYS", str(keys)))
     click.echo(f"{path} is written; next: cd {folder} && alpha-dimt run")
 
 
@@ -52,7 +53,7 @@ def new(folder: Path) -> None:
     "--profile",
     default="local",
     show_default=True,
-    help="Where jobs run: local, slurm, generic, or a folder with a profile of your own.",
+    help="Where jobs run: local, slurm, generic, or the folder of a profile.",
 )
 @click.argument("arguments", nargs=-1, type=click.UNPROCESSED, metavar="[CONFIG] [SNAKEMAKE]...")
 def run(cores: int | None, profile: str, arguments: tuple[str, ...]) -> None:

@@ -18,8 +18,8 @@ class RunFolder(click.Path):
     def __init__(self) -> None:
         super().__init__(exists=True, file_okay=False, path_type=Path)
 
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Path:
-        """Return the folder if it has a config.json."""
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Return the folder, a path, if it has a config.json."""
         folder = Path(os.fsdecode(super().convert(value, param, ctx)))
         if not (folder / "config.json").exists():
             seeds = ", ".join(sorted(str(path.parent) for path in folder.glob("*/config.json")))
@@ -35,10 +35,8 @@ class RunFolder(click.Path):
 class RunFolders(RunFolder):
     """The folder of a run, or that of a system, which stands for all of its seeds."""
 
-    def convert(
-        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
-    ) -> tuple[Path, ...]:
-        """Return the folders of the runs, by seed."""
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Return the folders of the runs, a tuple of paths by seed."""
         folder = Path(os.fsdecode(value))
         seeds = [path.parent for path in folder.glob("seed*/config.json")]
         if not seeds:
@@ -54,6 +52,7 @@ def _flat(
 
 RUN = RunFolder()
 RUNS = click.argument("runs", type=RunFolders(), nargs=-1, required=True, callback=_flat)
+OPTIONAL_RUNS = click.argument("runs", type=RunFolders(), nargs=-1, callback=_flat)
 THREADS = click.option("--threads", type=click.IntRange(1), help="CPU threads to use.  [all cores]")
 DEVICE = click.option(
     "--device",

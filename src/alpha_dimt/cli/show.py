@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from alpha_dimt.cli.group import cli
-from alpha_dimt.cli.options import DEVICE, FILE, FOLDER, NEW, RUNS, THREADS
+from alpha_dimt.cli.options import DEVICE, FILE, FOLDER, NEW, OPTIONAL_RUNS, RUNS, THREADS
 
 if TYPE_CHECKING:
     from alpha_dimt.config.training import Device
@@ -113,21 +113,36 @@ def check_tracking(uri: str, experiment: str, receipt: Path) -> None:
 @cli.command()
 @click.option("--uri", required=True, help="MLflow tracking URI.")
 @click.option("--experiment", required=True, help="MLflow experiment.")
-@click.option("--receipt", type=NEW, required=True, help="JSON file that lists the MLflow runs.")
+@click.option("--receipt", type=NEW, help="JSON file that lists the MLflow runs.")
 @click.option("--preset", help="Preset of the experiment, for a tag.")
 @click.option("--attach", type=FILE, multiple=True, help="Table or figure of all runs.")
-@RUNS
+@click.option("--follow", type=FILE, help="Configuration whose trainings to log while they run.")
+@OPTIONAL_RUNS
 def track(
     uri: str,
     experiment: str,
-    receipt: Path,
+    receipt: Path | None,
     preset: str | None,
     attach: tuple[Path, ...],
+    follow: Path | None,
     runs: tuple[Path, ...],
 ) -> None:
-    """Log finished runs to MLflow; a second call changes nothing."""
+    """Log finished runs to MLflow; a second call changes nothing.
+
+    With --follow instead of runs, log running trainings, epoch by epoch, until Ctrl-C.
+    """
+    from alpha_dimt.config import Experiment, load
+    from alpha_dimt.tracking.follow import follow_runs
     from alpha_dimt.tracking.upload import track_runs
 
+    if follow and not (runs or receipt or preset or attach):
+        followed = load(Experiment, follow)
+        results = Path("results", followed.corpus.name)
+        states = followed.checkpoints.of(results)
+        follow_runs(results, states=states, uri=uri, experiment=experiment)
+        return
+    if follow or not runs or not receipt:
+        raise click.UsageError("give --receipt and runs, or --follow without them")
     track_runs(
         runs, uri=uri, experiment=experiment, receipt=receipt, preset=preset, attached=attach
     )

@@ -90,3 +90,4 @@ class Loss:
 
 
 Objective = Callable[[Scored], Loss]
+"""A function from scored candidates to their loss."""

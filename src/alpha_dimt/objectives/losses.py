@@ -23,7 +23,9 @@ from torch import Tensor
 from alpha_dimt.objectives.contract import Loss, Objective, Scored
 
 LogP = Literal["sum", "mean", "padded_mean"]
+"""How log p of a sentence enters a weight: see `alpha_divergence`."""
 Group = Literal["source", "batch"]
+"""Which candidates are normalised together: those of a source, or of the mini-batch."""
 
 
 # ------------------------------------------------------------------------------- likelihood

@@ -1,7 +1,8 @@
 """The figures of the report, as Vega-Lite charts: interactive in the page, SVG elsewhere.
 
-Colours of text and lines are those of the text around the chart, so that it is right on light and
-on dark paper. Every chart has its figures in words as its description.
+Text has the colour of the text around the chart. Systems and searches have the colours of a
+palette, which the page exchanges on dark paper. Every chart has its figures in words as its
+description.
 """
 
 from typing import Any
@@ -12,14 +13,12 @@ import pandas as pd
 from alpha_dimt.config import RunConfig
 from alpha_dimt.config.base import fingerprint
 from alpha_dimt.config.objectives import OffPolicyConfig
+from alpha_dimt.report.colours import GREY, LIGHT
 from alpha_dimt.report.study import Study, published_curves
 from alpha_dimt.results import rows_of
 from alpha_dimt.tables.summary import STATISTICS
 from alpha_dimt.tables.wording import interval_text
 
-# Okabe and Ito's palette without its black, told apart by the colour-blind on both backgrounds.
-PALETTE = ["#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#8C6BB1"]
-GREY = "#888888"
 HEIGHT = 300
 """At least, in pixels."""
 SYSTEM_HEIGHT = 26
@@ -61,7 +60,7 @@ def _finished(chart: Chart, description: str, height: int = HEIGHT) -> Chart:
             description=description,
             autosize=alt.AutoSizeParams(type="fit", contains="padding"),
         )
-        .configure(background="transparent", font=FONT)
+        .configure(background="transparent", font=FONT, range=alt.RangeConfig(category=LIGHT))
         .configure_axis(
             labelColor="currentColor",
             titleColor="currentColor",
@@ -89,14 +88,12 @@ def _finished(chart: Chart, description: str, height: int = HEIGHT) -> Chart:
 
 def _colour(study: Study) -> alt.Color:
     names = study.systems
-    few = len(names) <= len(PALETTE)
+    few = len(names) <= len(LIGHT)
     return alt.Color(
         "system:N",
         title=None,
         sort=names,
-        scale=alt.Scale(domain=names, range=PALETTE[: len(names)])
-        if few
-        else alt.Scale(domain=names, scheme="tableau20"),
+        scale=alt.Scale(domain=names) if few else alt.Scale(domain=names, scheme="tableau20"),
     )
 
 
@@ -140,7 +137,7 @@ def _epoch_layers(study: Study, name: str, title: str) -> list[alt.Chart]:
     """Return the seeds of each system as thin lines and their mean as a thick one."""
     chosen = alt.selection_point(name="chosen", fields=["system"], bind="legend")
     shown = alt.condition(chosen, alt.value(1.0), alt.value(0.1))
-    faint = alt.condition(chosen, alt.value(0.3), alt.value(0.05))
+    faint = alt.condition(chosen, alt.value(0.6), alt.value(0.05))
     x = _epoch_axis(study)
     y = alt.Y("value:Q", title=title, scale=alt.Scale(zero=False))
     tooltip = ["system:N", "seeds:N", "epoch:Q", alt.Tooltip("value:Q", format=".3f")]
@@ -187,7 +184,7 @@ def learning_curves(study: Study) -> Chart:
     curves["published"] = curves.pop("run") + ", authors, IWSLT'14"
     behind = (
         alt.Chart(_values(curves[curves["epoch"] <= last_epoch(study)]))
-        .mark_line(strokeWidth=1, strokeDash=[4, 3], color=GREY, opacity=0.7)
+        .mark_line(strokeWidth=1, strokeDash=[4, 3], color=GREY)
         .encode(
             x=_epoch_axis(study),
             y=alt.Y("value:Q", title=title),
@@ -220,7 +217,7 @@ def scores(study: Study) -> Chart:
     layers = [
         summary.mark_rule(strokeWidth=2).encode(x=alt.X("low:Q", title="Test BLEU"), x2="high:Q"),
         alt.Chart(_values(runs))
-        .mark_point(size=25, opacity=0.6, strokeWidth=1.5)
+        .mark_point(size=25, opacity=1, strokeWidth=1.5)
         .encode(
             x=bleu,
             **place,
@@ -265,13 +262,13 @@ def bleu_against_alpha(study: Study) -> Chart | None:
     y = alt.Y("bleu:Q", title="Test BLEU", scale=alt.Scale(zero=False))
     layers: list[alt.Chart] = [
         base.mark_rule(strokeWidth=2).encode(y=alt.Y("low:Q", title="Test BLEU"), y2="high:Q"),
-        base.mark_line(strokeWidth=1, opacity=0.5).encode(y=y, detail="family:N"),
+        base.mark_line(strokeWidth=1.5, opacity=0.8).encode(y=y, detail="family:N"),
         base.mark_point(size=70, filled=True, opacity=1).encode(y=y),
     ]
     if not lines.empty:
         layers.append(
             alt.Chart(_values(lines))
-            .mark_rule(strokeDash=[6, 4], strokeWidth=1.5)
+            .mark_rule(strokeDash=[6, 4], strokeWidth=2)
             .encode(
                 y=alt.Y("bleu:Q"),
                 color=_search_colour(),
@@ -294,7 +291,7 @@ def _but_alpha(config: RunConfig) -> str:
 
 
 def _search_colour() -> alt.Color:
-    return alt.Color("search:N", title=None, scale=alt.Scale(domain=SEARCHES, range=PALETTE[:2]))
+    return alt.Color("search:N", title=None, scale=alt.Scale(domain=SEARCHES))
 
 
 def intervals(study: Study) -> pd.DataFrame:
@@ -323,7 +320,7 @@ def lengths(study: Study) -> Chart:
     rows = study.tested[["system", "seed", "search", *names]].rename(columns=names)
     points = (
         alt.Chart(_values(rows))
-        .mark_point(size=70, filled=True, opacity=0.7)
+        .mark_point(size=70, filled=True, opacity=0.85)
         .encode(
             x=alt.X("ratio:Q", title="Length ratio, test", scale=alt.Scale(zero=False)),
             y=alt.Y("system:N", title=None, sort=study.systems),
@@ -337,7 +334,7 @@ def lengths(study: Study) -> Chart:
     )
     line = (
         alt.Chart(_values(pd.DataFrame({"one": [1.0]})))
-        .mark_rule(color=GREY, strokeDash=[4, 3])
+        .mark_rule(color=GREY, strokeDash=[4, 3], strokeWidth=1.5)
         .encode(x="one:Q")
     )
     means = rows.groupby(["system", "search"], observed=True, sort=False)[

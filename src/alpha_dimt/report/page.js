@@ -2,10 +2,47 @@
 
 const data = JSON.parse(document.getElementById("data").textContent);
 
-for (const [name, chart] of Object.entries(data.charts)) {
-  const place = document.getElementById(`chart-${name}`);
-  vegaEmbed(place, chart, { renderer: "svg", actions: { export: true, source: false, compiled: false, editor: false } });
+// Charts: in colours for the paper that they are on.
+const dark = matchMedia("(prefers-color-scheme: dark)");
+let drawn = [];
+
+async function drawCharts(scheme) {
+  drawn.forEach((chart) => chart.finalize());
+  drawn = await Promise.all(Object.entries(data.charts).map(([name, chart]) => {
+    chart.config.range.category = data.palettes[scheme];
+    return vegaEmbed(`#chart-${name}`, structuredClone(chart), {
+      renderer: "svg",
+      tooltip: { theme: scheme },
+      actions: { export: true, source: false, compiled: false, editor: false },
+    });
+  }));
 }
+
+const drawAsRead = () => drawCharts(dark.matches ? "dark" : "light");
+dark.addEventListener("change", drawAsRead);
+drawAsRead();
+
+// On paper, which is light, everything is unfolded.
+let unfolded = [];
+addEventListener("beforeprint", () => {
+  if (dark.matches) drawCharts("light");
+  unfolded = [...document.querySelectorAll("details:not([open], .vega-embed details)")];
+  unfolded.forEach((details) => { details.open = true; });
+});
+addEventListener("afterprint", () => {
+  if (dark.matches) drawCharts("dark");
+  unfolded.forEach((details) => { details.open = false; });
+});
+
+// Contents: the section that is read is marked.
+const entries = new Map([...document.querySelectorAll("nav a")].map((link) => [link.hash.slice(1), link]));
+const reading = new IntersectionObserver((seen) => {
+  for (const { target, isIntersecting } of seen) {
+    if (isIntersecting) entries.get(target.id).setAttribute("aria-current", "true");
+    else entries.get(target.id).removeAttribute("aria-current");
+  }
+}, { rootMargin: "-20% 0px -80% 0px" });
+document.querySelectorAll("main > section").forEach((section) => reading.observe(section));
 
 // Attention: a row a target token, a column a source token.
 const sentence = document.getElementById("attention-sentence");
@@ -50,13 +87,20 @@ if (picture) {
   drawAttention();
 }
 
-// Filters: rows that lack one of the words typed are hidden.
+// Filters: rows and sentences that lack one of the words typed are hidden.
 for (const filter of document.querySelectorAll("input[data-filters]")) {
+  const target = document.getElementById(filter.dataset.filters);
+  const found = document.getElementById(`${target.id}-found`);
   filter.addEventListener("input", () => {
+    const items = [...(target.tBodies?.[0].rows ?? target.children)];
     const words = filter.value.toLowerCase().split(/\s+/);
-    for (const row of document.getElementById(filter.dataset.filters).tBodies[0].rows) {
-      const text = row.textContent.toLowerCase();
-      row.hidden = !words.every((word) => text.includes(word));
+    for (const item of items) {
+      const text = item.textContent.toLowerCase();
+      item.hidden = !words.every((word) => text.includes(word));
+      const folded = item.querySelector("details");
+      if (folded) folded.open = !item.hidden && filter.value.trim() !== "";
     }
+    const shown = items.filter((item) => !item.hidden).length;
+    found.textContent = shown < items.length ? `${shown} of ${items.length}` : "";
   });
 }

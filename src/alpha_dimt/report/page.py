@@ -14,20 +14,24 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from alpha_dimt.core.files import finite_json, write_text
-from alpha_dimt.evaluation.across_seeds import best_system
 from alpha_dimt.report.charts import all_charts
-from alpha_dimt.report.differences import differences
+from alpha_dimt.report.colours import DARK, LIGHT
+from alpha_dimt.report.examples import by_difference
+from alpha_dimt.report.headline import headline
+from alpha_dimt.report.links import run_files, table_files
 from alpha_dimt.report.methods_section import methods
 from alpha_dimt.report.provenance import Value, circumstances, provenance
+from alpha_dimt.report.shown_tables import chosen, laid_out, own_first, own_rows, unbroken
 from alpha_dimt.report.study import Study, read_study
 from alpha_dimt.results import rows_of
-from alpha_dimt.runs.read import TESTED, Run, made_from_runs
+from alpha_dimt.runs.read import Run, made_from_runs
 from alpha_dimt.runs.translations import read_examples
-from alpha_dimt.tables.summary import RUN, bleu_by_run, by_system
-from alpha_dimt.tables.table import read_tables, section
+from alpha_dimt.tables.summary import RUN, bleu_by_run
+from alpha_dimt.tables.table import Table, read_tables, section
 from alpha_dimt.tables.training import figures_of
-from alpha_dimt.tables.wording import bleu_headers
 
+PAPERS_CORPUS = "iwslt14"
+"""The kind of corpus whose runs may be compared with the published rows."""
 RUN_COLUMNS = {
     "system": ("System", ""),
     "seed": ("Seed", "d"),
@@ -63,10 +67,11 @@ def write_report(runs: Sequence[Path], *, tables: Path, examples: Path | None, o
     [table1] = read_tables(tables / "table1.json", made_from)
     [training] = read_tables(tables / "training.json", made_from)
     further = tables / "searches.json"
-    searches = section(read_tables(further, made_from)[0]) if further.exists() else ""
+    searches = read_tables(further, made_from) if further.exists() else []
     across, pooled, scatter, within = read_tables(tables / "significance.json", made_from)
-    shown = read_examples(examples, weights_of(study.runs)) if examples else []
-    written = [one for example in shown for one in example.translations if one.tokens]
+    given = read_examples(examples, weights_of(study.runs)) if examples else []
+    shown = by_difference(given)
+    written = [one for example in given for one in example.translations if one.tokens]
     charts = {name: chart.to_dict() for name, chart in all_charts(study).items()}
     corpus = study.runs[0].config.data.corpus
     ended = study.frames.runs["ended"].max()
@@ -77,35 +82,46 @@ def write_report(runs: Sequence[Path], *, tables: Path, examples: Path | None, o
         trim_blocks=True,
     )
     environment.filters["unescape"] = unescape  # of the tokeniser's &quot; and &apos;
+    embedded = {
+        "charts": charts,
+        "palettes": {"light": LIGHT, "dark": DARK},
+        "examples": [asdict(one.example) for one in shown],
+    }
     page = environment.get_template("page.html.jinja").render(
         title=f"α-DiMT on {study.corpus}",
+        headline=headline(study, within),
         summary=summary(study),
-        verdicts=verdicts(study),
         styles=Markup(_own("page.css") + _own("vendor/sortable-base.min.css")),
         script=Markup(_own("page.js")),
         sortable=Markup(_own("vendor/sortable.auto.min.js")),
         bundle=Markup(_bundle()),
-        data=_embedded({"charts": charts, "examples": [asdict(example) for example in shown]}),
+        data=_embedded(embedded),
         charts=charts,
-        table1=Markup(section(table1)),
-        training=Markup(section(training)),
-        searches=Markup(searches),
-        across=Markup(section(across)),
-        pooled=Markup(section(pooled)),
-        scatter=Markup(section(scatter)),
-        within=Markup(section(within)),
+        table1=table1,
+        published_apart=corpus.kind != PAPERS_CORPUS,
+        all_rows=laid_out(own_first(table1)),
+        own_rows=laid_out(chosen(table1, own_rows(table1))),
+        published_rows=laid_out(chosen(table1, ~own_rows(table1))),
+        training=_section(training),
+        searches=[_section(table) for table in searches],
+        across=_section(across),
+        pooled=_section(pooled),
+        scatter=_section(scatter),
+        within=_section(within),
         run_headers=[header for header, _ in RUN_COLUMNS.values()],
         run_rows=run_rows(study),
         examples=shown,
         # A translation without tokens says nothing about its model.
         attends=not written or any(any(one.attention) for one in written),
-        differences=differences,
         beam=study.search.beam,
         source_language=corpus.source,
         target_language=corpus.target,
         methods=methods(study),
+        table_files=list(table_files(tables, out.parent)),
+        run_files=list(run_files(study, out.parent)),
         provenance=provenance(study, out.parent),
         circumstances=circumstances(study),
+        corpus=study.corpus,
         ended=f"The last of these runs ended on {ended:%d %B %Y, %H:%M} UTC.",
     )
     write_text(out, page)
@@ -128,27 +144,6 @@ def summary(study: Study) -> str:
     )
 
 
-def verdicts(study: Study) -> list[str]:
-    """Return in words which system is best over seeds, if any is."""
-    if len(study.runs) == len(study.systems):
-        return [
-            "One seed of each: nothing here is evidence about other trainings of these systems."
-        ]
-    said = []
-    bleu = bleu_by_run(study.frames.scores)
-    for column in TESTED:
-        header = bleu_headers(study.search.beam)[column]
-        best = best_system(by_system(bleu[column]))
-        said.append(
-            f"{header}: {best} is better than every other system over the seeds (paired t tests, "
-            "Holm-corrected, 5 %)."
-            if best
-            else f"{header}: no system is shown to be better than every other over the seeds "
-            "(paired t tests, Holm-corrected, 5 %)."
-        )
-    return said
-
-
 def run_rows(study: Study) -> list[list[Value]]:
     """Return the row of each run, see RUN_COLUMNS."""
     frames = study.frames
@@ -161,6 +156,10 @@ def run_rows(study: Study) -> list[list[Value]]:
         [Value.of(value, form) for value, form in zip(row, forms, strict=True)]
         for row in rows_of(figures[list(RUN_COLUMNS)])
     ]
+
+
+def _section(table: Table) -> Markup:
+    return Markup(section(unbroken(table)))
 
 
 def _own(name: str) -> str:

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
 
+from alpha_dimt.report.links import address
 from alpha_dimt.report.study import Study
 from alpha_dimt.runs.read import BLEU
 from alpha_dimt.tables.summary import RUN
@@ -33,6 +34,7 @@ class Source:
         number: its name.
         value: it.
         file: that holds it.
+        link: the address of the file, as seen from the page.
         rule: of the workflow that made the file.
         code: version that trained the run.
         identity: sacreBLEU's signature, or the fingerprint of the run's configuration.
@@ -43,13 +45,14 @@ class Source:
     number: str
     value: Value
     file: str
+    link: str
     rule: str
     code: str
     identity: str
 
 
 def provenance(study: Study, page: Path) -> list[Source]:
-    """Return where every number of a run is from; files as seen from the folder `page`."""
+    """Return where every number of a run is from; `page` is the folder of the page."""
     sources = []
     epochs = study.frames.epochs.groupby(RUN, observed=True).size()
     for run in study.runs:
@@ -71,6 +74,7 @@ def provenance(study: Study, page: Path) -> list[Source]:
                 number=number,
                 value=Value.of(value, form),
                 file=str(_seen(run.folder / file, page)),
+                link=address(run.folder / file, page),
                 rule=rule,
                 code=about["code_version"],
                 identity=identity,

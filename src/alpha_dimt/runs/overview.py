@@ -174,6 +174,6 @@ def _alive(lock: Path) -> bool:
         return True
     try:
         # A process that is younger than the lock has only got the same number.
-        return psutil.Process(int(holder[1])).create_time() <= locked
+        return bool(psutil.Process(int(holder[1])).create_time() <= locked)
     except psutil.NoSuchProcess:
         return False

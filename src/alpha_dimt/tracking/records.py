@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
@@ -17,7 +18,7 @@ from alpha_dimt.runs.paths import encoded_of, model_files, raw_test_of
 from alpha_dimt.runs.read import check_scored, hyperparameters
 
 # Increment when something is logged in a different way, so that earlier uploads are replaced.
-LAYOUT = 2
+LAYOUT = 3
 
 # Bytes; the paper's model (85 MB) fits. Larger models are not uploaded.
 LARGEST_WEIGHTS = 128 * 2**20
@@ -25,6 +26,9 @@ LARGEST_WEIGHTS = 128 * 2**20
 TRANSLATIONS = "translations.json"
 # Number of sentences shown, from the start of the test set.
 SHOWN = 100
+
+# The score that systems are compared by.
+HEADLINE = "test_bleu_beam"
 
 # Names in scores/*.json and in MLflow.
 _SCORE_NAMES = {"multi_bleu": "bleu", "sacrebleu": "sacrebleu", "chrf": "chrf", "ter": "ter"}
@@ -160,7 +164,7 @@ def read_run_record(folder: Path, preset: str | None) -> RunRecord:
                 "seed": str(run["seed"]),
                 "corpus": run["corpus"],
                 "preset": preset or "none",
-                "code_version": run["code_version"],
+                **source_tags("alpha-dimt train", run["code_version"]),
                 "folder": str(folder),
                 "system_key": fingerprint(shared),
                 "weights_sha256": model_sums["weights"],
@@ -239,6 +243,23 @@ def without_seed(config: Mapping[str, Any]) -> dict[str, Any]:
     return values | {"start": config["start"] and without_seed(config["start"])}
 
 
+def source_tags(command: str, code_version: str) -> dict[str, str]:
+    """Return MLflow's tags for the source of a run, and the version that they are from.
+
+    Args:
+        command: the command that made the run.
+        code_version: as `code_version` returns it. With the commit of a checkout, it has a tag of
+            its own; "-dirty" stays, since a changed checkout is not the commit.
+    """
+    commit = re.search(r"[+-]g([0-9a-f]{7,40}(-dirty)?)$", code_version)
+    return {
+        "mlflow.source.name": command,
+        "mlflow.source.type": "LOCAL",
+        "code_version": code_version,
+        **({"mlflow.source.git.commit": commit[1]} if commit else {}),
+    }
+
+
 def flatten(values: Mapping[str, Any], prefix: str = "") -> dict[str, str]:
     """Return nested values as a flat mapping, keys joined by dots; non-strings become JSON."""
     flat: dict[str, str] = {}
@@ -253,7 +274,9 @@ def flatten(values: Mapping[str, Any], prefix: str = "") -> dict[str, str]:
 
 
 def epoch_points(path: Path) -> list[Point]:
-    """Return every value of a metrics.jsonl; timings get the prefix `timing/`.
+    """Return every value of a metrics.jsonl; timings get the prefix `system/`.
+
+    MLflow's UI shows metrics of this prefix under "System metrics".
 
     Raises:
         UserError: a line is not a record of an epoch; names the file and the line.
@@ -264,7 +287,7 @@ def epoch_points(path: Path) -> list[Point]:
             epoch = json.loads(line)
             values = {
                 **epoch["metrics"],
-                **{f"timing/{key}": value for key, value in epoch.get("timing", {}).items()},
+                **{f"system/{key}": value for key, value in epoch.get("timing", {}).items()},
             }
             points += [
                 Point(key, float(value), epoch["time_ms"], epoch["epoch"])
@@ -278,11 +301,11 @@ def epoch_points(path: Path) -> list[Point]:
 
 
 def final_points(run: Mapping[str, Any], scores: Mapping[str, Any]) -> list[Point]:
-    """Return the final numbers of a run, all at step 0.
+    """Return the final numbers of a run, all at step 0, the headline first.
 
-    They belong to no epoch, and MLflow draws metrics that only have step 0 as bars. Scores are
-    named {split}_{score}_{search}; those of the validation data end in `_best`, because the values
-    of every epoch have the plain name.
+    They belong to no epoch, and MLflow draws metrics that only have step 0 as bars. It compares
+    runs by the metric that was logged first. Scores are named {split}_{score}_{search}; those of
+    the validation data end in `_best`, because the values of every epoch have the plain name.
     """
     values = {
         "best_epoch": run["best"]["epoch"],
@@ -295,7 +318,8 @@ def final_points(run: Mapping[str, Any], scores: Mapping[str, Any]) -> list[Poin
         for key, score in report["scores"].items():
             suffix = "_best" if split == "valid" else ""
             values[f"{split}_{_SCORE_NAMES[key]}_{search}{suffix}"] = score["value"]
-    return [Point(key, float(value), run["ended_ms"], step=0) for key, value in values.items()]
+    first = sorted(values, key=lambda key: key != HEADLINE)
+    return [Point(key, float(values[key]), run["ended_ms"], step=0) for key in first]
 
 
 def translations(folder: Path, config: RunConfig) -> str:

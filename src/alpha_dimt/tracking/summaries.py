@@ -12,6 +12,8 @@ Key = TypeVar("Key", bound=Hashable)
 
 # Prefixes of score names; standard deviations of other metrics are not useful.
 _SCORES = ("valid_", "test_")
+# What makes the runs of this module.
+SOURCE = "alpha-dimt track"
 # Tags that belong to one run and not to its system.
 _OWN = {"folder", "seed", "system_key", "weights_sha256"}
 
@@ -33,17 +35,21 @@ def parent_record(seeds: Sequence[RunRecord]) -> Record:
     """
     records = [run.record for run in seeds]
     common = set.intersection(*(set(record.tags.items()) for record in records))
+    numbers = ", ".join(str(run.seed) for run in seeds)
     return Record(
         key=f"system:{seeds[0].system_key}",
         name=seeds[0].system,
         sha=hash_of([LAYOUT, [record.sha for record in records]]),
         start_ms=min(record.start_ms for record in records),
         end_ms=max(record.end_ms for record in records),
-        tags={key: value for key, value in common if key not in _OWN} | {"kind": "system"},
-        parameters=seeds[0].parameters | {"seeds": ", ".join(str(run.seed) for run in seeds)},
+        tags={key: value for key, value in common if key not in _OWN}
+        | {"kind": "system", "seed": numbers, "mlflow.source.name": SOURCE},
+        parameters=seeds[0].parameters | {"seeds": numbers},
         epochs=epoch_means([record.epochs for record in records]),
         scores=final_means([record.scores for record in records]),
         texts=records[0].texts,
+        # Every seed has these: other data would be refused.
+        datasets=records[0].datasets,
     )
 
 
@@ -58,7 +64,12 @@ def overview_record(runs: Sequence[RunRecord], attached: Sequence[Path]) -> Reco
         sha=hash_of([LAYOUT, sums]),
         start_ms=min(record.start_ms for record in records),
         end_ms=max(record.end_ms for record in records),
-        tags={"kind": "overview", "corpus": corpus},
+        tags={
+            "kind": "overview",
+            "corpus": corpus,
+            "mlflow.source.name": SOURCE,
+            "mlflow.source.type": "LOCAL",
+        },
         files=[(path, path.parent.name) for path in attached],
     )
 
@@ -75,13 +86,14 @@ def epoch_means(runs: Sequence[Sequence[Point]]) -> list[Point]:
 
 
 def final_means(runs: Sequence[Sequence[Point]]) -> list[Point]:
-    """Return the number of seeds, the means, and the standard deviations of scores, at step 0."""
+    """Return the means, the standard deviations of scores, and the number of seeds, at step 0."""
     time_ms = max(point.time_ms for points in runs for point in points)
-    values = {"seeds": float(len(runs))}
+    values = {}
     for key, points in _together(runs, lambda point: point.key).items():
         values[key] = mean(_values(points))
         if len(runs) > 1 and key.startswith(_SCORES):
             values[f"{key}_sd"] = stdev(_values(points))
+    values["seeds"] = float(len(runs))
     return [Point(key, value, time_ms, step=0) for key, value in values.items()]
 
 

@@ -8,45 +8,28 @@ replaces changed ones. Parents are uploaded like any run, after their children; 
 then tagged with their parent.
 """
 
-import getpass
-import importlib.metadata
-import json
-import os
-import tempfile
-from collections.abc import Collection, Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from alpha_dimt.core.errors import UserError
 from alpha_dimt.core.files import write_json
 from alpha_dimt.runs.paths import results_of
-from alpha_dimt.tracking.records import Dataset, Record, read_run_record
-from alpha_dimt.tracking.store import (
-    artefacts_of,
-    check_database,
-    configure_mlflow,
-    create_database,
-    database_of,
-    find_experiment,
-    locked,
-    refusals_of,
+from alpha_dimt.tracking.entities import (
+    input_of,
+    log_metrics,
+    log_parameters,
+    metrics_of,
+    scores_of,
+    tags_of,
 )
+from alpha_dimt.tracking.live import continues
+from alpha_dimt.tracking.models import create_model, fill_model, models_of
+from alpha_dimt.tracking.place import Place, opened, user
+from alpha_dimt.tracking.records import Record, read_run_record
 from alpha_dimt.tracking.summaries import by_system, overview_record, parent_record
 
-if TYPE_CHECKING:
-    from mlflow import MlflowClient
-
-_BATCH = 1000  # metrics in one call; MLflow's limit
-_PARAMETERS_BATCH = 100  # MLflow's limit
-_DIGEST = 36  # characters; MLflow's limit
 _PARENT = "mlflow.parentRunId"
-# Requirements of translation; the logged model pins the versions that are installed here.
-REQUIREMENTS = (
-    *("mlflow", "numpy", "pyarrow", "pydantic", "pyyaml", "sacrebleu", "sacremoses"),
-    *("regex", "safetensors", "subword-nmt", "torch"),
-)
 
 
 def track_runs(
@@ -77,25 +60,23 @@ def track_runs(
     trained = {str(folder): read_run_record(folder, preset) for folder in runs}
     systems = by_system(trained.values())
     overview = overview_record(list(trained.values()), attached) if attached else None
-    configure_mlflow()
-    from mlflow import MlflowClient
-
-    database = database_of(uri)
-    with locked(database or receipt), refusals_of(uri):
-        if database and database.exists():
-            check_database(database)
-        elif database:
-            create_database(database)
-        client = MlflowClient(uri)
-        place = Place(client, _experiment(client, experiment, database), owner_of(runs[0]))
-        logged = {folder: _upload(place, run.record) for folder, run in trained.items()}
+    results = results_of(runs[0].absolute())
+    with opened(uri, experiment, results=results, receipt=receipt) as place:
+        # One request for all runs, however many there are.
+        before = _by_tag("run_key", place.runs())
+        logged = {
+            folder: _upload(place, run.record, before.get(run.record.key, []))
+            for folder, run in trained.items()
+        }
+        seeds_of = _by_tag("system_key", place.runs())
         parents = {}
         for seeds in systems:
-            parent = _upload(place, parent_record(seeds))
+            record = parent_record(seeds)
+            parent = _upload(place, record, before.get(record.key, []))
             children = {logged[str(run.folder)] for run in seeds}
-            _adopt(place, parent, seeds[0].system_key, children)
+            _adopt(place, parent, seeds_of.get(seeds[0].system_key, []), children)
             parents[seeds[0].system] = parent
-        shown = _upload(place, overview) if overview else None
+        shown = overview and _upload(place, overview, before.get(overview.key, []))
     write_json(
         receipt,
         {
@@ -108,81 +89,67 @@ def track_runs(
     )
 
 
-@dataclass(frozen=True)
-class Place:
-    """Where runs are uploaded to.
+def _by_tag(tag: str, runs: Iterable[Any]) -> dict[str, list[Any]]:
+    """Group runs of MLflow by the value of a tag; those without it are left out."""
+    found: dict[str, list[Any]] = {}
+    for run in runs:
+        if tag in run.data.tags:
+            found.setdefault(run.data.tags[tag], []).append(run)
+    return found
 
-    Attributes:
-        client: client of the server or database.
-        experiment_id: id of the experiment in MLflow.
-        owner: owner of the runs to find and replace; other owners' runs are not touched.
+
+def _upload(place: Place, record: Record, found: Sequence[Any]) -> str:
+    """Upload one run unless it is complete in MLflow; return its id in MLflow.
+
+    Args:
+        place: where to upload it.
+        record: what to upload.
+        found: the owner's runs of this key.
     """
-
-    client: "MlflowClient"
-    experiment_id: str
-    owner: str
-
-    def find(self, tag: str, value: str) -> list[Any]:
-        """Return the owner's runs with a tag."""
-        found = self.client.search_runs([self.experiment_id], f"tags.{tag} = '{value}'")
-        return [run for run in found if run.data.tags.get("owner") == self.owner]
-
-
-def owner_of(run: Path) -> str:
-    """Return user and results folder, which identify the uploads that may replace each other."""
-    try:
-        user = getpass.getuser()
-    except (KeyError, OSError):  # a user id without a name, as in a container
-        user = str(os.getuid())
-    return f"{user}:{results_of(run.absolute())}"
-
-
-def _experiment(client: "MlflowClient", name: str, database: Path | None) -> str:
-    found = find_experiment(client, name)
-    if found is not None:
-        return found
-    # Absolute: otherwise a SQLite experiment would write below the caller's working directory.
-    return str(client.create_experiment(name, artefacts_of(database) if database else None))
-
-
-def _upload(place: Place, record: Record) -> str:
-    """Upload one run unless it is complete in MLflow; return its id in MLflow."""
-    run = _only_run(place, record)
+    run = _only_run(place, record, found)
+    identity = {"run_key": record.key, "owner": place.owner, "upload_begun": record.sha}
+    tags = record.tags | identity | {"mlflow.user": user()}
     if run is None:
-        identity = {"run_key": record.key, "owner": place.owner, "upload_begun": record.sha}
         place.client.create_run(
-            place.experiment_id,
-            start_time=record.start_ms,
-            run_name=record.name,
-            tags=record.tags | identity,
+            place.experiment_id, start_time=record.start_ms, run_name=record.name, tags=tags
         )
         # Searched for, because a client that misses the answer retries and so creates two runs.
-        run = _only_run(place, record)
+        run = _only_run(place, record, place.runs(f"tags.run_key = '{record.key}'"))
     if run is None:  # the server is not MLflow
         raise UserError(
             f"MLflow does not return the run {record.name} that was just created; check that the "
             "address (tracking.uri) is that of an MLflow server"
         )
+    if "upload_begun" not in run.data.tags:  # followed so far
+        place.client.log_batch(run.info.run_id, tags=tags_of(tags))
     if run.data.tags.get("upload_sha") != record.sha:
-        _fill(place.client, run.info.run_id, record)
+        _fill(place, run.info.run_id, record)
     return str(run.info.run_id)
 
 
-def _only_run(place: Place, record: Record) -> Any:
-    """Return the run with this key and content, or None; delete the owner's others of this key."""
-    found = place.find("run_key", record.key)
-    same = [run for run in found if run.data.tags.get("upload_begun") == record.sha]
+def _only_run(place: Place, record: Record, found: Sequence[Any]) -> Any:
+    """Return the run with this key and content, or None; delete the others with their models.
+
+    A run that `follow_runs` has logged from the same training has this content, too.
+    """
+    same = [
+        run
+        for run in found
+        if run.data.tags.get("upload_begun") == record.sha or continues(record.epochs, run)
+    ]
     # The complete one first; the sort is stable.
     same.sort(key=lambda run: run.data.tags.get("upload_sha") != record.sha)
     for run in found:
         if run not in same[:1]:
+            for model in models_of(place, run.info.run_id):
+                place.client.delete_logged_model(model.model_id)
             place.client.delete_run(run.info.run_id)
     return same[0] if same else None
 
 
-def _adopt(place: Place, parent: str, system_key: str, children: Collection[str]) -> None:
-    """Make a run the parent of the seeds that it averages, and of no others."""
-    for run in place.find("system_key", system_key):
+def _adopt(place: Place, parent: str, seeds: Iterable[Any], children: Collection[str]) -> None:
+    """Make a run the parent of the seeds that it averages, and of no others of its system."""
+    for run in seeds:
         found = run.data.tags.get(_PARENT)
         if run.info.run_id in children:
             if found != parent:
@@ -191,69 +158,24 @@ def _adopt(place: Place, parent: str, system_key: str, children: Collection[str]
             place.client.delete_tag(run.info.run_id, _PARENT)
 
 
-def _fill(client: "MlflowClient", run_id: str, record: Record) -> None:
+def _fill(place: Place, run_id: str, record: Record) -> None:
     """Log everything of a run; each step can be repeated without creating duplicates."""
-    from mlflow.entities import Metric, Param
-
-    parameters = [Param(key, value) for key, value in record.parameters.items()]
-    for start in range(0, len(parameters), _PARAMETERS_BATCH):
-        client.log_batch(run_id, params=parameters[start : start + _PARAMETERS_BATCH])
-    metrics = [
-        Metric(point.key, point.value, point.time_ms, point.step)
-        for point in (*record.epochs, *record.scores)
-    ]
-    for start in range(0, len(metrics), _BATCH):
-        client.log_batch(run_id, metrics=metrics[start : start + _BATCH])
+    client = place.client
+    log_parameters(client, run_id, record.parameters)
+    if record.model:
+        model = create_model(place, run_id, record)
+        scores = scores_of(record.scores, model, record.datasets)
+    else:
+        model, scores = None, metrics_of(record.scores)
+    # Scores first: MLflow's page of comparisons begins with the metric that was logged first.
+    log_metrics(client, run_id, [*scores, *metrics_of(record.epochs)])
     if record.datasets:
-        client.log_inputs(run_id, datasets=[_dataset(split) for split in record.datasets])
+        client.log_inputs(run_id, datasets=[input_of(split) for split in record.datasets])
     for path, folder in record.files:
         client.log_artifact(run_id, str(path), folder)
     for name, text in record.texts.items():
         client.log_text(run_id, text, name)
-    if record.model:
-        with _saved_model(record.model) as model:
-            client.log_artifacts(run_id, str(model), "model")
+    if model:
+        fill_model(place, run_id, model, record.model)
     client.set_terminated(run_id, "FINISHED", record.end_ms)
     client.set_tag(run_id, "upload_sha", record.sha)
-
-
-def _dataset(split: Dataset) -> Any:
-    from mlflow.entities import Dataset as Logged
-    from mlflow.entities import DatasetInput, InputTag
-
-    return DatasetInput(
-        Logged(
-            name=split.name,
-            digest=split.digest[:_DIGEST],
-            source_type="local",
-            source=json.dumps({"uri": str(split.path)}, allow_nan=False),
-            profile=json.dumps(split.profile, allow_nan=False),
-        ),
-        [InputTag("mlflow.data.context", split.split)],
-    )
-
-
-@contextmanager
-def _saved_model(files: Mapping[str, Path]) -> Iterator[Path]:
-    """Yield a temporary folder that holds a run as a model that MLflow can load.
-
-    It includes the package, since no registry has this version.
-    """
-    from mlflow.pyfunc import save_model
-
-    package = Path(__file__).parents[1]
-    with tempfile.TemporaryDirectory() as scratch:
-        model = Path(scratch) / "model"
-        save_model(
-            model,
-            python_model=str(Path(__file__).with_name("mlflow_model.py")),
-            artifacts={name: path.absolute().as_uri() for name, path in files.items()},
-            code_paths=[str(package)],
-            pip_requirements=[_pinned(name) for name in REQUIREMENTS],
-        )
-        yield model
-
-
-def _pinned(name: str) -> str:
-    """Return a requirement pinned to the installed version, without its build suffix (+cpu)."""
-    return f"{name}=={importlib.metadata.version(name).partition('+')[0]}"

@@ -3,12 +3,14 @@ import re
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote
 
 import pytest
 from finished_runs import SIGNATURE, SYSTEMS, make_run, make_study, make_tables
 
+from alpha_dimt.config import Experiment, RunConfig, load, parse
 from alpha_dimt.core.errors import UserError
-from alpha_dimt.core.files import write_json
+from alpha_dimt.core.files import read_json, write_json
 from alpha_dimt.report.page import write_report
 from alpha_dimt.tables.searches import write_searches_table
 
@@ -28,6 +30,8 @@ EXAMPLE: dict[str, Any] = {
         for system in SYSTEMS
     ],
 }
+
+TESTS = ("Within a seed", "Across seeds")
 
 
 class Page(HTMLParser):
@@ -96,7 +100,7 @@ def test_nothing_is_fetched_and_every_picture_has_words(results: Path) -> None:
         (tag, value)
         for tag, attributes in page.elements
         for name, value in attributes.items()
-        if name in ("src", "href", "srcset") and not (value or "").startswith("#")
+        if name in ("src", "srcset") or (name == "href" and tag != "a")
     ]
     assert loaded == []
     assert "@import" not in text
@@ -108,7 +112,10 @@ def test_nothing_is_fetched_and_every_picture_has_words(results: Path) -> None:
 def test_translations_are_shown_with_what_differs_and_as_text(results: Path) -> None:
     write_json(results / "examples.json", {"made_from": [], "examples": [EXAMPLE]})
     text, page = written(results, make_study(results), results / "examples.json")
-    assert text.count("<mark>cat</mark>") == 3
+    # All systems wrote the same: it stands once.
+    assert text.count("<mark>cat</mark>") == 1
+    assert "ml, raml, alpha0.5" in page.text
+    assert "Sentence 31: all systems translate alike" in page.text
     # Moses' escapes are undone, and what looks like an element is text.
     assert "a dog 's <b>" in page.text
     assert "<b>" not in text
@@ -124,7 +131,7 @@ def test_models_without_attention_show_none(results: Path, attention: list[list[
     text, page = written(results, make_study(results), results / "examples.json")
     assert "No model of these runs has attention." in page.text
     assert 'id="attention"' not in text
-    assert text.count("<mark>cat</mark>") == 3
+    assert text.count("<mark>cat</mark>") == 1
 
 
 def test_translations_without_tokens_say_nothing_about_attention(results: Path) -> None:
@@ -151,10 +158,17 @@ def test_methods_are_those_of_the_configuration(results: Path) -> None:
     assert "510,737 parameters" in text
 
 
-def test_verdicts_follow_the_tests_over_seeds(results: Path) -> None:
-    _, page = written(results, make_study(results))
+def test_the_headline_is_the_best_mean_and_what_tests_say_of_it(results: Path) -> None:
+    text, page = written(results, make_study(results))
+    flat = " ".join(page.text.split())
+    # 40.3 and 40.6, and two more a system and less for beam search.
+    assert "alpha0.5 has the highest test BLEU: 40.45 with beam 10 (mean over 2 seeds" in flat
+    assert "Next: raml, 39.45." in flat
+    assert "With greedy search, alpha0.5 has the highest: 41.45" in flat
     # Differences that do not scatter have no t test.
-    assert page.text.count("no system is shown to be better") == 2
+    assert flat.count("No system is significantly better than every other one over 2 seeds.") == 1
+    assert "The tests say the same." in flat
+    assert text.index("the highest test BLEU") < text.index("<nav")
 
 
 def test_one_seed_is_no_evidence(results: Path) -> None:
@@ -162,9 +176,81 @@ def test_one_seed_is_no_evidence(results: Path) -> None:
     with pytest.raises(UserError, match=r"table1\.json: this table was made from other runs"):
         written(results, runs)
     make_tables(results, runs)
+    text, page = written(results, runs)
+    flat = " ".join(page.text.split())
+    assert "One seed: differences between systems cannot be claimed" in flat
+    assert "alpha0.5 has the highest test BLEU: 40.30 with beam 10 (one seed)." in flat
+    assert "significantly better" not in flat
+    within, across = (text.index(f'aria-label="{name}"') for name in TESTS)
+    assert within < text.index("<summary>Across seeds") < across
+
+
+def test_with_several_seeds_those_within_a_seed_are_folded(results: Path) -> None:
+    text, _ = written(results, make_study(results))
+    within, across = (text.index(f'aria-label="{name}"') for name in TESTS)
+    assert across < text.index("<summary>Within each seed") < within
+
+
+def test_within_one_seed_the_headline_counts_pairs_that_differ(results: Path) -> None:
+    runs = [run for run in make_study(results) if run.name == "seed1"]
+    make_tables(results, runs)
+    path = results / "tables/significance.json"
+    document = read_json(path)
+    [*_, within] = document["tables"]
+    groups = ["Test (greedy), seed 1"] + 3 * ["Test (beam 10), seed 1"]
+    plain = within["rows"][0]["cells"]
+    strong = [cell | {"bold": True} for cell in plain]
+    within["rows"] = [
+        {"group": group, "cells": cells}
+        for group, cells in zip(groups, [strong, strong, strong, plain], strict=True)
+    ]
+    write_json(path, document)
     _, page = written(results, runs)
-    assert "One seed of each: nothing here is evidence" in page.text
-    assert "is shown to be better" not in page.text
+    assert "2 of 3 pairs differ significantly on the test sentences" in page.text
+
+
+def test_own_rows_come_first_and_published_ones_of_another_corpus_are_folded(results: Path) -> None:
+    text, _ = written(results, make_study(results))
+    table1 = text[text.index('<section id="table1">') : text.index('<section id="scores">')]
+    own, note, fold, published = (
+        table1.index(part)
+        for part in ("alpha0.5", "must not be compared", "<details><summary>Published", "AC+LL")
+    )
+    assert own < note < fold < published
+    assert published < table1.index("</details>")
+
+
+def test_on_the_papers_corpus_published_rows_stand_below_the_own_ones(results: Path) -> None:
+    runs = make_study(results)
+    paper = parse(Experiment, {"corpus": {"kind": "iwslt14"}, "systems": SYSTEMS}, "test")
+    for run in runs:
+        ours = load(RunConfig, run / "config.json")
+        theirs = paper.run_config(ours.system, ours.seed)
+        write_json(run / "config.json", theirs.model_dump(mode="json"))
+        about = read_json(run / "run.json")
+        write_json(run / "run.json", about | {"run_key": theirs.fingerprint()})
+    make_tables(results, runs)
+    text, _ = written(results, runs)
+    table1 = text[text.index('<section id="table1">') : text.index('<section id="scores">')]
+    assert table1.index("this run (iwslt14)") < table1.index("Koyamada et al. (2017), Table 1")
+    assert "<details>" not in table1
+
+
+def test_every_link_leads_to_a_file(results: Path) -> None:
+    _, page = written(results, make_study(results))
+    hrefs = [a["href"] or "" for tag, a in page.elements if tag == "a"]
+    linked = {href for href in hrefs if not href.startswith("#")}
+    assert {
+        *("../tables/table1.csv", "../tables/table1.tex", "../tables/training.json"),
+        *("../runs/raml/seed2/config.json", "../runs/raml/seed2/scores/test.beam.json"),
+    } <= linked
+    # The fixture has no CSV of significance.
+    assert "../tables/significance.json" in linked
+    assert "../tables/significance.csv" not in linked
+    for href in linked:
+        assert (results / "report" / unquote(href)).is_file(), href
+    ids = {a["id"] for _, a in page.elements if a.get("id")}
+    assert {href[1:] for href in hrefs if href.startswith("#")} <= ids
 
 
 def test_runs_of_before_memory_was_measured(results: Path) -> None:

@@ -1,11 +1,13 @@
 """The model in MLflow translates without an installed package."""
 
+import io
 import json
 import os
 import shutil
 import subprocess
 import sys
 import tomllib
+import zipfile
 from importlib.metadata import packages_distributions
 from pathlib import Path
 
@@ -18,7 +20,7 @@ from translating_run import make_run
 from alpha_dimt.config import RunConfig, load
 from alpha_dimt.inference.translate import open_translator
 from alpha_dimt.runs.paths import model_files
-from alpha_dimt.tracking.upload import REQUIREMENTS, _saved_model
+from alpha_dimt.tracking.models import REQUIREMENTS, archive, saved_model
 
 LINES = ["Der Hund läuft.", "", "Die Katze schläft. Ein Hund."]
 SERVE = """
@@ -47,7 +49,7 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> tuple[list[Path], list[l
         expected.append([found.translation for found in translator.translate(LINES)])
         files = model_files(load(RunConfig, run / "config.json"), run)
         given = {key: path for key, path in vars(files).items() if path is not None}
-        with _saved_model(given) as model:
+        with saved_model(given) as model:
             models.append(Path(shutil.copytree(model, root / f"{name}.model")))
         # A model has all that it needs in itself.
         shutil.rmtree(root / name)
@@ -81,7 +83,8 @@ def test_raw_sentences_are_translated_as_by_the_run(
 
 
 def test_the_package_is_that_of_the_model(answer: tuple[list[list[str]], str, list[str]]) -> None:
-    assert answer[1].endswith("words.model/code/alpha_dimt/inference/translate.py")
+    inside = "words.model/artifacts/alpha_dimt.zip/alpha_dimt/inference/translate.py"
+    assert answer[1].endswith(inside)
 
 
 def test_weights_are_in_it_once_and_codes_of_subwords(
@@ -89,8 +92,8 @@ def test_weights_are_in_it_once_and_codes_of_subwords(
 ) -> None:
     for model in served[0]:
         assert len(list(model.rglob("*.safetensors"))) == 1
-        assert not list(model.rglob("__pycache__"))
         assert not list(model.rglob("*.pkl"))
+        assert {path.name for path in model.rglob("*.py")} == {"mlflow_model.py"}
     assert [(model / "artifacts/codes.de.txt").exists() for model in served[0]] == [False, True]
 
 
@@ -114,3 +117,17 @@ def test_what_it_asks_for_is_what_it_loads(
     asked = {Requirement(line).name for line in lines}
     assert asked == set(REQUIREMENTS)
     assert "torch==2.13.0" in lines
+
+
+def test_the_archive_has_every_file_of_the_package_and_nothing_else(tmp_path: Path) -> None:
+    package = tmp_path / "package"
+    for name in ("a.py", "b/c.py", "b/d.txt", "__pycache__/a.pyc"):
+        (package / name).parent.mkdir(parents=True, exist_ok=True)
+        (package / name).write_text(name)
+    packed = archive(package)
+
+    with zipfile.ZipFile(io.BytesIO(packed)) as opened:
+        texts = {name: opened.read(name).decode() for name in opened.namelist()}
+    assert texts == {f"package/{name}": name for name in ("a.py", "b/c.py", "b/d.txt")}
+    shutil.copytree(package, tmp_path / "later/package", copy_function=shutil.copyfile)
+    assert archive(tmp_path / "later/package") == packed

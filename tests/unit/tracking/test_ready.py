@@ -136,7 +136,9 @@ def test_runs_are_logged_inside_such_a_project(project: Path, template: Path):
     names = {path.name for path in (project / "results/mlartifacts").rglob("*")}
     assert {"config.json", "best.safetensors", "translations.json", "MLmodel"} <= names
     listed = {entry.path for entry in client.list_artifacts(run.info.run_id)}
-    assert {"config.json", "hypotheses", "model"} <= listed
+    assert {"config.json", "hypotheses"} <= listed
+    [model] = client.search_logged_models([experiment.experiment_id])
+    assert "MLmodel" in {entry.path for entry in client.list_logged_model_artifacts(model.model_id)}
     copy = download_artifacts(
         run_id=run.info.run_id, artifact_path="config.json", tracking_uri=f"sqlite:///{DATABASE}"
     )

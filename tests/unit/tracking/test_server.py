@@ -101,8 +101,16 @@ class Server:
                 (epoch, START + 1000 * epoch) for epoch in range(1, EPOCHS + 1)
             ]
             names = {entry.path for entry in client.list_artifacts(run.info.run_id)}
-            assert {"config.json", "model", "translations.json", "hypotheses", "scores"} <= names
+            assert {"config.json", "translations.json", "hypotheses", "scores"} <= names
             assert len(client.list_artifacts(run.info.run_id, "scores")) == 3
+        models = client.search_logged_models([found.experiment_id])
+        assert sorted(model.source_run_id for model in models) == sorted(logged.values())
+        for model in models:
+            assert model.status == "READY"
+            scores = {(score.key, score.dataset_digest): score.value for score in model.metrics}
+            assert scores["test_bleu_beam", "ef" * 18] == 60.0
+            names = {entry.path for entry in client.list_logged_model_artifacts(model.model_id)}
+            assert {"MLmodel", "mlflow_model.py", "artifacts"} <= names
 
 
 @pytest.fixture(scope="module")
@@ -140,6 +148,7 @@ def after_call(
         ("create_run", 1),
         ("log_batch", 2),
         ("log_artifact", 4),
+        ("log_model_artifacts", 1),
         ("set_terminated", 2),
         ("set_tag", 4),  # the parent is there, and one child has it
     ],

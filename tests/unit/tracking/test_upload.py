@@ -20,6 +20,7 @@ from alpha_dimt.tracking.records import (
     epoch_points,
     flatten,
     read_run_record,
+    source_tags,
     translations,
     without_seed,
 )
@@ -72,9 +73,22 @@ class Store:
         experiment = self.client.get_experiment_by_name("toy")
         return list(self.client.search_runs([experiment.experiment_id], f"tags.kind = '{kind}'"))
 
+    def everything(self) -> list[Any]:
+        """What MLflow shows, comparable."""
+        experiment = self.client.get_experiment_by_name("toy")
+        runs = [run.to_dictionary() for run in self.client.search_runs([experiment.experiment_id])]
+        models = sorted(
+            (model.to_dictionary() for model in self.models()), key=lambda model: model["model_id"]
+        )
+        return [dict(experiment), runs, models]
+
     def systems(self) -> dict[str, str]:
         logged: dict[str, str] = json.loads(self.receipt.read_text())["systems"]
         return logged
+
+    def models(self) -> list[Any]:
+        experiment = self.client.get_experiment_by_name("toy")
+        return list(self.client.search_logged_models([experiment.experiment_id]))
 
     def artefacts(self, run: Any) -> Path:
         return Path(self.folder, "mlartifacts", run.info.run_id, "artifacts")
@@ -97,32 +111,52 @@ def assert_complete(store: Store, run: Any, bleu: float = 60.0) -> None:
     assert [(point.step, point.timestamp) for point in history] == [
         (epoch, START + 1000 * epoch) for epoch in range(1, EPOCHS + 1)
     ]
+    assert_datasets(run)
+    searches = ("valid.greedy", "test.greedy", "test.beam")
+    assert files_in(store.artefacts(run)) == {
+        *("config.json", "run.json", "metrics.jsonl", "translations.json"),
+        *(f"hypotheses/{search}.txt" for search in searches),
+        *(f"scores/{search}.json" for search in searches),
+    }
+    assert_model(store, run, bleu)
+
+
+def assert_datasets(run: Any) -> None:
     datasets = {split.tags[0].value: split.dataset for split in run.inputs.dataset_inputs}
     assert {context: (split.name, split.digest) for context, split in datasets.items()} == {
         context: ("toy", digest * 18)
         for context, digest in (("train", "ab"), ("valid", "cd"), ("test", "ef"))
     }
     assert len(run.inputs.dataset_inputs) == 3
-    artefacts = store.artefacts(run)
-    names = {str(path.relative_to(artefacts)) for path in artefacts.rglob("*") if path.is_file()}
-    searches = ("valid.greedy", "test.greedy", "test.beam")
-    assert {name for name in names if not name.startswith("model/")} == {
-        *("config.json", "run.json", "metrics.jsonl", "translations.json"),
-        *(f"hypotheses/{search}.txt" for search in searches),
-        *(f"scores/{search}.json" for search in searches),
-    }
-    assert {name for name in names if name.startswith("model/artifacts/")} == {
-        f"model/artifacts/{file}"
+
+
+def assert_model(store: Store, run: Any, bleu: float) -> None:
+    """Check that the run has one model, with its files and scores."""
+    (model,) = (model for model in store.models() if model.source_run_id == run.info.run_id)
+    assert model.status == "READY"
+    assert [output.model_id for output in run.outputs.model_outputs] == [model.model_id]
+    assert model.name == f"alpha0_5-seed{run.data.tags['seed']}"
+    assert (model.params["alpha"], model.params["tau"]) == ("0.5", "3.0")
+    assert (model.tags["system"], model.tags["corpus"]) == ("alpha0.5", "toy")
+    scores = {metric.key: (metric.value, metric.dataset_digest) for metric in model.metrics}
+    assert scores["test_bleu_beam"] == (bleu, "ef" * 18)
+    assert scores["valid_bleu_greedy_best"] == (bleu, "cd" * 18)
+    assert len(model.metrics) == len(scores) == 12
+    assert {metric.dataset_name for metric in model.metrics} == {"toy"}
+    files = files_in(store.folder / "mlartifacts/models" / model.model_id / "artifacts")
+    assert {name for name in files if name.startswith("artifacts/")} == {
+        f"artifacts/{file}"
         for file in (
             *("config.json", "run.json", "best.safetensors", "beam.json"),
-            *("vocab.de.txt", "vocab.en.txt"),
+            *("vocab.de.txt", "vocab.en.txt", "alpha_dimt.zip"),
         )
     }
-    assert {
-        "model/MLmodel",
-        "model/mlflow_model.py",
-        "model/code/alpha_dimt/inference/translate.py",
-    } <= names
+    assert {"MLmodel", "mlflow_model.py"} <= files
+    assert len(files) < 20
+
+
+def files_in(folder: Path) -> set[str]:
+    return {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()}
 
 
 def assert_parent(store: Store, runs: list[Any], bleus: list[float]) -> None:
@@ -133,6 +167,8 @@ def assert_parent(store: Store, runs: list[Any], bleus: list[float]) -> None:
     assert {run.data.tags["mlflow.parentRunId"] for run in runs} == {parent.info.run_id}
     assert parent.data.params["objective.alpha"] == "0.5"
     assert "seed" not in parent.data.params
+    assert parent.data.tags["seed"] == ", ".join(sorted(run.data.tags["seed"] for run in runs))
+    assert_datasets(parent)
     assert parent.data.metrics["seeds"] == len(bleus)
     assert (store.artefacts(parent) / "translations.json").exists()
     assert parent.data.metrics["test_bleu_beam"] == pytest.approx(sum(bleus) / len(bleus))
@@ -156,10 +192,66 @@ def test_logs_everything_and_a_second_call_changes_nothing(store: Store, tmp_pat
     assert (tags["corpus"], tags["code_version"]) == ("toy", "0.1.0")
     assert (tags["preset"], tags["folder"]) == ("paper", str(runs[int(tags["seed"]) - 1]))
     assert tags["data.train.arrow"] == "ab" * 32
+    assert (tags["mlflow.source.name"], tags["mlflow.source.type"]) == ("alpha-dimt train", "LOCAL")
+    assert tags["mlflow.user"] == tags["owner"].partition(":")[0] == before[0].info.user_id
+    everything = store.everything()
 
     assert store.track(*runs) == first
-    assert [run.to_dictionary() for run in store.runs()] == [run.to_dictionary() for run in before]
+    assert store.everything() == everything
     assert_parent(store, before, [60.0, 60.0])
+
+
+def assert_described(store: Store) -> None:
+    tags = store.client.get_experiment_by_name("toy").tags
+    assert json.loads(tags["mlflow.sharedViewState.scores"])["name"] == "Scores"
+    assert "on the corpus toy" in tags["mlflow.note.content"]
+
+
+def test_requests_for_runs_that_are_there_do_not_grow_with_their_number(
+    store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from mlflow import MlflowClient
+
+    asked: list[str] = []
+
+    def counted(method: str) -> Any:
+        original = getattr(MlflowClient, method)
+
+        def call(*args: Any, **kwargs: Any) -> Any:
+            asked.append(method)
+            return original(*args, **kwargs)
+
+        return call
+
+    runs = [make_run(tmp_path, system, seed) for system in ("ml", "raml") for seed in (1, 2)]
+    store.track(*runs)
+    for method in [name for name in vars(MlflowClient) if not name.startswith("_")]:
+        monkeypatch.setattr(MlflowClient, method, counted(method))
+    store.track(*runs)
+    assert asked == ["get_experiment_by_name", "get_experiment", "search_runs", "search_runs"]
+
+
+def test_the_headline_is_the_first_metric_of_runs_and_systems(store: Store, tmp_path: Path) -> None:
+    """MLflow's page of comparisons begins with it."""
+    store.track(*(make_run(tmp_path, "alpha0.5", seed) for seed in (1, 2)))
+    for run in store.runs() + store.runs("system"):
+        assert next(iter(store.client.get_run(run.info.run_id).data.metrics)) == "test_bleu_beam"
+
+
+@pytest.mark.parametrize(
+    ("version", "commit"),
+    [
+        ("0.1.0", None),
+        ("0.1.0+g4a69bdf12345", "4a69bdf12345"),
+        ("0.1.0+g4a69bdf12345-dirty", "4a69bdf12345-dirty"),
+        ("0.1.0+gv0.1.0-3-g4a69bdf12345", "4a69bdf12345"),
+        ("0.1.0+gv0.1.0", None),
+    ],
+)
+def test_the_commit_is_a_tag_where_it_is_known(version: str, commit: str | None) -> None:
+    tags = source_tags("alpha-dimt train", version)
+    assert tags.get("mlflow.source.git.commit") == commit
+    assert tags["code_version"] == version
 
 
 def kill_after(monkeypatch: pytest.MonkeyPatch, method: str, calls: int) -> None:
@@ -185,11 +277,14 @@ def kill_after(monkeypatch: pytest.MonkeyPatch, method: str, calls: int) -> None
     [
         ("create_run", 1),
         ("log_batch", 1),  # parameters
+        ("create_logged_model", 1),
         ("log_batch", 2),  # metrics
         ("log_inputs", 1),
         ("log_artifact", 4),
         ("log_artifact", 10),  # all
-        ("log_artifacts", 1),  # the model
+        ("log_model_artifacts", 1),
+        ("log_outputs", 1),
+        ("finalize_logged_model", 1),
         ("set_terminated", 1),
         ("set_tag", 1),
         ("create_run", 2),  # the parent
@@ -219,18 +314,32 @@ def test_killed_after_any_step_and_repeated(
     assert {parent.info.run_id for parent in halves} <= set(store.systems().values())
 
 
+@pytest.mark.parametrize("calls", [1, 2])
+def test_killed_while_the_experiment_is_described(
+    store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, calls: int
+) -> None:
+    run = make_run(tmp_path, "alpha0.5", 1)
+    with monkeypatch.context() as patch:
+        kill_after(patch, "set_experiment_tag", calls)
+        with pytest.raises(Interrupted):
+            store.track(run)
+    store.track(run)
+    assert_described(store)
+
+
+@pytest.mark.parametrize("method", ["create_run", "create_logged_model"])
 def test_a_request_that_arrived_twice_makes_one_run(
-    store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, method: str
 ) -> None:
     from mlflow import MlflowClient
 
-    original = MlflowClient.create_run
+    original = getattr(MlflowClient, method)
 
     def twice(*args: Any, **kwargs: Any) -> Any:
         original(*args, **kwargs)  # its answer was lost on the way, so MLflow's client asks again
         return original(*args, **kwargs)
 
-    monkeypatch.setattr(MlflowClient, "create_run", twice)
+    monkeypatch.setattr(MlflowClient, method, twice)
     run = make_run(tmp_path, "alpha0.5", 1)
     logged = store.track(run)
     (whole,) = store.runs()
@@ -258,6 +367,7 @@ def test_a_changed_run_is_replaced(
     store.track(run)
     (new,) = store.runs()
     assert new.info.run_id != old.info.run_id
+    assert [model.source_run_id for model in store.models()] == [new.info.run_id]
     assert_complete(store, new, bleu=61.0)
     assert_parent(store, [new], [61.0])
 
