@@ -9,6 +9,8 @@ import pytest
 from pages import tables
 
 from alpha_dimt.config import Experiment, RunConfig, load
+from alpha_dimt.core.files import sha256
+from alpha_dimt.evaluation.metrics import multi_bleu
 
 ROOT = Path(__file__).parents[2]
 PAGE, KEPT = ROOT / "docs/results/critics.md", ROOT / "docs/results/critics"
@@ -81,3 +83,38 @@ def test_the_page_names_the_code_that_trained() -> None:
     page = PAGE.read_text(encoding="utf-8")
     for path in KEPT.glob("*/runs/*/seed*/run.json"):
         assert read(path)["code_version"].split("+g")[-1][:12] in page, path
+
+
+ENDLESS = 100
+"""Words of a translation that does not end; references have 18 at most."""
+
+
+def test_scores_without_the_sentences_that_some_system_translates_endlessly() -> None:
+    reference = lines(KEPT / "toy/test.en")
+    [rows] = tables(PAGE.read_text(encoding="utf-8"), "Greedy, without endless translations")
+    systems = [row["Greedy, without endless translations"] for row in rows]
+    for seed, removed in ((1, 2), (2, 6), (3, 4)):
+        found = {
+            system: lines(KEPT / f"toy/runs/{system}/seed{seed}/hypotheses/test.greedy.txt")
+            for system in systems
+        }
+        kept = [
+            i
+            for i in range(len(reference))
+            if all(len(text[i].split()) < ENDLESS for text in found.values())
+        ]
+        assert len(reference) - len(kept) == removed
+        for row, text in zip(rows, found.values(), strict=True):
+            score = multi_bleu([text[i] for i in kept], [reference[i] for i in kept])
+            assert row[f"Seed {seed}"] == f"{score.value:.2f}"
+
+
+def test_the_kept_translations_are_those_that_were_scored() -> None:
+    for path in KEPT.glob("*/runs/*/seed*/hypotheses/*.txt"):
+        report = read(path.parents[1] / f"scores/{path.stem}.json")
+        assert report["hypotheses"]["sha256"] == sha256(path)
+        assert report["references"]["tokenised"]["sha256"] == sha256(KEPT / "toy/test.en")
+
+
+def lines(path: Path) -> list[str]:
+    return path.read_text(encoding="utf-8").splitlines()
