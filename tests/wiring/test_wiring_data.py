@@ -153,7 +153,9 @@ def test_vocabularies_of_the_configurations(file: str, tmp_path: Path) -> None:
             some = lines[language] if split == "train" else lines[language][:2]
             (folder / f"{split}.{language}").write_text("".join(f"{line}\n" for line in some))
     experiment = subject.configured(file)
-    values = {"preparation": experiment.preparation.model_dump()}
+    # That the text of a file is tokenised already changes no vocabulary.
+    preparation = experiment.preparation.model_dump() | {"tokenised": False}
+    values = {"preparation": preparation}
     found = subject.encode(
         experiment_with({"ml": {"objective": "ml"}}, **values), folder, tmp_path / "encoded"
     )

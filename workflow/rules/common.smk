@@ -14,11 +14,15 @@ from pathlib import Path
 PACKAGE = os.path.normpath(f"{HERE}/../src")
 if os.path.isdir(f"{PACKAGE}/alpha_dimt"):
     sys.path.insert(0, PACKAGE)
-    os.environ["PYTHONPATH"] = os.pathsep.join(
-        filter(None, [PACKAGE, os.environ.get("PYTHONPATH")])
+    os.environ.update(
+        PYTHONPATH=os.pathsep.join(
+            filter(None, [PACKAGE, os.environ.get("PYTHONPATH")])
+        )
     )
-os.environ["PATH"] = os.pathsep.join(
-    [str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)]
+os.environ.update(
+    PATH=os.pathsep.join(
+        [str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)]
+    )
 )
 # As a module of another workflow, this one has a configuration and perhaps a folder of its own.
 IS_MODULE = workflow.modifier.namespace is not None

@@ -62,7 +62,7 @@ class Size:
 
 NAME = (
     "the folder under `results/` and the MLflow experiment; at most 100 letters, digits, `.`, `_`, "
-    "`-`, and not `downloads`, `benchmarks`, `slurm`, `mlartifacts` or `mlflow.db...`"
+    "`-`, and not `downloads`, `benchmarks`, `site`, `slurm`, `mlartifacts` or `mlflow.db...`"
 )
 
 

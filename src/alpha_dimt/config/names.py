@@ -13,7 +13,7 @@ from pydantic import AfterValidator, Field
 from alpha_dimt.config.base import Name
 
 # What the project itself has in results/, and the files that SQLite puts beside a database.
-_TAKEN = {"benchmarks", "downloads", "mlartifacts", "slurm"}
+_TAKEN = {"benchmarks", "downloads", "mlartifacts", "site", "slurm"}
 _DATABASE = "mlflow.db"
 
 _SERVER_OR_FILE = (

@@ -96,8 +96,13 @@ def saved_view(now_ms: int) -> str:
             "selectedXAxisMetricKey": "",
         },
     }
-    view = {"name": "Scores", "createdAt": now_ms, "updatedAt": now_ms, "state": json.dumps(state)}
-    return json.dumps(view)
+    view = {
+        "name": "Scores",
+        "createdAt": now_ms,
+        "updatedAt": now_ms,
+        "state": json.dumps(state, allow_nan=False),
+    }
+    return json.dumps(view, allow_nan=False)
 
 
 def note(experiment_id: str, corpus: str) -> str:
