@@ -1,7 +1,9 @@
 import os
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
+import browser
 import pytest
 from no_gpu import hide_gpus
 from small_disk import SmallDisk
@@ -25,3 +27,10 @@ def small_disk(tmp_path: Path) -> Iterator[SmallDisk]:
     """A file system of eight megabytes; the test is skipped with a message if mounting fails."""
     with SmallDisk.mounted(tmp_path / "small") as disk:
         yield disk
+
+
+@pytest.fixture(scope="session")
+def chromium() -> Iterator[Any]:
+    """A browser for all tests that look at pages; a process can have one alone."""
+    with browser.started() as found:
+        yield found

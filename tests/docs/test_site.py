@@ -9,10 +9,10 @@ from importlib.util import find_spec
 from inspect import isclass, isfunction
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 from urllib.parse import SplitResult, unquote, urlsplit
 
 import pytest
-from browser import started
 
 from alpha_dimt import library, objectives, results
 from alpha_dimt.config import proposals
@@ -153,14 +153,14 @@ def test_code_has_the_name_of_its_file(site: Path) -> None:
     assert '<span class="filename">mine.yaml</span>' in page
 
 
-def test_the_search_works_from_disk_and_without_network(site: Path) -> None:
-    with started() as browser:
-        page = browser.new_page()
-        asked: list[str] = []
-        page.on("request", lambda request: asked.append(request.url))
-        page.goto((site / "index.html").as_uri())
-        page.keyboard.press("/")
-        page.keyboard.type("RAML's own distribution", delay=20)
-        found = page.locator(".md-search-result__link[href*='alpha_dimt.config.proposals']")
-        found.first.wait_for(state="attached", timeout=60_000)
+def test_the_search_works_from_disk_and_without_network(site: Path, chromium: Any) -> None:
+    page = chromium.new_page()
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.url))
+    page.goto((site / "index.html").as_uri())
+    page.keyboard.press("/")
+    page.keyboard.type("RAML's own distribution", delay=20)
+    found = page.locator(".md-search-result__link[href*='alpha_dimt.config.proposals']")
+    found.first.wait_for(state="attached", timeout=60_000)
+    page.close()
     assert [url for url in asked if not url.startswith(("file:", "data:"))] == []

@@ -4,12 +4,10 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-import browser
 import pytest
 import yaml
 from made_once import made_once
@@ -118,10 +116,3 @@ def finished(repository: Path, tmp_path_factory: pytest.TempPathFactory) -> Work
 
     folder = made_once(tmp_path_factory, "finished", run)
     return Workflow(repository, folder, folder / "config.yaml")
-
-
-@pytest.fixture(scope="session")
-def chromium() -> Iterator[Any]:
-    """A browser for all tests that look at pages."""
-    with browser.started() as found:
-        yield found

@@ -13,7 +13,7 @@ rule augment:
     benchmark:
         "results/{corpus}/benchmarks/augment.{proposal}.seed{seed}.tsv"
     conda:
-        "../../environment.yml"
+        "../envs/environment.yml"
     resources:
         runtime=PREPARATION.minutes,
         mem_mb=lambda wildcards, attempt: attempt * PREPARATION.mem_mb,

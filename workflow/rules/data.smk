@@ -19,7 +19,7 @@ rule fetch:
         "results/{corpus}/logs/fetch.log",
     localrule: True
     conda:
-        "../../environment.yml"
+        "../envs/environment.yml"
     # A resource and not a parameter: another mirror must not repeat the download.
     resources:
         mirrors=shlex.join(
@@ -57,7 +57,7 @@ rule tokenise:
     benchmark:
         "results/{corpus}/benchmarks/tokenise.tsv"
     conda:
-        "../../environment.yml"
+        "../envs/environment.yml"
     threads: 8
     resources:
         runtime=PREPARATION.minutes,
@@ -92,7 +92,7 @@ rule encode:
     benchmark:
         "results/{corpus}/benchmarks/encode.tsv"
     conda:
-        "../../environment.yml"
+        "../envs/environment.yml"
     resources:
         runtime=PREPARATION.minutes,
         mem_mb=lambda wildcards, attempt: attempt * PREPARATION.mem_mb,

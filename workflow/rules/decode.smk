@@ -9,7 +9,7 @@ rule decoding_config:
         "results/{corpus}/logs/decoding_config.{search}.log",
     localrule: True
     conda:
-        "../../environment.yml"
+        "../envs/environment.yml"
     params:
         config=lambda wildcards: experiment.decoding.searches[
             wildcards.search
@@ -33,7 +33,7 @@ rule decode:
     benchmark:
         "results/{corpus}/benchmarks/decode.{system}.seed{seed}.{split}.{search}.tsv"
     conda:
-        "../../environment.yml"
+        "../envs/environment.yml"
     threads: lambda wildcards: run_slice(wildcards).training.threads
     resources:
         device=lambda wildcards: experiment.training_of(wildcards.system).device,

@@ -12,7 +12,7 @@ rule evaluate:
     log:
         "results/{corpus}/logs/evaluate.{system}.seed{seed}.{split}.{search}.log",
     conda:
-        "../../environment.yml"
+        "../envs/environment.yml"
     resources:
         runtime=EVALUATION.minutes,
         mem_mb=EVALUATION.mem_mb,
@@ -41,7 +41,7 @@ rule significance:
     log:
         "results/{corpus}/logs/significance.log",
     conda:
-        "../../environment.yml"
+        "../envs/environment.yml"
     resources:
         runtime=COLLECTION.minutes,
         mem_mb=COLLECTION.mem_mb,

@@ -16,7 +16,7 @@ rule table1:
     log:
         "results/{corpus}/logs/table1.log",
     conda:
-        "../../environment.yml"
+        "../envs/environment.yml"
     resources:
         runtime=COLLECTION.minutes,
         mem_mb=COLLECTION.mem_mb,
@@ -42,7 +42,7 @@ rule training_table:
     log:
         "results/{corpus}/logs/training_table.log",
     conda:
-        "../../environment.yml"
+        "../envs/environment.yml"
     resources:
         runtime=COLLECTION.minutes,
         mem_mb=COLLECTION.mem_mb,
@@ -71,7 +71,7 @@ rule searches_table:
     log:
         "results/{corpus}/logs/searches_table.log",
     conda:
-        "../../environment.yml"
+        "../envs/environment.yml"
     resources:
         runtime=COLLECTION.minutes,
         mem_mb=COLLECTION.mem_mb,
@@ -116,7 +116,7 @@ rule track:
     priority: -1
     localrule: True
     conda:
-        "../../environment.yml"
+        "../envs/environment.yml"
     params:
         runs=run_folders,
         preset=f"--preset {experiment.preset}" if experiment.preset else "",
@@ -150,7 +150,7 @@ rule figures:
     log:
         "results/{corpus}/logs/figures.log",
     conda:
-        "../../environment.yml"
+        "../envs/environment.yml"
     resources:
         runtime=COLLECTION.minutes,
         mem_mb=COLLECTION.mem_mb,
@@ -182,7 +182,7 @@ rule examples:
     log:
         "results/{corpus}/logs/examples.log",
     conda:
-        "../../environment.yml"
+        "../envs/environment.yml"
     threads: experiment.training.threads
     resources:
         device=experiment.training.device,
@@ -215,7 +215,7 @@ rule report:
     log:
         "results/{corpus}/logs/report.log",
     conda:
-        "../../environment.yml"
+        "../envs/environment.yml"
     resources:
         runtime=COLLECTION.minutes,
         mem_mb=COLLECTION.mem_mb,

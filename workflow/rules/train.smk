@@ -24,7 +24,7 @@ rule train:
     benchmark:
         "results/{corpus}/benchmarks/train.{system}.seed{seed}.tsv"
     conda:
-        "../../environment.yml"
+        "../envs/environment.yml"
     threads: lambda wildcards: run_slice(wildcards).training.threads
     # Neither the device nor what concerns checkpoints is in `params:`, where a new value would repeat
     # the training.
