@@ -34,7 +34,7 @@ try:
     from alpha_dimt import cluster_limits as limits
     from alpha_dimt.config.pretrained import TOKENISER
     from alpha_dimt.core.errors import UserError
-    from alpha_dimt.runs.overview import highest, look
+    from alpha_dimt.runs.overview import highest, look_at_all
     from alpha_dimt.runs.paths import state_of
     from alpha_dimt.runs.stale import Results
 except ModuleNotFoundError as error:
@@ -234,10 +234,7 @@ def forget_checkpoints():
 def say_what_is_there():
     """Print the highest row of Table 1, and where the report is, if it was made."""
     page = Path(RESULTS, "report/index.html")
-    best = highest(
-        [look(experiment.run_config(*run), RESULTS, STATES) for run in experiment.runs]
-    )
-    if page.exists() and best:
+    if page.exists() and (best := highest(look_at_all(experiment, RESULTS))):
         system, bleu, seeds = best
         over = f"mean of {seeds} seeds" if seeds > 1 else "one seed"
         print(

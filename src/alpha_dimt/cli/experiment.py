@@ -94,7 +94,7 @@ def show_config(config: Path, resolved: bool) -> None:
     from alpha_dimt.cli.run_table import run_table
     from alpha_dimt.config import Experiment, load
     from alpha_dimt.config.document import yaml_text
-    from alpha_dimt.runs.overview import look
+    from alpha_dimt.runs.overview import look_at_all
     from alpha_dimt.runs.stale import Results
 
     experiment = load(Experiment, config)
@@ -108,9 +108,7 @@ def show_config(config: Path, resolved: bool) -> None:
         f"{config}: corpus {corpus.name} ({corpus.pair}), {len(experiment.systems)} systems, "
         f"{len(experiment.runs)} runs, in {results}"
     )
-    states = experiment.checkpoints.of(results)
-    runs = [look(experiment.run_config(*run), results, states) for run in experiment.runs]
-    click.echo("\n".join(run_table(runs)))
+    click.echo("\n".join(run_table(look_at_all(experiment, results))))
     if stale := Results(experiment, results).stale():
         click.echo("made with another configuration or other data, so `run` makes it again:")
         click.echo("\n".join(f"  {path}" for path in stale))
@@ -168,14 +166,12 @@ def _is_terminal() -> bool:
 def _watched(path: Path) -> tuple[list["Progress"], int | None]:
     """Return the runs that a path means, and the place of the one whose log is shown, if any."""
     from alpha_dimt.config import Experiment, load
-    from alpha_dimt.runs.overview import look, started_runs
+    from alpha_dimt.runs.overview import look, look_at_all, started_runs
     from alpha_dimt.runs.paths import results_of
 
     if path.is_file():
         experiment = load(Experiment, path)
-        results = Path("results", experiment.corpus.name)
-        states = experiment.checkpoints.of(results)
-        return [look(experiment.run_config(*run), results, states) for run in experiment.runs], None
+        return look_at_all(experiment, Path("results", experiment.corpus.name)), None
     one = (path / "config.json").is_file()
     results = results_of(path) if one else path
     configs = list(started_runs(results))

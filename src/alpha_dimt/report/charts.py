@@ -1,7 +1,7 @@
 """The figures of the report, as Vega-Lite charts: interactive in the page, SVG elsewhere.
 
 Text has the colour of the text around the chart. Systems and searches have the colours of a
-palette, which the page exchanges on dark paper. Every chart has its figures in words as its
+palette, which the page swaps in dark mode. Every chart has its figures in words as its
 description.
 """
 

@@ -13,7 +13,7 @@ from typing import Any, Literal
 
 import psutil
 
-from alpha_dimt.config import RunConfig, parse
+from alpha_dimt.config import Experiment, RunConfig, parse
 from alpha_dimt.runs.read import BLEU
 
 State = Literal["waiting", "stopped", "training", "trained", "scored"]
@@ -103,6 +103,12 @@ def look(config: RunConfig, results: Path, states: Path) -> Progress:
         test=test,
         log=results / f"logs/train.{config.system}.seed{config.seed}.log",
     )
+
+
+def look_at_all(experiment: Experiment, results: Path) -> list[Progress]:
+    """Return how far each run of an experiment is, with its results in results/{corpus}."""
+    states = experiment.checkpoints.of(results)
+    return [look(experiment.run_config(*run), results, states) for run in experiment.runs]
 
 
 def started_runs(results: Path) -> Iterable[RunConfig]:

@@ -28,7 +28,7 @@ def database(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 class Training:
-    """A run whose training goes on as the test says, and what MLflow shows of it."""
+    """A run whose training the test advances, and what MLflow shows of it."""
 
     def __init__(self, results: Path, database: Path) -> None:
         self.results, self.states = results, results / "state"
