@@ -1,17 +1,41 @@
-"""docs/results/iwslt14-third.md: the power that its protocol states, and its configuration."""
+"""docs/results/iwslt14-third.md: its protocol, and its tables from the files that are kept."""
 
+import importlib.util
 import math
 from pathlib import Path
+from types import ModuleType
 
+import numpy as np
 import pytest
 from pages import tables
-from scipy.stats import nct, t
+from scipy import stats
 
-from alpha_dimt.config import Experiment, load
+from alpha_dimt.config import Experiment, RunConfig, load
+from alpha_dimt.core.files import read_json
+from alpha_dimt.evaluation.across_seeds import Scores
+from alpha_dimt.runs.read import read_runs
 
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs/results/iwslt14-third.md").read_text(encoding="utf-8")
+KEPT = ROOT / "docs/results/iwslt14-third"
 DIFFERENCE = 0.3
+PRIMARY = ("ml", "raml", "alpha0.5")
+
+
+def script() -> ModuleType:
+    """Return docs/results/iwslt14_third.py as a module."""
+    spec = importlib.util.spec_from_file_location("third", ROOT / "docs/results/iwslt14_third.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+third = script()
+
+
+# ------------------------------------------------------------------------------- the protocol
 
 
 def power(sd: float, seeds: int, level: float) -> float:
@@ -19,8 +43,8 @@ def power(sd: float, seeds: int, level: float) -> float:
     # Three systems with all seeds, and two with three.
     freedom = 3 * (seeds - 1) + 2 * 2
     shift = DIFFERENCE / (sd * math.sqrt(2 / seeds))
-    bound = t.ppf(1 - level / 2, freedom)
-    return float(nct.sf(bound, freedom, shift) + nct.cdf(-bound, freedom, shift))
+    bound = stats.t.ppf(1 - level / 2, freedom)
+    return float(stats.nct.sf(bound, freedom, shift) + stats.nct.cdf(-bound, freedom, shift))
 
 
 def test_the_power_is_what_the_protocol_says() -> None:
@@ -65,3 +89,129 @@ def test_the_configuration_is_that_of_the_protocol() -> None:
 def test_every_system_has_a_row(system: str) -> None:
     named = [name for row in tables(PAGE, "System")[0] for name in row["System"].split(", ")]
     assert system in named
+
+
+# ------------------------------------------------------------------- the tests that it names
+
+
+def simulated() -> dict[str, Scores]:
+    """Return scores in the five systems and those compared beside them."""
+    draws = np.random.default_rng(1)
+    seeds = dict.fromkeys(third.POOLED, 3) | dict.fromkeys(PRIMARY, 6)
+    seeds |= {"alpha0.5-references": 3, "raml-k4": 3, "alpha0.5-k4": 3, "ac-ll": 2}
+    return {
+        header: {
+            system: {seed: float(draws.normal(25, 0.2)) for seed in range(1, number + 1)}
+            for system, number in seeds.items()
+        }
+        for header in (third.BEAM, third.GREEDY, third.LIKELIHOOD, third.BREVITY)
+    }
+
+
+def values(scores: Scores, system: str) -> np.ndarray:
+    return np.array(list(scores[system].values()))
+
+
+@pytest.mark.parametrize("first", ["ml", "raml"])
+def test_a_primary_contrast_is_tested_against_the_variance_within_five_systems(first: str) -> None:
+    found = simulated()
+    table = third.planned_table(found)
+    scores = found[third.BEAM]
+    squares = sum(((values(scores, s) - values(scores, s).mean()) ** 2).sum() for s in third.POOLED)
+    freedom = 3 * 5 + 2 * 2
+    error = math.sqrt(squares / freedom * 2 / 6)
+    difference = values(scores, "alpha0.5").mean() - values(scores, first).mean()
+    half = stats.t.ppf(0.975, freedom) * error
+    rows = table.rows.loc[third.BEAM].set_index("Difference of")
+    row = rows.loc[f"alpha0.5 − {first}"].map(lambda text: text.replace("−", "-"))
+    assert row["Difference"] == f"{difference:+.2f}"
+    assert row["95 % interval"] == f"{difference - half:+.2f} to {difference + half:+.2f}"
+    assert row["df"] == str(freedom)
+    p = {
+        system: 2
+        * stats.t.sf(
+            abs(values(scores, "alpha0.5").mean() - values(scores, system).mean()) / error, freedom
+        )
+        for system in ("ml", "raml")
+    }
+    assert row["p"] == f"{p[first]:.3f}"
+    least, most = sorted(p.values())
+    corrected = min(1, 2 * least) if p[first] == least else max(min(1, 2 * least), most)
+    assert row["p (Holm)"] == f"{corrected:.3f}"
+    paired = stats.ttest_rel(values(scores, "alpha0.5"), values(scores, first)).pvalue
+    assert row["p (paired t)"] == f"{paired:.3f}"
+
+
+def test_likelihood_is_tested_against_the_variance_by_seed_of_the_primary_systems() -> None:
+    found = simulated()
+    scores = found[third.LIKELIHOOD]
+    grid = np.array([values(scores, system) for system in PRIMARY])
+    rest = grid - grid.mean(0) - grid.mean(1, keepdims=True) + grid.mean()
+    error = math.sqrt((rest**2).sum() / 10 * 2 / 6)
+    rows = third.planned_table(found).rows.loc[third.LIKELIHOOD].set_index("Difference of")
+    row = rows.loc["alpha0.5 − ml"]
+    assert row["df"] == "10"
+    t = (grid[2].mean() - grid[0].mean()) / error
+    assert row["t"].replace("−", "-") == f"{t:+.2f}"
+
+
+def test_the_slope_is_one_test_and_the_rest_only_intervals() -> None:
+    found = simulated()
+    scores = found[third.BEAM]
+    rows = third.planned_table(found).rows.loc[third.BEAM].set_index("Difference of")
+    alpha = {"raml": 0.0, "alpha0.3": 0.3, "alpha0.5": 0.5, "alpha0.7": 0.7}
+    means = [values(scores, system).mean() for system in alpha]
+    slope = stats.linregress(list(alpha.values()), means).slope
+    assert rows.loc["slope over α", "Difference"].replace("−", "-") == f"{slope:+.2f}"
+    assert rows.loc["slope over α", "p"] != ""
+    only = ["alpha0.5 − alpha0.5-references", "alpha0.5-k4 − raml-k4", "ac-ll − ml"]
+    assert list(rows.index)[3:] == only
+    assert (rows.loc[only, "p"] == "").all()
+
+
+def test_nothing_is_bold_but_a_significant_primary_contrast() -> None:
+    found = simulated()
+    assert not third.planned_table(found).strong.any()
+    better = {seed: value + 5 for seed, value in found[third.BEAM]["alpha0.5"].items()}
+    found[third.BEAM] = {**found[third.BEAM], "alpha0.5": better}
+    found[third.GREEDY] = found[third.BEAM]
+    table = third.planned_table(found)
+    bold = table.rows.iloc[table.strong.any(axis=1).nonzero()[0]]
+    assert set(bold.index) == {third.BEAM}
+    assert list(bold["Difference of"]) == ["alpha0.5 − ml", "alpha0.5 − raml"]
+
+
+# ----------------------------------------------------------------------------- the kept files
+
+KEPT_RUNS = third.kept_runs(KEPT)
+
+
+@pytest.mark.parametrize("folder", KEPT_RUNS, ids=lambda run: f"{run.parent.name}-{run.name}")
+def test_a_kept_run_is_one_of_the_configuration(folder: Path) -> None:
+    config = load(RunConfig, folder / "config.json")
+    experiment = load(Experiment, ROOT / "config/iwslt14-third.yaml")
+    assert config.seed in experiment.seeds_of(config.system)
+    assert config == experiment.run_config(config.system, config.seed)
+    about = read_json(folder / "run.json")
+    assert about["run_key"] == config.fingerprint()
+    assert about["stopped"] == "patience"
+    assert about["code_version"].split("+g")[1][:12] in PAGE
+
+
+def test_the_tables_are_made_from_the_kept_files(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "runs").symlink_to(KEPT / "runs")
+    monkeypatch.setattr(third, "KEPT", tmp_path)
+    third.main()
+    made = {path.name for path in (tmp_path / "tables").iterdir()}
+    assert made == {path.name for path in (KEPT / "tables").iterdir()}
+    for name in made:
+        assert (tmp_path / "tables" / name).read_bytes() == (KEPT / "tables" / name).read_bytes()
+
+
+def test_contrasts_wait_for_the_last_primary_run() -> None:
+    runs = read_runs(KEPT_RUNS)
+    primary = [run for run in runs if run.config.system in PRIMARY]
+    assert third.is_complete(runs) == (len(primary) == 3 * third.SEEDS)
+    assert (KEPT / "tables/planned.md").exists() == third.is_complete(runs)

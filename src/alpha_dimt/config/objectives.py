@@ -176,41 +176,40 @@ class OnPolicyConfig(ObjectiveConfig):
         return Needs(samples=self.samples, reward=self.reward)
 
 
-class AlphaOnPolicyConfig(OnPolicyConfig):
+class OnPolicyDivergenceConfig(OnPolicyConfig):
+    """What the divergences from q share that are estimated on the model's own candidates."""
+
+    samples: Annotated[int, Field(ge=2)] = Field(
+        default=8, description="K, candidates a source; at least 2"
+    )
+    tau: PositiveFloat | PositiveSchedule = Field(
+        default=0.1, description="temperature; above 0, or a schedule"
+    )
+
+
+class AlphaOnPolicyConfig(OnPolicyDivergenceConfig):
     """alpha-DiMT on the model's own samples; alpha = 1 is the policy gradient with entropy."""
 
     loss: ClassVar[str] = "alpha_dimt.objectives.losses:on_policy_alpha"
     takes: ClassVar[tuple[str, ...]] = ("alpha", "tau")
 
     objective: Literal["alpha_on_policy"]
-    samples: Annotated[int, Field(ge=2)] = Field(
-        default=8, description="K, candidates a source; at least 2"
-    )
     alpha: Fraction | FractionSchedule = Field(description="0 to 1, or a schedule")
-    tau: PositiveFloat | PositiveSchedule = Field(
-        default=0.1, description="temperature; above 0, or a schedule"
-    )
 
 
-class FDivergenceConfig(OnPolicyConfig):
+class FDivergenceConfig(OnPolicyDivergenceConfig):
     """A divergence from q beside the alpha family, on the model's own samples."""
 
     loss: ClassVar[str] = "alpha_dimt.objectives.divergences:f_divergence"
     takes: ClassVar[tuple[str, ...]] = ("divergence", "tau")
 
     objective: Literal["f_divergence"]
-    samples: Annotated[int, Field(ge=2)] = Field(
-        default=8, description="K, candidates a source; at least 2"
-    )
     divergence: Literal[
         "chi_square", "reverse_chi_square", "jensen_shannon", "total_variation", "tail_adaptive"
     ] = Field(
         description="`chi_square` (alpha = -1) and `reverse_chi_square` (alpha = 2), "
         "`jensen_shannon`, `total_variation`; `tail_adaptive`: weights by the rank of q / p (Wang "
         "et al., 2018), which cannot collapse"
-    )
-    tau: PositiveFloat | PositiveSchedule = Field(
-        default=0.1, description="temperature; above 0, or a schedule"
     )
 
 
@@ -226,7 +225,7 @@ class PolicyGradientConfig(OnPolicyConfig):
     )
 
 
-class AlphaBeamConfig(OnPolicyConfig):
+class AlphaBeamConfig(OnPolicyDivergenceConfig):
     """alpha-DiMT on the candidates of a randomised beam; with rewards 0 and 1, RANDOMER."""
 
     loss: ClassVar[str] = "alpha_dimt.objectives.losses:alpha_divergence"
@@ -237,9 +236,6 @@ class AlphaBeamConfig(OnPolicyConfig):
         default=8, description="K, width of the beam; at least 2"
     )
     alpha: Fraction | FractionSchedule = Field(description="0 to 1, or a schedule")
-    tau: PositiveFloat | PositiveSchedule = Field(
-        default=0.1, description="temperature; above 0, or a schedule"
-    )
     epsilon: Fraction = Field(
         default=0.15,
         description="probability with which a place in the beam goes to a random continuation "

@@ -112,7 +112,7 @@ def pooled_pairs(scores: Scores, *, by_seed: bool) -> dict[tuple[str, str], Pool
             instead of the variance within systems, on all seeds.
     """
     pairs = list(combinations(scores, 2))
-    tests = _contrasts(scores, [{a: -1.0, b: 1.0} for a, b in pairs], by_seed=by_seed)
+    tests = contrasts(scores, [{a: -1.0, b: 1.0} for a, b in pairs], by_seed=by_seed)
     corrected = holm([test.p for test in tests])
     # `strict=False`: there are no tests if nothing varies.
     return {
@@ -121,10 +121,16 @@ def pooled_pairs(scores: Scores, *, by_seed: bool) -> dict[tuple[str, str], Pool
     }
 
 
-def _contrasts(
-    scores: Scores, contrasts: Sequence[Mapping[str, float]], *, by_seed: bool
+def contrasts(
+    scores: Scores, weighted: Sequence[Mapping[str, float]], *, by_seed: bool
 ) -> list[Pooled]:
-    """Test contrasts, each given by its systems' weights; return no tests if nothing varies."""
+    """Test contrasts against a pooled variance; return no tests if nothing varies.
+
+    Args:
+        scores: scores of each system; all of them count for the variance.
+        weighted: the weights of each contrast, by system.
+        by_seed: see `pooled_pairs`.
+    """
     scatter = residual_variance(scores) if by_seed else within_variance(scores)
     if scatter is None:
         return []
@@ -134,7 +140,7 @@ def _contrasts(
     means = {name: mean(values.values()) for name, values in scores.items()}
     quantile = student_t(1 - LEVEL / 2, scatter.freedom)
     found = []
-    for weights in contrasts:
+    for weights in weighted:
         value = sum(weight * means[name] for name, weight in weights.items())
         error = scatter.sd * math.sqrt(
             sum(weight**2 / len(scores[name]) for name, weight in weights.items())
@@ -173,8 +179,8 @@ def slope(scores: Scores, alpha: Mapping[str, float]) -> Slope | None:
         sd=stdev(slopes) if several else None,
         interval=interval(slopes),
         p_t=paired_t(slopes) if several else None,
-        pooled=next(iter(_contrasts(scores, [weights], by_seed=False)), None),
-        pooled_by_seed=next(iter(_contrasts(scores, [weights], by_seed=True)), None),
+        pooled=next(iter(contrasts(scores, [weights], by_seed=False)), None),
+        pooled_by_seed=next(iter(contrasts(scores, [weights], by_seed=True)), None),
     )
 
 

@@ -22,8 +22,8 @@ from alpha_dimt.kernels import (
 )
 from alpha_dimt.models.attention_rnn.fused import Encoded, dropout_factors, padded_index
 from alpha_dimt.models.attention_rnn.model import AttentionRnn
-from alpha_dimt.models.base import DecoderOutputs, Step, TokenLogProbs
-from alpha_dimt.models.output_layer import packed_log_probs
+from alpha_dimt.models.base import DecoderOutputs, Step
+from alpha_dimt.models.output_layer import FusedOutput
 
 
 @dataclass(frozen=True)
@@ -64,7 +64,7 @@ class DecoderState:
     input_feed: Tensor
 
 
-class CudaAttentionRnn(AttentionRnn):
+class CudaAttentionRnn(FusedOutput, AttentionRnn):
     """The same parameters and the same function as `AttentionRnn`, for a CUDA device.
 
     Attributes:
@@ -125,19 +125,6 @@ class CudaAttentionRnn(AttentionRnn):
         weight = self.attention.weight.t().to(self.product_dtype)
         keys = F.linear(values.to(self.product_dtype), weight).to(values.dtype)
         return Encoded(keys, values, mask[:, None, :], hidden, cell)
-
-    def token_log_probs(
-        self, encoded: Encoded, target: Tensor, lengths: Tensor, *, inputs: Tensor | None = None
-    ) -> TokenLogProbs:
-        """Return log p of every token of every candidate; see `TranslationModel`."""
-        return packed_log_probs(
-            self.decoder_outputs(encoded, target, lengths, inputs=inputs),
-            self.output.weight,
-            self.output.bias,
-            (len(target), target.shape[1] - 1),
-            dtype=self.product_dtype,
-            workspace=self.workspace,
-        )
 
     def decoder_outputs(
         self, encoded: Encoded, target: Tensor, lengths: Tensor, *, inputs: Tensor | None = None

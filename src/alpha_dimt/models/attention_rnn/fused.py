@@ -25,8 +25,8 @@ from alpha_dimt.kernels import (
     with_one,
 )
 from alpha_dimt.models.attention_rnn.model import AttentionRnn
-from alpha_dimt.models.base import DecoderOutputs, Step, TokenLogProbs
-from alpha_dimt.models.output_layer import packed_log_probs
+from alpha_dimt.models.base import DecoderOutputs, Step
+from alpha_dimt.models.output_layer import FusedOutput
 
 
 @dataclass(frozen=True)
@@ -85,7 +85,7 @@ class DecoderState:
     input_feed: Tensor
 
 
-class FusedAttentionRnn(AttentionRnn):
+class FusedAttentionRnn(FusedOutput, AttentionRnn):
     """The same parameters and the same function as `AttentionRnn`, on the kernels for CPUs.
 
     Attributes:
@@ -152,19 +152,6 @@ class FusedAttentionRnn(AttentionRnn):
         place = flip + torch.arange(len(flip))[:, None] * source.shape[1]
         backward = batch[:, :, 1].flatten(0, 1).index_select(0, place.flatten())
         return torch.cat((batch[:, :, 0], backward.view_as(batch[:, :, 0])), dim=-1), hidden, cell
-
-    def token_log_probs(
-        self, encoded: Encoded, target: Tensor, lengths: Tensor, *, inputs: Tensor | None = None
-    ) -> TokenLogProbs:
-        """Return log p of every token of every candidate; see `TranslationModel`."""
-        return packed_log_probs(
-            self.decoder_outputs(encoded, target, lengths, inputs=inputs),
-            self.output.weight,
-            self.output.bias,
-            (len(target), target.shape[1] - 1),
-            dtype=self.product_dtype,
-            workspace=self.workspace,
-        )
 
     def decoder_outputs(
         self, encoded: Encoded, target: Tensor, lengths: Tensor, *, inputs: Tensor | None = None

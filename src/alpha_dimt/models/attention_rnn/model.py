@@ -18,7 +18,6 @@ tokens, E embedding size, H hidden size, V vocabulary size.
 
 from contextlib import nullcontext
 from dataclasses import dataclass, fields
-from functools import partial
 from typing import Any
 
 import torch
@@ -30,13 +29,9 @@ from alpha_dimt.config.models import AttentionRnnConfig
 from alpha_dimt.models.base import (
     DecoderOutputs,
     Step,
-    TokenLogProbs,
-    TokenStates,
-    TranslationModel,
     fill_uniformly,
-    mean_log_softmax,
 )
-from alpha_dimt.models.output_layer import packed_states
+from alpha_dimt.models.output_layer import LinearOutput
 
 
 @dataclass(frozen=True)
@@ -62,7 +57,7 @@ class DecoderState:
         return DecoderState(*(getattr(self, field.name)[rows] for field in fields(self)))
 
 
-class AttentionRnn(TranslationModel):
+class AttentionRnn(LinearOutput):
     """The encoder-decoder; 21,285,418 parameters at the paper's sizes."""
 
     def __init__(
@@ -106,26 +101,10 @@ class AttentionRnn(TranslationModel):
             torch.zeros_like(hidden),
         )
 
-    def token_log_probs(
-        self, encoded: Any, target: Tensor, lengths: Tensor, *, inputs: Tensor | None = None
-    ) -> TokenLogProbs:
-        """Return log p of every token of every candidate; see `TranslationModel`."""
-        x, words, row, step = self.decoder_outputs(encoded, target, lengths, inputs=inputs)
-        logits = self._logits(x)
-        log_p = -F.cross_entropy(logits, words, reduction="none")
-        size, mean = (len(target), target.shape[1] - 1), partial(mean_log_softmax, logits)
-        return TokenLogProbs(log_p, row, step, *size, mean)
-
-    def token_states(self, encoded: Any, target: Tensor, lengths: Tensor) -> TokenStates:
-        """Return states and logits of every token of every candidate; see `TranslationModel`."""
-        return packed_states(
-            self.decoder_outputs(encoded, target, lengths),
-            self.output.weight,
-            self.output.bias,
-            (len(target), target.shape[1] - 1),
-            dtype=self.product_dtype,
-            workspace=self.workspace,
-        )
+    @property
+    def output_parameters(self) -> tuple[Tensor, Tensor]:
+        """See `LinearOutput`."""
+        return self.output.weight, self.output.bias
 
     def decoder_outputs(
         self, encoded: Any, target: Tensor, lengths: Tensor, *, inputs: Tensor | None = None
@@ -172,14 +151,3 @@ class AttentionRnn(TranslationModel):
         output = F.dropout(output, self.dropout, self.training and dropout)
         hidden, cell, output = (value.to(state.hidden.dtype) for value in (hidden, cell, output))
         return DecoderState(state.states, state.padding, hidden, cell, output), attention
-
-    def _logits(self, attentional: Tensor) -> Tensor:
-        """Return the unnormalised log-probabilities of the next token [..., V]."""
-        with self._precision():
-            logits: Tensor = self.output(attentional)
-        return logits.to(attentional.dtype)
-
-    def _precision(self) -> torch.autocast:
-        """Return the context in which matrix products are computed in `compute_dtype`."""
-        low = self.product_dtype == torch.bfloat16
-        return torch.autocast(self.device.type, torch.bfloat16, enabled=low)

@@ -24,8 +24,8 @@ from alpha_dimt.kernels import (
     vocabulary_logits,
 )
 from alpha_dimt.models.attention_rnn.fused import dropout_factors, padded_index
-from alpha_dimt.models.base import DecoderOutputs, Step, TokenLogProbs
-from alpha_dimt.models.output_layer import packed_log_probs
+from alpha_dimt.models.base import DecoderOutputs, Step
+from alpha_dimt.models.output_layer import FusedOutput
 from alpha_dimt.models.transformer.model import Transformer, sinusoids
 
 Affine = tuple[Tensor, Tensor]
@@ -93,7 +93,7 @@ class DecoderState:
     past: tuple[tuple[Tensor, Tensor], ...]
 
 
-class FusedTransformer(Transformer):
+class FusedTransformer(FusedOutput, Transformer):
     """The same parameters and the same function as `Transformer`, faster.
 
     Attributes:
@@ -122,19 +122,6 @@ class FusedTransformer(Transformer):
             x = x + self._drop(self._attend_to_self(layer, x, mask))
             x = self._feed_forward(layer, x)
         return Encoded(self.encoder_norm(x), mask)
-
-    def token_log_probs(
-        self, encoded: Encoded, target: Tensor, lengths: Tensor, *, inputs: Tensor | None = None
-    ) -> TokenLogProbs:
-        """Return log p of every token of every candidate; see `TranslationModel`."""
-        return packed_log_probs(
-            self.decoder_outputs(encoded, target, lengths, inputs=inputs),
-            self.target_embedding.weight,
-            self.output_bias,
-            (len(target), target.shape[1] - 1),
-            dtype=self.product_dtype,
-            workspace=self.workspace,
-        )
 
     def decoder_outputs(
         self, encoded: Encoded, target: Tensor, lengths: Tensor, *, inputs: Tensor | None = None

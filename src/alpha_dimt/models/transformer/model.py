@@ -17,7 +17,6 @@ tokens, D units, V vocabulary size.
 
 import math
 from dataclasses import dataclass
-from functools import partial
 from typing import Any
 
 import torch
@@ -28,12 +27,8 @@ from alpha_dimt.config.models import TransformerConfig
 from alpha_dimt.models.base import (
     DecoderOutputs,
     Step,
-    TokenLogProbs,
-    TokenStates,
-    TranslationModel,
-    mean_log_softmax,
 )
-from alpha_dimt.models.output_layer import packed_states
+from alpha_dimt.models.output_layer import LinearOutput
 
 
 class Attention(nn.Module):
@@ -101,7 +96,7 @@ class Prefixes:
     read: Tensor
 
 
-class Transformer(TranslationModel):
+class Transformer(LinearOutput):
     """The encoder-decoder."""
 
     def __init__(
@@ -147,26 +142,10 @@ class Transformer(TranslationModel):
             states = self.encoder_norm(x).to(x.dtype)
         return Prefixes(states, real, source[:, :0])
 
-    def token_log_probs(
-        self, encoded: Any, target: Tensor, lengths: Tensor, *, inputs: Tensor | None = None
-    ) -> TokenLogProbs:
-        """Return log p of every token of every candidate; see `TranslationModel`."""
-        x, words, row, step = self.decoder_outputs(encoded, target, lengths, inputs=inputs)
-        logits = self._logits(x)
-        log_p = -F.cross_entropy(logits, words, reduction="none")
-        size, mean = (len(target), target.shape[1] - 1), partial(mean_log_softmax, logits)
-        return TokenLogProbs(log_p, row, step, *size, mean)
-
-    def token_states(self, encoded: Any, target: Tensor, lengths: Tensor) -> TokenStates:
-        """Return states and logits of every token of every candidate; see `TranslationModel`."""
-        return packed_states(
-            self.decoder_outputs(encoded, target, lengths),
-            self.target_embedding.weight,
-            self.output_bias,
-            (len(target), target.shape[1] - 1),
-            dtype=self.product_dtype,
-            workspace=self.workspace,
-        )
+    @property
+    def output_parameters(self) -> tuple[Tensor, Tensor]:
+        """See `LinearOutput`; the weight is that of the target embedding."""
+        return self.target_embedding.weight, self.output_bias
 
     def decoder_outputs(
         self, encoded: Any, target: Tensor, lengths: Tensor, *, inputs: Tensor | None = None
@@ -236,17 +215,6 @@ class Transformer(TranslationModel):
 
     def _drop(self, x: Tensor) -> Tensor:
         return F.dropout(x, self.dropout, self.training)
-
-    def _logits(self, x: Tensor) -> Tensor:
-        """Return the unnormalised log-probabilities of the next token [..., V]."""
-        with self._precision():
-            logits = F.linear(x, self.target_embedding.weight, self.output_bias)
-        return logits.to(x.dtype)
-
-    def _precision(self) -> torch.autocast:
-        """Return the context in which matrix products are computed in `compute_dtype`."""
-        low = self.product_dtype == torch.bfloat16
-        return torch.autocast(self.device.type, torch.bfloat16, enabled=low)
 
 
 def sinusoids(steps: int, units: int, like: Tensor, *, first: int = 0) -> Tensor:

@@ -163,7 +163,7 @@ def test_a_gpu_repeats_bit_for_bit(dtype: torch.dtype) -> None:
 
 def test_no_lstm_of_the_plain_model_runs_under_autocast() -> None:
     """On a GPU, autocast computes `nn.LSTM` in float16, whatever type it is asked for."""
-    asked: dict[str, set[bool]] = {"encoder": set(), "output": set()}
+    asked: dict[str, set[bool]] = {"encoder": set(), "combine": set()}
     with pretend_gpu():
         network = build(AttentionRnn).float().to(CUDA)
         network.compute_dtype = torch.bfloat16
@@ -173,7 +173,7 @@ def test_no_lstm_of_the_plain_model_runs_under_autocast() -> None:
             )
         source, target = (part.to(CUDA) for part in batch(1))
         network.token_log_probs(network.encode(source, SOURCE_LENGTHS), target, TARGET_LENGTHS)
-    assert asked == {"encoder": {False}, "output": {True}}
+    assert asked == {"encoder": {False}, "combine": {True}}
 
 
 def test_the_plain_model_scores_the_same_on_a_gpu() -> None:

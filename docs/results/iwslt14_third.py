@@ -1,0 +1,218 @@
+"""The tables and figures of iwslt14-third.md, made from the runs that are kept beside it.
+
+    python docs/results/iwslt14_third.py
+
+Writes docs/results/iwslt14-third/tables and figures. The contrasts are those of the protocol. They are
+tested only when every run of the primary systems is there.
+"""
+
+from collections.abc import Mapping, Sequence
+from itertools import product
+from pathlib import Path
+
+import pandas as pd
+
+from alpha_dimt.core.files import write_text
+from alpha_dimt.evaluation.across_seeds import Scores, compare_pairs
+from alpha_dimt.evaluation.pooled import Pooled, contrasts, within_variance
+from alpha_dimt.evaluation.within_seed import LEVEL, holm
+from alpha_dimt.report.charts import all_charts
+from alpha_dimt.report.figures import svg
+from alpha_dimt.report.study import read_study
+from alpha_dimt.results import epoch_frame, rows_of, run_frame, score_frame
+from alpha_dimt.runs.read import BLEU, Run, made_from_runs, read_runs
+from alpha_dimt.tables.summary import RUN, bleu_by_run, by_system
+from alpha_dimt.tables.table import Table, markdown
+from alpha_dimt.tables.table1 import write_table1
+from alpha_dimt.tables.training import write_training_table
+from alpha_dimt.tables.wording import p_text, signed, signed_interval
+
+KEPT = Path(__file__).with_name("iwslt14-third")
+
+PRIMARY = ("ml", "raml", "alpha0.5")
+SEEDS = 6
+POOLED = ("ml", "raml", "alpha0.3", "alpha0.5", "alpha0.7")
+"""The systems whose variance within systems is pooled."""
+ALPHA = {"raml": 0.0, "alpha0.3": 0.3, "alpha0.5": 0.5, "alpha0.7": 0.7}
+PLANNED = [("ml", "alpha0.5"), ("raml", "alpha0.5")]
+ONLY_INTERVALS = [
+    ("alpha0.5-references", "alpha0.5"),
+    ("raml-k4", "alpha0.5-k4"),
+    ("ml", "rf-c-ll"),
+    ("ml", "ac-ll"),
+]
+TOO_MUCH = 0.16
+"""BLEU; a larger pooled standard deviation of the primary systems adds seeds 7 to 10."""
+
+BEAM, GREEDY, LIKELIHOOD, BREVITY = (
+    "Test (beam 10)",
+    "Test (greedy)",
+    "Dev (nats per token)",
+    "Brevity penalty (beam 10)",
+)
+DIGITS = {BEAM: 2, GREEDY: 2, LIKELIHOOD: 4, BREVITY: 4}
+CHARTS = ("alpha", "learning_curves")
+
+
+def main() -> None:
+    folders = kept_runs(KEPT)
+    (KEPT / "tables").mkdir(exist_ok=True)
+    (KEPT / "figures").mkdir(exist_ok=True)
+    write_table1(folders, out=KEPT / "tables/table1")
+    write_training_table(folders, out=KEPT / "tables/training")
+    runs = read_runs(folders)
+    write_text(KEPT / "tables/runs.md", markdown(run_table(runs)))
+    if is_complete(runs):
+        write_text(KEPT / "tables/planned.md", markdown(planned_table(columns(runs))))
+    charts = all_charts(read_study(folders))
+    for name in CHARTS:
+        write_text(KEPT / f"figures/{name}.svg", svg(charts[name]))
+
+
+def kept_runs(folder: Path) -> list[Path]:
+    """Return the folders of all runs, primary systems first."""
+    found = [path.parent for path in folder.glob("runs/*/*/run.json")]
+    order = [*PRIMARY, "alpha0.3", "alpha0.7"]
+
+    def place(run: Path) -> tuple[int, str, int]:
+        system = run.parent.name
+        known = order.index(system) if system in order else len(order)
+        return known, system, int(run.name.removeprefix("seed"))
+
+    return sorted(found, key=place)
+
+
+def is_complete(runs: Sequence[Run]) -> bool:
+    """Return whether every run of the primary systems is there."""
+    there = {(run.config.system, run.config.seed) for run in runs}
+    return there >= set(product(PRIMARY, range(1, SEEDS + 1)))
+
+
+def columns(runs: Sequence[Run]) -> dict[str, Scores]:
+    """Return the scores of every run by what is compared, system and seed."""
+    bleu, scores = bleu_by_run(score_frame(runs)), score_frame(runs)
+    beam = scores[(scores["metric"] == BLEU) & (scores["split"] == "test")]
+    beam = beam[beam["search"] == "beam"].set_index(RUN)
+    best = run_frame(runs)[[*RUN, "best_epoch"]].rename(columns={"best_epoch": "epoch"})
+    likelihood = best.merge(epoch_frame(runs), on=[*RUN, "epoch"]).set_index(RUN)
+    return {
+        BEAM: by_system(bleu["test_beam"]),
+        GREEDY: by_system(bleu["test_greedy"]),
+        LIKELIHOOD: by_system(likelihood["valid_nll_per_token"]),
+        BREVITY: by_system(beam["brevity_penalty"]),
+    }
+
+
+def scatter(scores: Scores) -> float:
+    """Return the pooled standard deviation of the primary systems, which the stop rule asks for."""
+    found = within_variance({name: scores[name] for name in PRIMARY})
+    assert found is not None, "scores of different seeds differ"
+    return found.sd
+
+
+def run_table(runs: Sequence[Run]) -> Table:
+    """Return a row a run: its epochs, scores, time, processor and code."""
+    about = run_frame(runs).set_index(RUN)
+    bleu = bleu_by_run(score_frame(runs)).loc[about.index]
+    rows = [
+        {
+            "System": system,
+            "Seed": str(seed),
+            "Epochs": str(run.epochs),
+            "Best epoch": str(run.best_epoch),
+            "Dev (greedy)": f"{scores.dev_greedy:.2f}",
+            GREEDY: f"{scores.test_greedy:.2f}",
+            BEAM: f"{scores.test_beam:.2f}",
+            "Minutes": f"{run.wall_seconds / 60:.0f}",
+            "Ended (UTC)": f"{run.ended:%Y-%m-%d %H:%M}",
+            "Processor": f"{run.processor}, {run.precision}",
+            "Code": run.code_version,
+        }
+        for (system, seed), run, scores in zip(
+            about.index, rows_of(about), rows_of(bleu), strict=True
+        )
+    ]
+    return Table(
+        title="Runs",
+        label="runs",
+        caption=f"{len(runs)} runs. BLEU: {runs[0].definition}.",
+        grouped_by="Corpus",
+        rows=pd.DataFrame(rows, index=["iwslt14-third"] * len(rows)),
+        note=f"{len(made_from_runs(runs))} runs, one thread each.",
+    )
+
+
+def planned_table(found: Mapping[str, Scores]) -> Table:
+    """Return every comparison that the protocol names, with the tests that it names.
+
+    Args:
+        found: see `columns`.
+    """
+    rows, groups, bold = [], [], []
+    for header, scores in found.items():
+        by_seed = header == LIKELIHOOD
+        names = PRIMARY if by_seed else POOLED
+        pool = {name: scores[name] for name in names if name in scores}
+        tests = contrasts(pool, [{a: -1.0, b: 1.0} for a, b in PLANNED], by_seed=by_seed)
+        corrected = holm([test.p for test in tests])
+        pairs = {one.pair: one for one in compare_pairs(scores)}
+        for (first, second), test, p in zip(PLANNED, tests, corrected, strict=True):
+            pair = pairs.get((first, second)) or pairs[second, first]
+            others = [f"{one:.3f}" for one in (pair.p_t, pair.p_flip) if one is not None]
+            rows.append([*_texts(f"{second} − {first}", test, header), p_text(p), *others])
+            bold.append(header == BEAM and p < LEVEL)
+        if header == BEAM:
+            for name, weights in _further(scores).items():
+                # The pool has the five systems; another system is compared by its own scatter.
+                pooled = pool | {one: scores[one] for one in weights}
+                [test] = contrasts(pooled, [weights], by_seed=False)
+                texts = _texts(name, test, header)
+                if name != SLOPE:
+                    texts[-1] = ""
+                rows.append([*texts, "", "", ""])
+                bold.append(False)
+        groups += [header] * (len(rows) - len(groups))
+    headers = ["Difference of", "Difference", "95 % interval", "t", "df", "p", "p (Holm)"]
+    table = pd.DataFrame(rows, index=groups, columns=[*headers, "p (paired t)", "p (sign flip)"])
+    marks = [[strong and name == "Difference" for name in table.columns] for strong in bold]
+    return Table(
+        title="Planned comparisons",
+        label="planned",
+        caption="Student's t against a pooled variance, as the protocol says.",
+        grouped_by="Scores",
+        rows=table,
+        note="Bold: a primary contrast that is significant. The slope is per unit of alpha.",
+        bold=pd.DataFrame(marks).to_numpy(dtype=bool),
+    )
+
+
+SLOPE = "slope over α"
+
+
+def _further(scores: Scores) -> dict[str, dict[str, float]]:
+    """Return the weights of the slope and of the differences that only get an interval."""
+    found = {}
+    if ALPHA.keys() <= scores.keys():
+        centre = sum(ALPHA.values()) / len(ALPHA)
+        square = sum((value - centre) ** 2 for value in ALPHA.values())
+        found[SLOPE] = {name: (value - centre) / square for name, value in ALPHA.items()}
+    for first, second in ONLY_INTERVALS:
+        if {first, second} <= scores.keys():
+            found[f"{second} − {first}"] = {first: -1.0, second: 1.0}
+    return found
+
+
+def _texts(name: str, test: Pooled, header: str) -> list[str]:
+    digits = DIGITS[header]
+    return [
+        name,
+        signed(test.value, digits),
+        signed_interval(*test.interval, digits),
+        signed(test.t),
+        str(test.freedom),
+        p_text(test.p),
+    ]
+
+
+if __name__ == "__main__":
+    main()
