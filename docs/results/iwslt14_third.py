@@ -2,8 +2,8 @@
 
     python docs/results/iwslt14_third.py
 
-Writes docs/results/iwslt14-third/tables and figures. The contrasts are those of the protocol. They are
-tested only when every run of the primary systems is there.
+Writes docs/results/iwslt14-third/tables and figures. The contrasts are those of the protocol. They
+are tested only when every run of the primary systems is there.
 """
 
 from collections.abc import Mapping, Sequence
@@ -55,6 +55,7 @@ CHARTS = ("alpha", "learning_curves")
 
 
 def main() -> None:
+    """Write all tables and figures."""
     folders = kept_runs(KEPT)
     (KEPT / "tables").mkdir(exist_ok=True)
     (KEPT / "figures").mkdir(exist_ok=True)

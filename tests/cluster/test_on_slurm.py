@@ -5,113 +5,17 @@ it must end like the undisturbed one.
 """
 
 import csv
-import json
 import os
 import re
 import signal
-import subprocess
-import sys
 import time
 from collections.abc import Callable
 from itertools import combinations
 from pathlib import Path
-from typing import Any
 
-import one_node
 import pytest
-import yaml
-
-# Learns enough for the best weights to be those of an epoch after the disturbance.
-CONFIG = {
-    "corpus": {"kind": "toy", "train": 300, "valid": 20, "test": 20},
-    "preparation": {"vocabulary": {"kind": "words", "min_frequency": 2}},
-    "proposal": {"slices": 2},
-    "model": {"embedding": 32, "hidden": 32},
-    "training": {
-        **{"batch_size": 8, "max_epochs": 20, "min_epochs": 20, "threads": 1},
-        **{"min_learning_rate": 1.0, "sorted_first_epoch": False},
-        "device": "cpu",  # the GPUs are make-believe; `start` asks SLURM for one all the same
-    },
-    "decoding": {"beam": 3, "max_length": 30},
-}
-
-
-class Runs:
-    """Snakemake in one folder, through the project's SLURM profile."""
-
-    def __init__(self, repository: Path, folder: Path) -> None:
-        self.repository, self.folder = repository, folder
-
-    def start(self, target: str, systems: tuple[str, ...], *options: str) -> subprocess.Popen[str]:
-        """Start the workflow for some systems; as a user starts it, but for waiting times."""
-        config = self.folder / f"{'-'.join(systems)}.yaml"
-        objective = {"objective": "alpha", "alpha": 0.5}
-        values = CONFIG | {"systems": dict.fromkeys(systems, objective)}
-        config.write_text(yaml.safe_dump(values, sort_keys=False), encoding="utf-8")
-        return subprocess.Popen(
-            [
-                *(sys.executable, "-m", "snakemake"),
-                *("--workflow-profile", self.repository / "workflow/profiles/slurm"),
-                *("--snakefile", self.repository / "Snakefile", "--directory", self.folder),
-                *("--configfile", config),
-                *("--slurm-init-seconds-before-status-checks", "2", "--latency-wait", "10"),
-                # The three translations share a job here: what a job costs is mostly Snakemake.
-                *("--group-components", "candidates=4", "tables=4", "translation=3"),
-                *("--set-resources", "decode:mem_mb=500", "evaluate:mem_mb=500", "train:gpu=1"),
-                *options,
-                *("--", target),
-            ],
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            # A test run in the background inherits that SIGINT, which is Ctrl-C, is ignored.
-            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL) and None,
-        )
-
-    def log(self, system: str) -> str:
-        path = self.folder / f"results/toy/logs/train.{system}.seed1.log"
-        return path.read_text(encoding="utf-8") if path.exists() else ""
-
-    def result(self, system: str) -> tuple[list[dict[str, Any]], bytes]:
-        """Return the metrics of a run but for its times, and its weights."""
-        run = self.folder / f"results/toy/runs/{system}/seed1"
-        lines = (run / "metrics.jsonl").read_text(encoding="utf-8").splitlines()
-        metrics = [
-            {key: value for key, value in json.loads(line).items() if key not in TIMES}
-            for line in lines
-        ]
-        return metrics, weights(run / "best.safetensors")
-
-    def process(self, system: str) -> int:
-        """Return the process that trains a system."""
-        for entry in Path("/proc").glob("[0-9]*"):
-            try:
-                words = (entry / "cmdline").read_bytes().decode().split("\0")
-                here = (entry / "cwd").resolve() == self.folder.resolve()
-            except OSError:
-                continue
-            if here and "train" in words and f"results/toy/runs/{system}/seed1" in words:
-                return int(entry.name)
-        raise AssertionError(f"{system} does not train")
-
-
-TIMES = ("time_ms", "timing")
-
-
-def weights(path: Path) -> bytes:
-    """Return the tensors of a safetensors file; its header names the system."""
-    content = path.read_bytes()
-    return content[8 + int.from_bytes(content[:8], "little") :]
-
-
-def finish(process: subprocess.Popen[str], *, timeout: float = 240) -> str:
-    try:
-        output, _ = process.communicate(timeout=timeout)
-    finally:
-        if process.poll() is None:
-            process.terminate()
-            process.wait(timeout=60)
-    return output
+from slurm_cluster import Slurm
+from slurm_runs import Runs, finish
 
 
 @pytest.fixture(scope="module")
@@ -120,7 +24,7 @@ def runs(repository: Path, tmp_path_factory: pytest.TempPathFactory) -> Runs:
 
 
 @pytest.fixture(scope="module")
-def finished(slurm: one_node.Slurm, runs: Runs) -> Runs:
+def finished(slurm: Slurm, runs: Runs) -> Runs:
     """The whole workflow with one run, which nothing disturbs, from nothing to its tables."""
     process = runs.start("all", ("undisturbed",))
     output = finish(process)
@@ -138,31 +42,31 @@ def test_from_nothing_to_the_table(finished: Runs):
 
 
 # What befalls a training. Each gets its SLURM job and its process, which is stopped meanwhile.
-def overtime(slurm: one_node.Slurm, job: str, process: int) -> None:
+def overtime(slurm: Slurm, job: str, process: int) -> None:
     # SLURM looks for jobs that are out of time every 30 seconds.
     slurm.run("scontrol", "update", f"JobId={job}", "EndTime=now")
 
 
-def cancelled(slurm: one_node.Slurm, job: str, process: int) -> None:
+def cancelled(slurm: Slurm, job: str, process: int) -> None:
     slurm.run("scancel", job)
 
 
-def killed(slurm: one_node.Slurm, job: str, process: int) -> None:
+def killed(slurm: Slurm, job: str, process: int) -> None:
     os.kill(process, signal.SIGKILL)
 
 
-def preempted(slurm: one_node.Slurm, job: str, process: int) -> None:
+def preempted(slurm: Slurm, job: str, process: int) -> None:
     # Takes both GPUs away from whoever has them.
     slurm.run("sbatch", "--partition=urgent", "--gpus=2", "--output=/dev/null", "--wrap=sleep 1")
 
 
-FAULTS: dict[str, Callable[[one_node.Slurm, str, int], None]] = {
+FAULTS: dict[str, Callable[[Slurm, str, int], None]] = {
     fault.__name__: fault for fault in (overtime, cancelled, killed, preempted)
 }
 
 
 @pytest.fixture(scope="module")
-def disturbed(slurm: one_node.Slurm, finished: Runs) -> dict[str, str]:
+def disturbed(slurm: Slurm, finished: Runs) -> dict[str, str]:
     """Trainings that something befell after their second epoch: SLURM's jobs, by name."""
     process = finished.start("models", tuple(FAULTS))
     stopped: dict[str, tuple[str, int]] = {}
@@ -196,7 +100,7 @@ def test_a_disturbed_training_ends_like_the_undisturbed(
     assert finished.result(name) == finished.result("undisturbed")
 
 
-def test_slurm_saw_what_befell_them(slurm: one_node.Slurm, disturbed: dict[str, str]):
+def test_slurm_saw_what_befell_them(slurm: Slurm, disturbed: dict[str, str]):
     def state(name: str) -> str:
         return slurm.run(
             "squeue", "--noheader", "--states=all", "--format=%T", f"--jobs={disturbed[name]}"
@@ -209,7 +113,7 @@ def test_slurm_saw_what_befell_them(slurm: one_node.Slurm, disturbed: dict[str, 
 
 
 def test_each_training_has_a_gpu_and_shares_it_with_none(
-    slurm: one_node.Slurm, finished: Runs, disturbed: dict[str, str]
+    slurm: Slurm, finished: Runs, disturbed: dict[str, str]
 ):
     # The undisturbed, four more, two at a time, and what ran again; the urgent job had both GPUs.
     trainings = [one for one in slurm.allocations() if one.gpus and one.gpus != ("0", "1")]
@@ -221,7 +125,7 @@ def test_each_training_has_a_gpu_and_shares_it_with_none(
             assert one.end <= other.start or other.end <= one.start
 
 
-def test_a_gpu_that_pytorch_cannot_use_is_refused(slurm: one_node.Slurm, finished: Runs):
+def test_a_gpu_that_pytorch_cannot_use_is_refused(slurm: Slurm, finished: Runs):
     # Asked for by `gres`, as sites without `--gpus` want it. SLURM names the device, which is
     # make-believe, so that no PyTorch can use it.
     options = ["--config", "training={device: auto}", "--retries", "0"]
@@ -238,7 +142,7 @@ def test_a_disturbed_training_leaves_no_checkpoint(finished: Runs, disturbed: di
     assert not list((finished.folder / "results/toy/state").iterdir())
 
 
-def test_a_request_that_no_node_can_satisfy_says_so(slurm: one_node.Slurm, finished: Runs):
+def test_a_request_that_no_node_can_satisfy_says_so(slurm: Slurm, finished: Runs):
     process = finished.start("models", ("greedy",), "--set-resources", "train:gpu=3")
     output = finish(process, timeout=60)
 
@@ -248,9 +152,7 @@ def test_a_request_that_no_node_can_satisfy_says_so(slurm: one_node.Slurm, finis
     assert "--gpus=3" in output
 
 
-def test_a_time_limit_that_the_partition_forbids_is_told_by_the_queue(
-    slurm: one_node.Slurm, finished: Runs
-):
+def test_a_time_limit_that_the_partition_forbids_is_told_by_the_queue(slurm: Slurm, finished: Runs):
     # By default SLURM accepts it and lets it wait for ever.
     process = finished.start("models", ("endless",), "--set-resources", "train:runtime=7200")
     queue = ["squeue", "--me", "--noheader", "--states=PENDING", "--format=%k %R"]

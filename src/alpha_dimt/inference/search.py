@@ -19,6 +19,10 @@ Ended = Literal["kept", "extended"]
 LOOK_EVERY = 8
 """Steps of a search on a GPU from one look at what has ended to the next."""
 
+ROWS_TOGETHER = 32
+"""Greedy search continues a multiple of this many rows. Matrix products are compiled for each shape
+of their factors, and kept; if every number of rows had its own, they would fill the memory."""
+
 
 class Stepper(Protocol):
     """A next-token distribution with a state of R rows."""
@@ -74,7 +78,7 @@ def greedy_search(
     device: torch.device,
     temperature: float | None = None,
 ) -> list[Hypothesis]:
-    """Take the most probable token at each step; finished sentences leave the batch.
+    """Take the most probable token at each step; finished sentences leave the batch together.
 
     Args:
         stepper: the distribution.
@@ -100,11 +104,15 @@ def greedy_search(
         tokens[t].index_copy_(0, alive, previous)
         ended = ended | (previous == EOS)
         if looks(t, device):
-            going = (~ended.cpu()).nonzero()[:, 0]
-            if not len(going):
+            done = ended.cpu()
+            going = int((~done).sum())
+            if not going:
                 break
-            if len(going) < len(alive):
-                (rows,) = send([going], device)
+            kept = -(-going // ROWS_TOGETHER) * ROWS_TOGETHER
+            if kept < len(alive):
+                # Those that go on, and as many of the others as fill the last rows.
+                first = done.to(torch.uint8).argsort(stable=True)[:kept]
+                (rows,) = send([first.sort().values], device)
                 alive, previous, ended = alive[rows], previous[rows], ended[rows]
                 state = stepper.select(state, rows, rows)
     found = zip(tokens.t().tolist(), attended.t().tolist(), strict=True)

@@ -17,7 +17,8 @@ from alpha_dimt.machine.processor import cores, peak_rss_mb, processor
 from alpha_dimt.machine.shares import limit_memory, shares_of
 
 ON_PURPOSE = "use the CPU on purpose (training.device: cpu, or --device cpu)"
-M_TRIM_THRESHOLD, M_MMAP_MAX = -1, -4  # of malloc.h
+M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3  # of malloc.h
+LARGEST_KEPT = 2**25  # bytes; the largest that glibc accepts for M_MMAP_THRESHOLD
 
 
 def choose_device(wanted: Device) -> torch.device:
@@ -85,13 +86,15 @@ def use_threads(threads: int) -> None:
     """Compute on this many CPU threads, and keep freed memory in the process.
 
     Large arrays are allocated and freed at every step. By default glibc returns each to the system
-    and faults it in again page by page, which costs more than the arithmetic on it.
+    and faults it in again page by page, which costs more than the arithmetic on it. Only the few
+    above `LARGEST_KEPT` are returned: their sizes change from batch to batch, and what they leave
+    would soon be in pieces that none of them fits.
     """
     torch.set_num_threads(threads)
     if sys.platform == "linux":
         libc = ctypes.CDLL(None)
         if hasattr(libc, "mallopt"):
-            libc.mallopt(M_MMAP_MAX, 0)
+            libc.mallopt(M_MMAP_THRESHOLD, LARGEST_KEPT)
             libc.mallopt(M_TRIM_THRESHOLD, 2**31 - 1)
 
 

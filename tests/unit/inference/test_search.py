@@ -9,7 +9,12 @@ from torch import Tensor
 from word_table import CPU, A, B, C, Table, V, log_p
 
 from alpha_dimt.core.vocabulary import BOS, EOS, PAD
-from alpha_dimt.inference.search import Hypothesis, beam_search, greedy_search
+from alpha_dimt.inference.search import (
+    ROWS_TOGETHER,
+    Hypothesis,
+    beam_search,
+    greedy_search,
+)
 from alpha_dimt.models.base import Step
 
 
@@ -139,11 +144,17 @@ def test_length_penalty_prefers_longer_translations() -> None:
 
 
 def test_finished_sentences_leave_the_batch() -> None:
-    table = Table(30)
-    greedy(table, list(range(30)))
-    assert table.steps[0] == 30
+    table = Table(150)
+    found = greedy(table, list(range(150)))
+    assert table.steps[0] == 150
     assert table.steps == sorted(table.steps, reverse=True)
-    assert table.steps[-1] < 10
+    # By so many at a time that few numbers of rows occur.
+    later = set(table.steps) - {150}
+    assert later == {count for count in later if count % ROWS_TOGETHER == 0}
+    assert len(later) > 1
+    # Those that stay as padding do not change.
+    alone = [greedy(Table(150), [row])[0].tokens for row in range(150)]
+    assert [hypothesis.tokens for hypothesis in found] == alone
 
 
 @pytest.mark.parametrize("width", [1, 3])

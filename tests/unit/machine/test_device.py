@@ -208,3 +208,27 @@ def test_a_training_that_was_given_an_unusable_gpu_is_refused_before_it_reads(
     [line] = result.stderr.splitlines()
     assert line.startswith("Error: CUDA_VISIBLE_DEVICES=0: a GPU was given, but it cannot be used")
     assert list(tmp_path.iterdir()) == [config]
+
+
+KEEPS = """
+import torch
+from alpha_dimt.machine.device import LARGEST_KEPT, use_threads
+
+def resident():
+    with open("/proc/self/statm") as file:
+        return int(file.read().split()[1]) * 4096
+
+use_threads(1)
+for size in (LARGEST_KEPT // 2, 4 * LARGEST_KEPT):
+    array = torch.ones(size, dtype=torch.uint8)
+    held = resident()
+    del array
+    print(round((held - resident()) / size, 1))
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="glibc's settings are for Linux")
+def test_freed_arrays_are_kept_but_for_the_largest() -> None:
+    command = [sys.executable, "-c", KEEPS]
+    result = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert result.stdout.split() == ["0.0", "1.0"]
