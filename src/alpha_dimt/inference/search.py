@@ -20,8 +20,8 @@ LOOK_EVERY = 8
 """Steps of a search on a GPU from one look at what has ended to the next."""
 
 ROWS_TOGETHER = 32
-"""Greedy search continues a multiple of this many rows. Matrix products are compiled for each shape
-of their factors, and kept; if every number of rows had its own, they would fill the memory."""
+"""Greedy search continues a multiple of this many rows. A matrix product is compiled for each shape
+of its factors, and kept; if every number of rows had its own, they would fill the memory."""
 
 
 class Stepper(Protocol):
@@ -55,6 +55,20 @@ def looks(step: int, device: torch.device) -> bool:
     is computed in vain.
     """
     return device.type == "cpu" or step % LOOK_EVERY == LOOK_EVERY - 1
+
+
+def rows_to_continue(ended: Tensor) -> Tensor:
+    """Return the rows of a batch to continue, on the CPU; none if all have ended.
+
+    They are those that have not ended, and as many of the others as fill up `ROWS_TOGETHER`.
+
+    Args:
+        ended: [R] whether a row has ended.
+    """
+    done = ended.cpu()
+    going = int((~done).sum())
+    count = -(-going // ROWS_TOGETHER) * ROWS_TOGETHER
+    return done.to(torch.uint8).argsort(stable=True)[:count].sort().values
 
 
 def _attended(attention: Tensor | None, previous: Tensor) -> Tensor:
@@ -104,15 +118,11 @@ def greedy_search(
         tokens[t].index_copy_(0, alive, previous)
         ended = ended | (previous == EOS)
         if looks(t, device):
-            done = ended.cpu()
-            going = int((~done).sum())
-            if not going:
+            going = rows_to_continue(ended)
+            if not len(going):
                 break
-            kept = -(-going // ROWS_TOGETHER) * ROWS_TOGETHER
-            if kept < len(alive):
-                # Those that go on, and as many of the others as fill the last rows.
-                first = done.to(torch.uint8).argsort(stable=True)[:kept]
-                (rows,) = send([first.sort().values], device)
+            if len(going) < len(alive):
+                (rows,) = send([going], device)
                 alive, previous, ended = alive[rows], previous[rows], ended[rows]
                 state = stepper.select(state, rows, rows)
     found = zip(tokens.t().tolist(), attended.t().tolist(), strict=True)
