@@ -51,7 +51,7 @@ BEAM, GREEDY, LIKELIHOOD, BREVITY = (
     "Brevity penalty (beam 10)",
 )
 DIGITS = {BEAM: 2, GREEDY: 2, LIKELIHOOD: 4, BREVITY: 4}
-CHARTS = ("alpha", "learning_curves")
+CHARTS = {"alpha", "learning_curves"}
 
 
 def main() -> None:
@@ -66,7 +66,7 @@ def main() -> None:
     if is_complete(runs):
         write_text(KEPT / "tables/planned.md", markdown(planned_table(columns(runs))))
     charts = all_charts(read_study(folders))
-    for name in CHARTS:
+    for name in CHARTS & charts.keys():
         write_text(KEPT / f"figures/{name}.svg", svg(charts[name]))
 
 
