@@ -1,11 +1,14 @@
 """The tables and figures of iwslt14-third.md, made from the runs that are kept beside it.
 
-    python docs/results/iwslt14_third.py
+    python docs/results/iwslt14_third.py [results/iwslt14-third]
 
-Writes docs/results/iwslt14-third/tables and figures. The contrasts are those of the protocol. They
+Writes docs/results/iwslt14-third/tables and figures. Before, copies from the results given what is
+kept of every finished run. The contrasts are those of the protocol. They
 are tested only when every run of the primary systems is there.
 """
 
+import shutil
+import sys
 from collections.abc import Mapping, Sequence
 from itertools import product
 from pathlib import Path
@@ -50,8 +53,25 @@ BEAM, GREEDY, LIKELIHOOD, BREVITY = (
     "Dev (nats per token)",
     "Brevity penalty (beam 10)",
 )
+SCORED = ("valid.greedy", "test.greedy", "test.beam")
 DIGITS = {BEAM: 2, GREEDY: 2, LIKELIHOOD: 4, BREVITY: 4}
 CHARTS = {"alpha", "learning_curves"}
+
+
+def keep(results: Path) -> None:
+    """Copy what is kept of every scored run, and the configurations of the searches."""
+    shutil.copytree(results / "decoding", KEPT / "decoding", dirs_exist_ok=True)
+    for about in results.glob("runs/*/*/run.json"):
+        scores = [f"scores/{name}.json" for name in SCORED]
+        if not all((about.parent / name).exists() for name in scores):
+            continue
+        names = ["config.json", "run.json", "metrics.jsonl", *scores]
+        if about.parent.parent.name in PRIMARY:
+            names.append("hypotheses/test.beam.txt")
+        for name in names:
+            copy = KEPT / about.parent.relative_to(results) / name
+            copy.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(about.parent / name, copy)
 
 
 def main() -> None:
@@ -216,4 +236,6 @@ def _texts(name: str, test: Pooled, header: str) -> list[str]:
 
 
 if __name__ == "__main__":
+    if sys.argv[1:]:
+        keep(Path(sys.argv[1]))
     main()

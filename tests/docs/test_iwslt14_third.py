@@ -11,7 +11,7 @@ from pages import tables
 from scipy import stats
 
 from alpha_dimt.config import Experiment, RunConfig, load
-from alpha_dimt.core.files import read_json
+from alpha_dimt.core.files import read_json, sha256
 from alpha_dimt.evaluation.across_seeds import Scores
 from alpha_dimt.runs.read import read_runs
 
@@ -196,6 +196,13 @@ def test_a_kept_run_is_one_of_the_configuration(folder: Path) -> None:
     about = read_json(folder / "run.json")
     assert about["run_key"] == config.fingerprint()
     assert about["stopped"] == "patience"
+    kept = {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()}
+    translated = {"hypotheses/test.beam.txt"} if config.system in PRIMARY else set()
+    scores = {f"scores/{name}.json" for name in third.SCORED}
+    assert kept == {"config.json", "run.json", "metrics.jsonl", *scores, *translated}
+    for name in translated:
+        scored = read_json(folder / "scores/test.beam.json")["hypotheses"]["sha256"]
+        assert scored == sha256(folder / name)
     assert about["code_version"].split("+g")[1][:12] in PAGE
 
 
