@@ -17,13 +17,13 @@ import pandas as pd
 
 from alpha_dimt.core.files import write_text
 from alpha_dimt.evaluation.across_seeds import Scores, compare_pairs
-from alpha_dimt.evaluation.pooled import Pooled, contrasts, within_variance
+from alpha_dimt.evaluation.pooled import Pooled, contrasts, slope, within_variance
 from alpha_dimt.evaluation.within_seed import LEVEL, holm
 from alpha_dimt.report.charts import all_charts
 from alpha_dimt.report.figures import svg
 from alpha_dimt.report.study import read_study
 from alpha_dimt.results import epoch_frame, rows_of, run_frame, score_frame
-from alpha_dimt.runs.read import BLEU, Run, made_from_runs, read_runs
+from alpha_dimt.runs.read import BLEU, Run, read_runs
 from alpha_dimt.tables.summary import RUN, bleu_by_run, by_system
 from alpha_dimt.tables.table import Table, markdown
 from alpha_dimt.tables.table1 import write_table1
@@ -159,7 +159,7 @@ def run_table(runs: Sequence[Run]) -> Table:
         caption=f"{len(runs)} runs. BLEU: {runs[0].definition}.",
         grouped_by="Corpus",
         rows=pd.DataFrame(rows, index=["iwslt14-third"] * len(rows)),
-        note=f"{len(made_from_runs(runs))} runs, one thread each.",
+        note="One thread each.",
     )
 
 
@@ -183,15 +183,9 @@ def planned_table(found: Mapping[str, Scores]) -> Table:
             rows.append([*_texts(f"{second} − {first}", test, header), p_text(p), *others])
             bold.append(header == BEAM and p < LEVEL)
         if header == BEAM:
-            for name, weights in _further(scores).items():
-                # The pool has the five systems; another system is compared by its own scatter.
-                pooled = pool | {one: scores[one] for one in weights}
-                [test] = contrasts(pooled, [weights], by_seed=False)
-                texts = _texts(name, test, header)
-                if name != SLOPE:
-                    texts[-1] = ""
-                rows.append([*texts, "", "", ""])
-                bold.append(False)
+            further = _further(scores, pool)
+            rows += further
+            bold += [False] * len(further)
         groups += [header] * (len(rows) - len(groups))
     headers = ["Difference of", "Difference", "95 % interval", "t", "df", "p", "p (Holm)"]
     table = pd.DataFrame(rows, index=groups, columns=[*headers, "p (paired t)", "p (sign flip)"])
@@ -202,25 +196,26 @@ def planned_table(found: Mapping[str, Scores]) -> Table:
         caption="Student's t against a pooled variance, as the protocol says.",
         grouped_by="Scores",
         rows=table,
-        note="Bold: a primary contrast that is significant. The slope is per unit of alpha.",
+        note="Bold: a primary contrast that is significant. The slope is per unit of alpha. "
+        f"Standard deviation within the primary systems: {scatter(found[BEAM]):.2f} BLEU (above "
+        f"{TOO_MUCH}, the stop rule adds seeds).",
         bold=pd.DataFrame(marks).to_numpy(dtype=bool),
     )
 
 
-SLOPE = "slope over α"
-
-
-def _further(scores: Scores) -> dict[str, dict[str, float]]:
-    """Return the weights of the slope and of the differences that only get an interval."""
-    found = {}
-    if ALPHA.keys() <= scores.keys():
-        centre = sum(ALPHA.values()) / len(ALPHA)
-        square = sum((value - centre) ** 2 for value in ALPHA.values())
-        found[SLOPE] = {name: (value - centre) / square for name, value in ALPHA.items()}
+def _further(scores: Scores, pool: Scores) -> list[list[str]]:
+    """Return the rows of the slope and of the differences that only get an interval."""
+    rows = []
+    if ALPHA.keys() <= pool.keys() and (found := slope(pool, ALPHA)) and found.pooled:
+        rows.append([*_texts("slope over α", found.pooled, BEAM), "", "", ""])
     for first, second in ONLY_INTERVALS:
         if {first, second} <= scores.keys():
-            found[f"{second} − {first}"] = {first: -1.0, second: 1.0}
-    return found
+            # Another system than the five adds its own scatter to the pool.
+            pooled = {**pool, first: scores[first], second: scores[second]}
+            [test] = contrasts(pooled, [{first: -1.0, second: 1.0}], by_seed=False)
+            *texts, _ = _texts(f"{second} − {first}", test, BEAM)
+            rows.append([*texts, "", "", "", ""])
+    return rows
 
 
 def _texts(name: str, test: Pooled, header: str) -> list[str]:

@@ -142,7 +142,7 @@ _PATH = os.pathsep.join([os.environ.get("PATH", os.defpath), "/usr/sbin"])
 
 @contextmanager
 def cluster(folder: Path, *, nodes: int = 1, accounting: bool = False) -> Iterator[Slurm]:
-    """Start a cluster; stop what was started."""
+    """Start a cluster, and stop it at the end."""
     for name in ("state", "spool"):
         (folder / name).mkdir()
     names = [slurm_files.host()] if nodes == 1 else [f"node{number}" for number in range(nodes)]

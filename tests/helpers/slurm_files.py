@@ -71,7 +71,7 @@ SlurmctldHost={host()}(127.0.0.1)
 SlurmUser=root
 SlurmdUser=root
 AuthType=auth/munge
-# What was put back into the queue waits as long as its credential lives: 120 seconds by default.
+# A requeued job waits until its credential expires: after 120 seconds by default.
 AuthInfo=cred_expire=10
 StateSaveLocation={folder}/state
 SlurmdSpoolDir={folder}/spool/%n
