@@ -1,5 +1,4 @@
 # The package and its workflow: docker build -t alpha-dimt:0.1.0 .
-# It was written without a Docker at hand and has not been built.
 FROM python:3.11-slim
 
 # PyTorch for CPUs, from its own index. For GPUs: --build-arg TORCH_INDEX=https://download.pytorch.org/whl/cu126

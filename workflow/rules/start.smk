@@ -7,9 +7,15 @@ from snakemake.settings.types import DeploymentMethod
 
 # Called only if jobs will run: not in a dry run, not if there is nothing to do, and not in the
 # processes that Snakemake starts for its jobs. This interpreter is also that of the rules, except
-# with conda environments, whose libraries need not be installed here.
+# with conda environments and containers, whose libraries need not be installed here.
 def check_start():
-    """Exit with a message if the disks or the tracking cannot be used."""
+    """Exit with a message if the image is not named, or if the disks or the tracking cannot be used."""
+    methods = workflow.deployment_settings.deployment_method
+    if DeploymentMethod.APPTAINER in methods and not experiment.container:
+        sys.exit(
+            "container: --sdm apptainer needs the image that jobs run in; name it in the "
+            "configuration, or with --config container=FILE"
+        )
     untrained = [file for file in runs("best.safetensors") if not Path(file).exists()]
     try:
         limits.check_scratch(os.environ)
@@ -17,7 +23,7 @@ def check_start():
     except UserError as error:
         sys.exit(str(error))
     planned = {job.rule.name for job in workflow.dag.needrun_jobs()}
-    foreign = DeploymentMethod.CONDA in workflow.deployment_settings.deployment_method
+    foreign = {DeploymentMethod.CONDA, DeploymentMethod.APPTAINER} & set(methods)
     if "track" in planned and not foreign:
         command = ["check-tracking", "--uri", TRACKING_URI, "--experiment", CORPUS]
         command += ["--receipt", f"results/{CORPUS}/tracking.json"]

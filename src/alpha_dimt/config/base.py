@@ -22,6 +22,8 @@ Fraction = Annotated[float, Field(ge=0, le=1)]
 # Names are in those of files, which file systems bound at 255 bytes.
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", max_length=100)]
 Seed = Annotated[int, Field(ge=0, lt=2**31)]
+# Snakemake writes it into a shell line as it is.
+Image = Annotated[str, Field(pattern=r"^[A-Za-z0-9./][A-Za-z0-9._:/@+-]*$")]
 
 
 def canonical_json(values: Any) -> str:

@@ -4,7 +4,7 @@ from typing import Any, Literal, Self
 
 from pydantic import Field, ValidationError, model_validator
 
-from alpha_dimt.config.base import AnySection, Name, Section, Seed, wrong
+from alpha_dimt.config.base import AnySection, Image, Name, Section, Seed, wrong
 from alpha_dimt.config.corpora import Corpus, DownloadedCorpus, FilesCorpus
 from alpha_dimt.config.models import AttentionRnnConfig, HuggingFaceConfig, Model
 from alpha_dimt.config.objectives import Objective
@@ -79,6 +79,11 @@ class Experiment(Section):
         default=(1,), min_length=1, description="distinct; each gives every system one run"
     )
     tracking: Tracking = Tracking()
+    container: Image | None = Field(
+        default=None,
+        description="image that jobs run in with `--sdm apptainer`: a file, or an address such as "
+        "`docker://registry.example.org/alpha-dimt:0.1.0`. No part of a run's identity",
+    )
 
     @model_validator(mode="before")
     @classmethod

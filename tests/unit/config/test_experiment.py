@@ -200,6 +200,7 @@ def test_a_run_depends_on_its_own_values_alone():
     others = {
         "decoding": {"beam": 5},
         "tracking": {"uri": "http://localhost"},
+        "container": "alpha-dimt.sif",
         "seeds": [1, 2],
         "systems": {**MINIMAL["systems"], "ml": {"objective": "raml"}},
     }

@@ -137,3 +137,21 @@ def test_a_tracking_uri_that_mlflow_may_take(uri: str):
 )
 def test_a_tracking_uri_that_mlflow_cannot_take(uri: str, words: str):
     assert words in refused("tracking.uri", tracking={"uri": uri})
+
+
+@pytest.mark.parametrize(
+    "image",
+    [
+        "alpha-dimt.sif",
+        "/images/alpha-dimt_0.1.0.sif",
+        "docker://registry.example.org:5000/group/alpha-dimt:0.1.0+cu126",
+        "docker://alpha-dimt@sha256:0123abcd",
+    ],
+)
+def test_an_image_that_apptainer_may_take(image: str):
+    assert experiment(container=image).container == image
+
+
+@pytest.mark.parametrize("image", ["", "my image.sif", "--nv", "$(id)", "a;b", "{system}.sif"])
+def test_an_image_that_a_shell_would_read_otherwise(image: str):
+    assert "String should match pattern" in refused("container", container=image)
