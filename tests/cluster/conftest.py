@@ -18,13 +18,13 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 # next waits for that, even in another process.
 @pytest.fixture(scope="module")
 def slurm(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Slurm]:
-    """A real SLURM of one node with two make-believe GPUs."""
+    """A real SLURM of one node with two simulated GPUs."""
     yield from started(tmp_path_factory.mktemp("slurm"))
 
 
 @pytest.fixture(scope="module")
 def two_nodes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Slurm]:
-    """A real SLURM of two nodes with a make-believe GPU each, which keeps accounts."""
+    """A real SLURM of two nodes with a simulated GPU each, which keeps accounts."""
     yield from started(tmp_path_factory.mktemp("two-nodes"), nodes=2, accounting=True)
 
 

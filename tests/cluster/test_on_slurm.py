@@ -127,7 +127,7 @@ def test_each_training_has_a_gpu_and_shares_it_with_none(
 
 def test_a_gpu_that_pytorch_cannot_use_is_refused(slurm: Slurm, finished: Runs):
     # Asked for by `gres`, as sites without `--gpus` want it. SLURM names the device, which is
-    # make-believe, so that no PyTorch can use it.
+    # simulated, so that no PyTorch can use it.
     options = ["--config", "training={device: auto}", "--retries", "0"]
     options += ["--set-resources", "train:gpu=0", "train:gres=gpu:1"]
     process = finished.start("models", ("unusable",), *options)

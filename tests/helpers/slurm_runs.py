@@ -22,7 +22,7 @@ CONFIG = {
     "training": {
         **{"batch_size": 8, "max_epochs": 20, "min_epochs": 20, "threads": 1},
         **{"min_learning_rate": 1.0, "sorted_first_epoch": False},
-        "device": "cpu",  # the GPUs are make-believe; `REQUESTS` asks SLURM for one all the same
+        "device": "cpu",  # the GPUs are simulated; `REQUESTS` asks SLURM for one all the same
     },
     "decoding": {"beam": 3, "max_length": 30},
 }

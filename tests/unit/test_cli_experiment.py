@@ -58,9 +58,9 @@ def test_a_new_configuration_is_an_experiment(here: Path):
     keys = Path("mine/first/config.yaml").read_text().splitlines()[2].removeprefix("# ")
     assert Path(keys).read_text().startswith("# ")
     # Neither file is written over.
-    assert "config.yaml: this file is there already" in said("new", "mine/first", code=1)
+    assert "config.yaml: this file already exists" in said("new", "mine/first", code=1)
     Path("mine/first/config.yaml").unlink()
-    assert "Snakefile: this file is there already" in said("new", "mine/first", code=1)
+    assert "Snakefile: this file already exists" in said("new", "mine/first", code=1)
 
 
 def test_a_new_configuration_shows_own_text_as_it_is_written(here: Path):

@@ -169,7 +169,7 @@ def test_a_metric_never_takes_the_place_of_the_epoch(folder: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "content", "message"),
     [
-        ("runs/ml/seed2/run.json", {"run_key": "other"}, "is of another configuration; train"),
+        ("runs/ml/seed2/run.json", {"run_key": "other"}, "belongs to another configuration; train"),
         ("runs/ml/seed2/scores/test.beam.json", {}, r"lack the key .*; score the run again"),
         ("runs/ml/seed2/metrics.jsonl", 3, r"metrics\.jsonl: this is not what `train` writes"),
         ("runs/ml/seed2/metrics.jsonl", {"epoch": 1}, r"not what `train` writes \('metrics'\)"),

@@ -1,4 +1,4 @@
-"""The profile for Kubernetes, on a pretended cluster with an S3 server, and the death of a pod."""
+"""The profile for Kubernetes, on a simulated cluster with an S3 server, and the death of a pod."""
 
 import os
 import subprocess

@@ -38,7 +38,7 @@ def new(folder: Path) -> None:
     path = folder / "config.yaml"
     for name in made:
         if (folder / name).exists():
-            raise UserError(f"{folder / name}: this file is there already; name another folder")
+            raise UserError(f"{folder / name}: this file already exists; name another folder")
     folder.mkdir(parents=True, exist_ok=True)
     keys = pipeline_folder() / "config/README.md"
     for name, template in made.items():
@@ -117,7 +117,7 @@ def show_config(config: Path, resolved: bool) -> None:
 @cli.command()
 @click.argument("path", type=click.Path(exists=True, path_type=Path), default="config.yaml")
 def watch(path: Path) -> None:
-    """Show how far every run is, live: of a configuration or results/{corpus}.
+    """Show live how far every run of a configuration or of results/{corpus} is.
 
     Given the folder of one run, show the last lines of its log, too. Ctrl-C ends it.
     """
@@ -140,7 +140,7 @@ def watch(path: Path) -> None:
 @cli.command()
 @click.argument("config", type=FILE, default="config.yaml")
 def clean(config: Path) -> None:
-    """Remove the checkpoints of finished runs, which a workflow that was cut off has left."""
+    """Remove checkpoints of finished runs that an interrupted workflow has left."""
     from alpha_dimt.config import Experiment, load
 
     experiment = load(Experiment, config)

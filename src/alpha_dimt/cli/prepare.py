@@ -9,7 +9,7 @@ from alpha_dimt.cli.options import FILE, FOLDER, NEW
 
 
 @cli.command()
-@click.option("--config", type=FILE, required=True, help="Slice of the data (DataConfig).")
+@click.option("--config", type=FILE, required=True, help="Configuration of the data (DataConfig).")
 @click.option("--mirror", "mirrors", multiple=True, help="URL prefix or directory; tried in order.")
 @click.option("--cache", type=NEW, required=True, help="Folder that keeps downloads.")
 @click.option("--out", type=NEW, required=True, help="Folder for {split}.{language}.")
@@ -22,7 +22,7 @@ def fetch(config: Path, mirrors: tuple[str, ...], cache: Path, out: Path) -> Non
 
 
 @cli.command()
-@click.option("--config", type=FILE, required=True, help="Slice of the data (DataConfig).")
+@click.option("--config", type=FILE, required=True, help="Configuration of the data (DataConfig).")
 @click.option("--raw", type=FOLDER, required=True, help="Folder that `fetch` wrote.")
 @click.option("--out", type=NEW, required=True, help="Folder for the tokenised text.")
 def tokenise(config: Path, raw: Path, out: Path) -> None:
@@ -34,7 +34,7 @@ def tokenise(config: Path, raw: Path, out: Path) -> None:
 
 
 @cli.command()
-@click.option("--config", type=FILE, required=True, help="Slice of the data (DataConfig).")
+@click.option("--config", type=FILE, required=True, help="Configuration of the data (DataConfig).")
 @click.option("--text", type=FOLDER, required=True, help="Folder that `tokenise` wrote.")
 @click.option("--out", type=NEW, required=True, help="Folder for vocabularies and Arrow files.")
 def encode(config: Path, text: Path, out: Path) -> None:
@@ -46,7 +46,9 @@ def encode(config: Path, text: Path, out: Path) -> None:
 
 
 @cli.command()
-@click.option("--config", type=FILE, required=True, help="Slice of the candidates.")
+@click.option(
+    "--config", type=FILE, required=True, help="Configuration of the candidates (AugmentConfig)."
+)
 @click.option("--encoded", type=FOLDER, required=True, help="Folder that `encode` wrote.")
 @click.option("--out", type=NEW, required=True, help="Arrow file of candidates.")
 def augment(config: Path, encoded: Path, out: Path) -> None:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     "--config",
     type=FILE,
     required=True,
-    help="Slice of the run (RunConfig); with --system, a whole experiment.",
+    help="Configuration of the run (RunConfig); with --system, of a whole experiment.",
 )
 @click.option("--system", help="System of the experiment; needs --seed.")
 @click.option("--seed", type=click.IntRange(0), help="Seed of the run; needs --system.")
@@ -96,7 +96,9 @@ def train(
 
 
 @cli.command()
-@click.option("--config", type=FILE, required=True, help="Slice of the decoding (Decoding).")
+@click.option(
+    "--config", type=FILE, required=True, help="Configuration of the decoding (Decoding)."
+)
 @click.option("--run", type=RUN, required=True, help="Folder of a trained run.")
 @click.option("--encoded", type=FOLDER, required=True, help="Folder that `encode` wrote.")
 @click.option("--split", type=click.Choice(["valid", "test"]), required=True)

@@ -170,7 +170,7 @@ def _new_value(node: Node, keys: Keys, name: str, known: dict[int, Any]) -> Any:
         except ValueError as error:
             place = _place(node, keys, name)
             raise UserError(f"{place}: this value cannot be read ({error}); correct it") from error
-    raise UserError(f"{_place(node, keys, name)}: the tag {tag} means nothing here; delete it")
+    raise UserError(f"{_place(node, keys, name)}: the tag {tag} is not supported here; delete it")
 
 
 def _scalar(tag: str, text: str) -> Any:

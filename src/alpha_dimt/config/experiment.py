@@ -65,7 +65,7 @@ class Experiment(Section):
     preset: Literal["paper", "reference"] | None = Field(
         default=None,
         description="`paper`: the equations as printed; `reference`: what the authors' code did. "
-        "Keys that are given win",
+        "Keys that you set take precedence",
     )
     corpus: Corpus
     preparation: Preparation = Preparation()
@@ -82,7 +82,7 @@ class Experiment(Section):
     container: Image | None = Field(
         default=None,
         description="image that jobs run in with `--sdm apptainer`: a file, or an address such as "
-        "`docker://registry.example.org/alpha-dimt:0.1.0`. No part of a run's identity",
+        "`docker://registry.example.org/alpha-dimt:0.1.0`. Not part of a run's identity",
     )
 
     @model_validator(mode="before")

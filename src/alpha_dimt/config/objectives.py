@@ -92,8 +92,8 @@ class OffPolicyConfig(ObjectiveConfig):
     log_q0: bool = Field(default=False, description="whether log q0 is subtracted (Eq. 15)")
     chunk: PositiveInt | None = Field(
         default=None,
-        description="compute weights again for each chunk of so many steps; the authors' code: 32. "
-        "Not together with `samples`",
+        description="compute weights again for each chunk of this many steps; the authors' code: "
+        "32. Not together with `samples`",
     )
     samples: NonNegativeInt = Field(
         default=0,

@@ -121,5 +121,5 @@ class _OneOf:
         except UserError as error:
             raise wrong(str(error), tag) from error
         if not self.among(kind):
-            raise wrong(f"{name} cannot stand here; choose another one", tag)
+            raise wrong(f"{name} cannot be used here; choose another one", tag)
         return kind.model_validate(value)

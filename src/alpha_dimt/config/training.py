@@ -94,7 +94,7 @@ class TrainingConfig(Section):
         default="auto",
         exclude=True,  # where a run is trained is no part of what it is
         description="where to train and decode: `auto` (a GPU where there is one; one that was "
-        "given and cannot be used is an error), `cpu` or `cuda`. No part of a run's identity: a "
+        "given and cannot be used is an error), `cpu` or `cuda`. Not part of a run's identity: a "
         "run trained on a GPU translates on any machine",
     )
     implementation: Annotated[Literal["auto", "plain"], Since("0.1.0")] = Field(
@@ -132,13 +132,13 @@ class CheckpointsConfig(Section):
     seconds: PositiveInt = Field(
         default=180,
         description="seconds of training from one checkpoint to the next: the most that a `kill "
-        "-9` costs. One more is written after every epoch and at SIGTERM and SIGUSR1. No part of a "
+        "-9` costs. One more is written after every epoch and at SIGTERM and SIGUSR1. Not part of a "
         "run's identity: changing it reruns nothing, and existing checkpoints are resumed",
     )
     folder: Path | None = Field(
         default=None,
         description="checkpoints go into a folder of the corpus's name in this folder, such as a "
-        "volume that every pod mounts; null: into `results/{corpus}/state`. No part of a run's "
+        "volume that every pod mounts; null: into `results/{corpus}/state`. Not part of a run's "
         "identity",
     )
 

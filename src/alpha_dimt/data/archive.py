@@ -55,7 +55,9 @@ def read_members(
         ) from error
     missing = sorted(set(names) - contents.keys())
     if missing:
-        raise UserError(f"{path}: the archive has no {missing[0]}; is it the right archive?")
+        raise UserError(
+            f"{path}: the archive has no {missing[0]}; check that it is the right archive"
+        )
     return contents
 
 

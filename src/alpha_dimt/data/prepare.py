@@ -196,7 +196,8 @@ def _check_sentences(pairs: Sequence[Pair], raw: Path, split: str, config: DataC
             if (tokens := len(text.split(" "))) > LONGEST_SENTENCE:
                 raise UserError(
                     f"{raw / f'{split}.{language}'}:{number}: this sentence has {tokens:,} tokens; "
-                    f"validation and test take at most {LONGEST_SENTENCE:,}: is it several?"
+                    f"validation and test take at most {LONGEST_SENTENCE:,}; split it if it is "
+                    "several sentences"
                 )
 
 

@@ -79,7 +79,7 @@ def read_run(folder: Path, *, scored: bool = True) -> Run:
     config = parse(RunConfig, read_json(path), str(path))
     about = read_json(folder / "run.json")
     if not isinstance(about, dict) or about.get("run_key") != config.fingerprint():
-        raise UserError(f"{folder}: run.json is of another configuration; train the run again")
+        raise UserError(f"{folder}: run.json belongs to another configuration; train the run again")
     paths = {name: folder / "scores" / f"{name}.json" for name in COLUMNS.values()}
     reports = {name: read_json(path) for name, path in paths.items() if scored or path.exists()}
     try:

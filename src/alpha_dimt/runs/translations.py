@@ -72,5 +72,5 @@ def read_examples(path: Path, weights: Mapping[str, str | None]) -> list[Example
         ]
     except (TypeError, KeyError) as error:
         raise UserError(
-            f"{path}: this is not what `alpha-dimt examples` writes ({error}); make it anew"
+            f"{path}: this is not what `alpha-dimt examples` writes ({error}); make it again"
         ) from error

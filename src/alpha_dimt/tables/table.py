@@ -135,7 +135,7 @@ def read_tables(path: Path, made_from: MadeFrom | None = None) -> list[Table]:
         return [_table(**table) for table in plain["tables"]]
     except (TypeError, KeyError, ValueError) as error:
         raise UserError(
-            f"{path}: this is no table of `alpha-dimt` ({error}); make it again"
+            f"{path}: this is not a table of `alpha-dimt` ({error}); make it again"
         ) from error
 
 

@@ -90,7 +90,7 @@ def test_own_keys_win_over_merged_ones_and_the_first_of_several():
         ("a: 1\n? [b]\n: 1\n", "2: the file: a key must be text;"),
         ("a: 1\nb: {<<: 3}\n", "2: b.<<: this takes a section"),
         ("a: 1\nb: !!python/name:os.system\n", "2: b: "),
-        ("a: 1\nb: !!set {x}\n", "2: b: the tag set means nothing here"),
+        ("a: 1\nb: !!set {x}\n", "2: b: the tag set is not supported here"),
         ("a:\n\tb: 1\n", r"2: this is not valid YAML (found character '\t' that cannot start"),
         ("a: 1\nb: c: d\n", "2: this is not valid YAML (mapping values are not allowed here);"),
         ("a: {b: 1\nc: 2\n", "2: this is not valid YAML ("),

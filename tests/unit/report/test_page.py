@@ -270,7 +270,7 @@ def test_the_same_runs_make_the_same_bytes(results: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "content", "message"),
     [
-        ("tables/table1.json", [{"title": "1"}], r"table1\.json: this is no table of"),
+        ("tables/table1.json", [{"title": "1"}], r"table1\.json: this is not a table of"),
         (
             "examples.json",
             {"made_from": [], "examples": [{"line": 1}]},

@@ -233,7 +233,7 @@ def test_different_references_are_refused(tmp_path: Path, out: Path) -> None:
 def test_one_system_with_different_settings_is_refused(tmp_path: Path, out: Path) -> None:
     runs = [make_run(tmp_path, "ml", seed, 60) for seed in (1, 2)]
     edit(runs[1] / "config.json", "training", "batch_size", value=7)
-    with pytest.raises(UserError, match=r"run\.json is of another configuration"):
+    with pytest.raises(UserError, match=r"run\.json belongs to another configuration"):
         write_table1(runs, out=out)
     key = load(RunConfig, runs[1] / "config.json").fingerprint()
     edit(runs[1] / "run.json", "run_key", value=key)
