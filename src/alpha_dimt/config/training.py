@@ -132,8 +132,8 @@ class CheckpointsConfig(Section):
     seconds: PositiveInt = Field(
         default=180,
         description="seconds of training from one checkpoint to the next: the most that a `kill "
-        "-9` costs. One more is written after every epoch and at SIGTERM and SIGUSR1. Not part of a "
-        "run's identity: changing it reruns nothing, and existing checkpoints are resumed",
+        "-9` costs. One more is written after every epoch and at SIGTERM and SIGUSR1. Not part of "
+        "a run's identity: changing it reruns nothing, and existing checkpoints are resumed",
     )
     folder: Path | None = Field(
         default=None,
