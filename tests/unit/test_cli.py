@@ -67,10 +67,10 @@ def test_every_command_and_option_has_help():
         assert result.exit_code == 0
 
 
-def test_the_interval_of_checkpoints_is_that_of_the_configuration():
+def test_the_help_names_the_interval_of_checkpoints():
     [option] = [o for o in cli.commands["train"].params if o.name == "checkpoint_seconds"]
 
-    assert option.default == CheckpointsConfig().seconds
+    assert option.help.endswith(f"otherwise {CheckpointsConfig().seconds}]")
 
 
 def test_every_command_that_computes_has_the_choices_of_the_configuration():

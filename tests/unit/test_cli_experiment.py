@@ -12,12 +12,10 @@ from click.testing import CliRunner
 
 from alpha_dimt.cli import cli, experiment
 from alpha_dimt.cli.log import messages_in
-from alpha_dimt.cli.one_run import RunFiles, of_experiment
 from alpha_dimt.cli.options import RUNS
 from alpha_dimt.cli.run_table import run_table
 from alpha_dimt.config import Experiment, load
 from alpha_dimt.config.document import read_document
-from alpha_dimt.core.errors import UserError
 from alpha_dimt.core.pipeline import pipeline_folder, profile_folder
 from alpha_dimt.runs.overview import Progress
 
@@ -26,7 +24,7 @@ corpus: {kind: toy}
 systems:
   ml: {objective: ml, seeds: 1}
   alpha0.5: {objective: alpha, alpha: 0.5, start: ml, seeds: 1}
-  raml: {objective: raml, training: {device: cpu}}
+  raml: {objective: raml}
 checkpoints: {seconds: 7}
 seeds: [3, 4]
 """
@@ -117,6 +115,13 @@ def test_what_run_cannot_find_is_named(here: Path, started: list[list[str]]):
     assert started == []
 
 
+def test_the_help_names_every_profile():
+    [option] = [o for o in cli.commands["run"].params if o.name == "profile"]
+
+    for profile in (pipeline_folder() / "workflow/profiles").iterdir():
+        assert profile.name in option.help
+
+
 def test_a_profile_may_be_the_users_own(here: Path):
     Path("site").mkdir()
     Path("site/config.yaml").touch()
@@ -180,8 +185,14 @@ def test_watch_without_a_terminal_looks_once(here: Path):
     whole, results, one = said("watch"), said("watch", "results/toy"), said("watch", str(folder))
 
     assert len(whole.splitlines()) == 1 + 4 + 1
-    assert [line.split()[0] for line in results.splitlines()] == ["run", "raml/seed4", "0"]
-    assert one.splitlines()[3:] == ["", "one", "two"]
+    # The folder does not tell where checkpoints are, so a run that trains may look like this.
+    *lines, hint = results.splitlines()
+    assert [line.split()[:2] for line in lines[1:]] == [["raml/seed4", "waiting"], ["0", "of"]]
+    assert hint == (
+        "waiting runs have no checkpoints in results/CORPUS/state; if checkpoints.folder is set, "
+        "name the configuration instead: alpha-dimt watch CONFIG"
+    )
+    assert one.splitlines()[3:] == [hint, "", "one", "two"]
     assert "no run was started here" in said("watch", ".", code=1)
 
 
@@ -251,56 +262,24 @@ def test_clean_removes_checkpoints_of_finished_runs_alone(here: Path):
     assert len(list(states.iterdir())) == 4
 
 
-# ------------------------------------------------------------------------------------- train
+@pytest.mark.parametrize(
+    ("damaged", "words"),
+    [
+        ('{"run_key": ', "run.json:1: this is not valid JSON"),
+        ("[]", "run.json: this is not what `alpha-dimt train` writes; train the run again"),
+    ],
+)
+def test_clean_names_a_damaged_record(here: Path, damaged: str, words: str):
+    about = Path("results/toy/runs/ml/seed3/run.json")
+    about.parent.mkdir(parents=True)
+    about.write_text(damaged, encoding="utf-8")
+
+    output = said("clean", code=1)
+
+    assert output.startswith(f"Error: {about.parent}/{words}")
 
 
-def test_the_files_of_a_run_of_an_experiment(here: Path):
-    data = Path("results/toy/data/encoded/report.json")
-    with pytest.raises(UserError, match=r"make it: alpha-dimt run config.yaml data$"):
-        of_experiment(Path("config.yaml"), "raml", 4)
-    data.parent.mkdir(parents=True)
-    data.touch()
-    proposal = load(Experiment, Path("config.yaml")).proposal.fingerprint()
-    candidates = Path(f"results/toy/augmented/{proposal}/seed4.arrow")
-    with pytest.raises(UserError, match=rf"make it: alpha-dimt run config.yaml {candidates}$"):
-        of_experiment(Path("config.yaml"), "raml", 4)
-    candidates.parent.mkdir(parents=True)
-    candidates.touch()
-
-    config, files = of_experiment(Path("config.yaml"), "raml", 4)
-
-    assert (config.system, config.seed) == ("raml", 4)
-    results = Path("results/toy")
-    assert files == RunFiles(
-        encoded=results / "data/encoded",
-        augmented=candidates,
-        start=None,
-        state=results / "state",
-        out=results / "runs/raml/seed4",
-    )
-    candidates.with_name("seed3.arrow").touch()
-    with pytest.raises(UserError, match=r"results/toy/runs/ml/seed3/best\.safetensors"):
-        of_experiment(Path("config.yaml"), "alpha0.5", 3)
-    with pytest.raises(UserError, match=r"no run of ml with seed 4; .* one of ml 3, alpha0\.5 3, "):
-        of_experiment(Path("config.yaml"), "ml", 4)
-
-
-def test_given_files_win(here: Path):
-    ours = RunFiles(Path("a"), None, Path("c"), None, None)
-    others = RunFiles(Path("1"), Path("2"), Path("3"), Path("4"), Path("5"))
-
-    assert ours.filled(others) == RunFiles(*map(Path, ("a", "2", "c", "4", "5")))
-
-
-def test_train_says_what_it_needs(here: Path):
-    assert "--system and --seed go together" in said(
-        "train", "--config", "config.yaml", "--system", "ml", code=2
-    )
-    run = load(Experiment, Path("config.yaml")).run_config("raml", 4)
-    Path("run.json").write_text(run.canonical_json(), encoding="utf-8")
-    assert "--encoded, --state and --out are needed" in said(
-        "train", "--config", "run.json", code=2
-    )
+# --------------------------------------------------------------------------------------- log
 
 
 def test_messages_go_into_the_log_and_one_line_an_epoch_does_not(tmp_path: Path):

@@ -46,14 +46,17 @@ def installed(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder / "bin"
 
 
-def call(program: Path, *arguments: str, folder: Path) -> subprocess.CompletedProcess[str]:
+def call(
+    program: Path, *arguments: str, folder: Path, text: str = ""
+) -> subprocess.CompletedProcess[str]:
     environment = {"PATH": "/usr/bin:/bin", "HOME": str(folder), "OMP_NUM_THREADS": "1"}
     return subprocess.run(
         [program, *arguments],
         cwd=folder,
         env=environment,
+        input=text,
+        encoding="utf-8",
         capture_output=True,
-        text=True,
         timeout=900,
     )
 
@@ -104,6 +107,12 @@ def test_one_run_of_an_experiment_is_that_of_the_workflow(installed: Path, tmp_p
 
     assert result.returncode == 0, result.stderr
     assert (tmp_path / run / "best.safetensors").read_bytes() == weights
+    of_the_workflow = (tmp_path / "of_the_workflow/config.json").read_bytes()
+    assert (tmp_path / run / "config.json").read_bytes() == of_the_workflow
+    beam = ("translate", "--run", str(run), "--beam", "2", "--threads", "1")
+    translated = call(program, *beam, folder=tmp_path, text="der hund schläft .\n")
+    assert translated.returncode == 0, translated.stderr
+    assert len(translated.stdout.splitlines()) == 1
 
 
 @pytest.mark.parametrize("module", ["objectives", "library"])

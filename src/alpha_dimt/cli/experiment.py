@@ -1,6 +1,5 @@
 """Commands for a whole experiment: write its configuration, run it, look at it."""
 
-import json
 import os
 import shutil
 import sys
@@ -22,6 +21,10 @@ REFRESH = 2.0
 """Seconds between two looks of `watch`."""
 LINES = 8
 """The last lines of a log that `watch` shows."""
+UNSEEN = (
+    "waiting runs have no checkpoints in results/CORPUS/state; if checkpoints.folder is set, name "
+    "the configuration instead: alpha-dimt watch CONFIG"
+)
 
 
 @cli.command()
@@ -53,7 +56,7 @@ def new(folder: Path) -> None:
     "--profile",
     default="local",
     show_default=True,
-    help="Where jobs run: local, slurm, generic, or the folder of a profile.",
+    help="Where jobs run: local, slurm, kubernetes, generic, or the folder of a profile.",
 )
 @click.argument("arguments", nargs=-1, type=click.UNPROCESSED, metavar="[CONFIG] [SNAKEMAKE]...")
 def run(cores: int | None, profile: str, arguments: tuple[str, ...]) -> None:
@@ -120,12 +123,15 @@ def watch(path: Path) -> None:
     """Show live how far every run of a configuration or of results/{corpus} is.
 
     Given the folder of one run, show the last lines of its log, too. Ctrl-C ends it.
+
+    A folder does not tell where checkpoints are: with `checkpoints.folder`, name the configuration.
     """
     from alpha_dimt.runs.overview import last_lines
 
     while True:
         runs, one = _watched(path)
-        lines = _lines(runs, last_lines(runs[one].log, LINES) if one is not None else [])
+        log = last_lines(runs[one].log, LINES) if one is not None else []
+        lines = _lines(runs, log, of_folder=path.is_dir())
         if not _is_terminal():
             click.echo("\n".join(lines))
             return
@@ -142,15 +148,21 @@ def watch(path: Path) -> None:
 def clean(config: Path) -> None:
     """Remove checkpoints of finished runs that an interrupted workflow has left."""
     from alpha_dimt.config import Experiment, load
+    from alpha_dimt.core.files import read_json
 
     experiment = load(Experiment, config)
     results = Path("results", experiment.corpus.name)
     states = experiment.checkpoints.of(results)
     removed = 0
     for system, seed in experiment.runs:
-        about = results / f"runs/{system}/seed{seed}/run.json"
+        path = results / f"runs/{system}/seed{seed}/run.json"
         key = experiment.run_config(system, seed).fingerprint()
-        if about.exists() and json.loads(about.read_bytes()).get("run_key") == key:
+        about = read_json(path) if path.exists() else {}
+        if not isinstance(about, dict):
+            raise UserError(
+                f"{path}: this is not what `alpha-dimt train` writes; train the run again"
+            )
+        if about.get("run_key") == key:
             for folder in states.glob(f"{key}-*"):
                 shutil.rmtree(folder)
                 click.echo(f"{folder}: removed")
@@ -187,13 +199,15 @@ def _watched(path: Path) -> tuple[list["Progress"], int | None]:
     )
 
 
-def _lines(runs: list["Progress"], log: list[str]) -> list[str]:
+def _lines(runs: list["Progress"], log: list[str], *, of_folder: bool) -> list[str]:
     from alpha_dimt.cli.run_table import run_table
 
     done = sum(run.state == "scored" for run in runs)
+    unseen = of_folder and any(run.state == "waiting" for run in runs)
     return [
         *run_table(runs),
         f"{done} of {len(runs)} runs are scored",
+        *([UNSEEN] if unseen else []),
         *([""] if log else []),
         *log,
     ]

@@ -28,8 +28,10 @@ class RunFiles:
         )
 
 
-def of_experiment(path: Path, system: str, seed: int) -> tuple[RunConfig, RunFiles]:
-    """Return a run of an experiment, and its files as the workflow names them.
+def of_experiment(path: Path, system: str, seed: int) -> tuple[RunConfig, RunFiles, int]:
+    """Return a run of an experiment, its files as the workflow names them, and `seconds`.
+
+    The last are those from one checkpoint to the next (`checkpoints.seconds`).
 
     Raises:
         UserError: the configuration is wrong, has no such system or seed, or a file that the run
@@ -60,5 +62,6 @@ def of_experiment(path: Path, system: str, seed: int) -> tuple[RunConfig, RunFil
                 f"{needed}: this is needed and not there yet; make it: "
                 f"alpha-dimt run {path} {target}"
             )
-    out = results / f"runs/{system}/seed{seed}"
-    return config, RunFiles(encoded, candidates, start, experiment.checkpoints.of(results), out)
+    checkpoints, out = experiment.checkpoints, results / f"runs/{system}/seed{seed}"
+    files = RunFiles(encoded, candidates, start, checkpoints.of(results), out)
+    return config, files, checkpoints.seconds

@@ -54,9 +54,10 @@ RUN = RunFolder()
 RUNS = click.argument("runs", type=RunFolders(), nargs=-1, required=True, callback=_flat)
 OPTIONAL_RUNS = click.argument("runs", type=RunFolders(), nargs=-1, callback=_flat)
 THREADS = click.option("--threads", type=click.IntRange(1), help="CPU threads to use.  [all cores]")
+DEVICES = click.Choice(["auto", "cpu", "cuda"])
 DEVICE = click.option(
     "--device",
-    type=click.Choice(["auto", "cpu", "cuda"]),
+    type=DEVICES,
     default="auto",
     show_default=True,
     help="Where to compute; auto is a GPU where there is one.",

@@ -8,7 +8,7 @@ import click
 
 from alpha_dimt.cli.group import cli
 from alpha_dimt.cli.log import messages_in
-from alpha_dimt.cli.options import DEVICE, FILE, FOLDER, NEW, RUN, THREADS
+from alpha_dimt.cli.options import DEVICE, DEVICES, FILE, FOLDER, NEW, RUN, THREADS
 
 if TYPE_CHECKING:
     from alpha_dimt.config.training import Device
@@ -33,13 +33,17 @@ if TYPE_CHECKING:
 @click.option("--state", type=NEW, help="Folder for checkpoints.  [see below]")
 @click.option("--out", type=NEW, help="Folder of the run.  [see below]")
 @click.option("--threads", type=click.IntRange(1), help="CPU threads to use.  [as configured]")
-@DEVICE
+@click.option(
+    "--device",
+    type=DEVICES,
+    help="Where to compute; auto is a GPU where there is one.  [as configured with --system, "
+    "otherwise auto]",
+)
 @click.option(
     "--checkpoint-seconds",
     type=click.IntRange(1),
-    default=180,
-    show_default=True,
-    help="From one checkpoint to the next; one more ends each epoch.",
+    help="From one checkpoint to the next; one more ends each epoch.  [as configured with "
+    "--system, otherwise 180]",
 )
 @click.option(
     "--log", type=NEW, help="File for all messages; standard output then has one line an epoch."
@@ -54,33 +58,42 @@ def train(
     state: Path | None,
     out: Path | None,
     threads: int | None,
-    device: "Device",
-    checkpoint_seconds: int,
+    device: "Device | None",
+    checkpoint_seconds: int | None,
     log: Path | None,
 ) -> None:
     """Train one system with one seed, or resume from its last checkpoint.
 
     With --system and --seed, all folders are by default those of the workflow, which must have
-    prepared the data (`alpha-dimt run mine.yaml data`, and `augment` for candidates).
+    prepared the data (`alpha-dimt run mine.yaml data`, and `augment` for candidates); the
+    configuration of the run is written into its folder as config.json.
 
     SIGTERM and SIGUSR1 stop it after the current update, with exit code 75; nothing is lost.
     """
     from alpha_dimt.cli.one_run import RunFiles, of_experiment
     from alpha_dimt.config import RunConfig, load
+    from alpha_dimt.config.training import CheckpointsConfig
+    from alpha_dimt.core.files import write_text
     from alpha_dimt.machine.gpu_lease import lease
     from alpha_dimt.training.run import train_run
 
     given = RunFiles(encoded, augmented, start, state, out)
+    own_device: Device = "auto"
+    own_seconds = CheckpointsConfig().seconds
     if system is None and seed is None:
         run = load(RunConfig, config)
     elif system is None or seed is None:
         raise click.UsageError("--system and --seed go together")
     else:
-        run, files = of_experiment(config, system, seed)
+        run, files, own_seconds = of_experiment(config, system, seed)
         given = given.filled(files)
+        own_device = run.training.device
     if given.encoded is None or given.state is None or given.out is None:
         raise click.UsageError("without --system, --encoded, --state and --out are needed")
+    device = device or own_device
     with lease(device), messages_in(log) as each_epoch:
+        if system is not None:
+            write_text(given.out / "config.json", run.canonical_json() + "\n")
         train_run(
             run,
             encoded=given.encoded,
@@ -90,7 +103,7 @@ def train(
             out=given.out,
             threads=threads or run.training.threads,
             device=device,
-            checkpoint_seconds=checkpoint_seconds,
+            checkpoint_seconds=checkpoint_seconds or own_seconds,
             each_epoch=each_epoch,
         )
 
