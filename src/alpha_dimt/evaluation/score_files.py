@@ -2,6 +2,7 @@
 
 import dataclasses
 import hashlib
+import json
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -15,7 +16,6 @@ from alpha_dimt.core.errors import UserError
 from alpha_dimt.core.files import (
     decode_lines,
     finite_json,
-    read_json,
     read_lines,
     sha256,
     write_json,
@@ -92,8 +92,14 @@ def evaluate_file(
             else (`preparation.tokenised`).
 
     Raises:
-        UserError: a file is missing, empty or not text, or the numbers of lines differ.
+        UserError: a file is missing, empty or not text, the numbers of lines differ, or `out` is
+            the file for the record of the translations.
     """
+    if out.resolve() == record_of(hypotheses).resolve():
+        raise UserError(
+            f"{out}: this is the file for the record of {hypotheses}; name another file for the "
+            "scores"
+        )
     text, reference, raw_reference = _read(hypotheses), _read(tokenised), _read(raw)
     _check_aligned(text, reference)
     _check_aligned(text, raw_reference)
@@ -127,14 +133,21 @@ def evaluate_file(
 def translated(hypotheses: Path, text: Text) -> dict[str, Any] | None:
     """Return the record that `decode` wrote beside its translations; None for other text.
 
+    A file of this name that is no such record counts as none.
+
     Raises:
         UserError: the translations have changed since.
     """
     path = record_of(hypotheses)
     if not path.is_file():
         return None
-    record = read_json(path)
-    if not isinstance(record, dict) or record.get("hypotheses") != text.identity()["sha256"]:
+    try:
+        record = json.loads(path.read_bytes())
+    except (ValueError, RecursionError):
+        return None
+    if not (isinstance(record, dict) and {"run_key", "decoding"} <= record.keys()):
+        return None
+    if record.get("hypotheses") != text.sha256:
         raise UserError(
             f"{hypotheses}: this is not the text that {path.name} beside it describes; decode again"
         )
@@ -164,8 +177,19 @@ def _read(path: Path) -> Text:
     if path == STDIN:
         raw = sys.stdin.buffer.read()
         lines, checksum = decode_lines(raw, Path("standard input")), hashlib.sha256(raw).hexdigest()
-    else:
+    elif path.suffix == ".gz":
         lines, checksum = read_lines(path), sha256(path)
+    else:
+        raw = _bytes(path)
+        lines, checksum = decode_lines(raw, path), hashlib.sha256(raw).hexdigest()
     if not lines:
         raise UserError(f"{path}: the file is empty; give one sentence per line")
     return Text(path, lines, checksum)
+
+
+def _bytes(path: Path) -> bytes:
+    """Return the content of a file, which may be a pipe: it is read once."""
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise UserError(f"{path}: cannot be read ({error.strerror}); check the path") from error

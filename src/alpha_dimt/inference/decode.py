@@ -231,8 +231,14 @@ def decode_split(
     bonus, also dev BLEU with each bonus that was tried.
 
     Raises:
-        UserError: a file is missing, or the files do not belong together.
+        UserError: a file is missing, the files do not belong together, or `out` is the file for
+            its own record.
     """
+    if out.suffix == ".json":  # see `record_of`
+        raise UserError(
+            f"{out}: the record of the translations would take this name; name another file, such "
+            f"as {out.with_suffix('.txt')}"
+        )
     use_threads(threads)
     run_config = load(RunConfig, run / "config.json")
     trained = load_trained(run_config, model_files(run_config, run), device)

@@ -3,7 +3,7 @@
 import importlib.metadata
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -104,7 +104,7 @@ def train_run(
     files += [path for path in (augmented, start) if path]
     first_weights = [source_of(path) for path in config.model.files] if start is None else []
     files += [Path(source["path"]) for source in first_weights]
-    data = {path.name: sha256(path) for path in files}
+    data = sums_by_name(files)
     check_prepared(encoded, config.data, {path.name: data[path.name] for path in files[:2]})
     parts = model_files(config, out)
     # A run folder can translate on its own, so it keeps copies of vocabularies and codes.
@@ -191,6 +191,23 @@ def train_run(
         }
         write_json(out / "run.json", about | outcome(progress))
         checkpoints.finish(progress, out)
+
+
+def sums_by_name(files: Iterable[Path]) -> dict[str, str]:
+    """Return the SHA-256 of each file by its name without folder.
+
+    Raises:
+        UserError: two files have one name.
+    """
+    by_name: dict[str, Path] = {}
+    for path in files:
+        other = by_name.setdefault(path.name, path)
+        if other != path:
+            raise UserError(
+                f"{path}: {other} has the same name, by which run.json tells the files of a "
+                "training apart; rename one"
+            )
+    return {name: sha256(path) for name, path in by_name.items()}
 
 
 @dataclass(frozen=True)

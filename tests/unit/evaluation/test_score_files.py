@@ -172,7 +172,7 @@ def test_scores_say_what_made_the_translations(reference: Path, tmp_path: Path) 
     options = {"tokenised": reference, "raw": reference, "language": "en", "lowercase": True}
     evaluate_file(hypotheses, out=out, **options)  # type: ignore[arg-type]
     assert json.loads(out.read_text())["translated"] is None, "text that was not decoded here"
-    record = {"run_key": "a", "weights": "b", "hypotheses": sha256(hypotheses)}
+    record = {"run_key": "a", "weights": "b", "decoding": {}, "hypotheses": sha256(hypotheses)}
     write_json(tmp_path / "test.beam.json", record)
     evaluate_file(hypotheses, out=out, **options)  # type: ignore[arg-type]
     assert json.loads(out.read_text())["translated"] == record
@@ -181,3 +181,64 @@ def test_scores_say_what_made_the_translations(reference: Path, tmp_path: Path) 
     with pytest.raises(UserError, match=r"test\.beam\.txt: this is not the text that"):
         evaluate_file(hypotheses, out=out, **options)  # type: ignore[arg-type]
     assert not out.exists()
+
+
+@pytest.mark.parametrize("unrelated", ['{"a": 1}', '{"run_key": "a"}', "[]", "1", "no JSON"])
+def test_another_json_file_beside_the_text_is_no_record(
+    reference: Path, tmp_path: Path, unrelated: str
+) -> None:
+    hypotheses, out = tmp_path / "h.txt", tmp_path / "scores.json"
+    write_lines(hypotheses, LINES)
+    (tmp_path / "h.json").write_text(unrelated, encoding="utf-8")
+    evaluate_file(
+        hypotheses, tokenised=reference, raw=reference, language="en", lowercase=True, out=out
+    )
+    assert json.loads(out.read_text())["translated"] is None
+
+
+def test_scores_do_not_overwrite_the_record(
+    reference: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hypotheses = tmp_path / "h.txt"
+    write_lines(hypotheses, LINES)
+    record = {"run_key": "a", "decoding": {}, "hypotheses": sha256(hypotheses)}
+    write_json(tmp_path / "h.json", record)
+    monkeypatch.chdir(tmp_path)
+    for out in (tmp_path / "h.json", Path("h.json"), Path("../", tmp_path.name, "h.json")):
+        with pytest.raises(
+            UserError, match=r"h\.json: this is the file for the record of .*h\.txt"
+        ):
+            evaluate_file(
+                hypotheses,
+                tokenised=reference,
+                raw=reference,
+                language="en",
+                lowercase=True,
+                out=out,
+            )
+    assert json.loads((tmp_path / "h.json").read_text()) == record
+
+
+def test_a_pipe_is_read_once(
+    reference: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    text = ("\n".join(LINES) + "\n").encode()
+    reading, writing = os.pipe()
+    with os.fdopen(reading, "rb") as pipe:
+        with os.fdopen(writing, "wb") as writer:
+            writer.write(text)
+        # What bash puts for <(...).
+        print_scores(reference, [Path(f"/dev/fd/{pipe.fileno()}")], as_json=True)
+    [entry] = json.loads(capsys.readouterr().out)["hypotheses"]
+    assert entry["sha256"] == hashlib.sha256(text).hexdigest()
+
+
+def test_what_cannot_be_read_is_named(reference: Path, tmp_path: Path) -> None:
+    for path, words in (
+        (tmp_path / "none", "cannot be read (No such file or directory); check the path"),
+        (tmp_path / "none.gz", "there is no such file; check the path"),
+        (tmp_path, "cannot be read (Is a directory); check the path"),
+    ):
+        with pytest.raises(UserError) as error:
+            print_scores(reference, [path], as_json=False)
+        assert str(error.value) == f"{path}: {words}"

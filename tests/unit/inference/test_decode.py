@@ -1,12 +1,15 @@
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
 
 from alpha_dimt.config.models import AttentionRnnConfig
 from alpha_dimt.config.training import Decoding
+from alpha_dimt.core.errors import UserError
 from alpha_dimt.core.ragged import Ragged
 from alpha_dimt.core.vocabulary import UNK, Vocab
-from alpha_dimt.inference.decode import hypothesis_text, search_all
+from alpha_dimt.inference.decode import decode_split, hypothesis_text, search_all
 from alpha_dimt.inference.search import Hypothesis, beam_search, greedy_search
 from alpha_dimt.models.attention_rnn.fused import FusedAttentionRnn
 from alpha_dimt.models.base import fill_uniformly
@@ -55,3 +58,10 @@ def test_unknown_words_become_the_source_word_that_was_attended(
     assert (
         hypothesis_text(hypothesis, ["das", "Ulm", "."], vocab, replace_unknown=replace) == expected
     )
+
+
+def test_translations_are_not_put_where_their_record_goes(tmp_path: Path) -> None:
+    out = tmp_path / "test.json"
+    with pytest.raises(UserError, match=r"test\.json: .* name another file, such as \S+test\.txt$"):
+        decode_split(Decoding(), run=tmp_path, encoded=tmp_path, split="test", out=out, threads=1)
+    assert not list(tmp_path.iterdir())
