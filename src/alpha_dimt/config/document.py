@@ -38,8 +38,13 @@ class _Loader(yaml.SafeLoader):
     yaml_implicit_resolvers: dict[Any, Any] = {}  # noqa: RUF012
 
 
+class _Dumper(yaml.SafeDumper):
+    """Values to text, with quotes around text that either version would read as something else."""
+
+
 for _name, _pattern in _PLAIN.items():
-    _Loader.add_implicit_resolver(_TAG + _name, re.compile(rf"(?:{_pattern})\Z"), None)
+    for _class in (_Loader, _Dumper):
+        _class.add_implicit_resolver(_TAG + _name, re.compile(rf"(?:{_pattern})\Z"), None)
 
 
 @dataclass(frozen=True)
@@ -132,8 +137,8 @@ def _compose(text: str, name: str) -> Node | None:
 
 
 def yaml_text(values: Any) -> str:
-    """Return plain values as YAML that `read_document` reads back."""
-    return yaml.safe_dump(values, sort_keys=False, allow_unicode=True, width=100)
+    """Return plain values as YAML that `read_document`, and readers of YAML 1.1, read back."""
+    return yaml.dump(values, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=100)
 
 
 def dotted(keys: Sequence[int | str]) -> str:

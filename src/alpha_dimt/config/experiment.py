@@ -162,9 +162,25 @@ class Experiment(Section):
                     "choose proposal.distribution.substitutes uniform or unigram",
                     *("systems", system),
                 )
-            self.training_of(system)
+            self._learns(system)
             self._starts(system)
         return self
+
+    def _learns(self, system: str) -> None:
+        objective = self.systems[system]
+        if "device" in objective.training:
+            raise wrong(
+                "a system has no device of its own; set training.device, which is that of all",
+                *("systems", system, "training", "device"),
+            )
+        epochs = self.training_of(system).max_epochs
+        alone = getattr(objective, "critic_epochs", 0)  # few objectives have a critic
+        if alone >= epochs:
+            raise wrong(
+                f"with {alone} of {epochs} epochs for the critic alone, the "
+                "model would never be trained; lower critic_epochs, or raise max_epochs",
+                *("systems", system, "critic_epochs"),
+            )
 
     def _starts(self, system: str) -> None:
         seen = [system]

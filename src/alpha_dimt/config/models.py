@@ -130,7 +130,7 @@ class TransformerConfig(ModelConfig):
         if not isinstance(values, dict):
             return values
         size = values.get("size", "base")
-        return {**SIZES[size], **values} if size in SIZES else values
+        return {**SIZES[size], **values} if isinstance(size, str) and size in SIZES else values
 
     @model_validator(mode="after")
     def _heads_divide_units(self) -> Self:

@@ -42,6 +42,18 @@ def read_architecture(folder: Path) -> dict[str, Any]:
     return dict(found)
 
 
+def positions_in(folder: Path) -> int | None:
+    """Return how many tokens the model in a folder can read, its frame included.
+
+    None: any number, or the folder has no model that can be trained.
+    """
+    try:
+        found = json.loads((folder / "config.json").read_bytes())
+        return found.get("max_position_embeddings") if found["model_type"] in SUPPORTED else None
+    except (OSError, ValueError, TypeError, KeyError):
+        return None
+
+
 def weights_in(folder: Path) -> int:
     """Return how many numbers the safetensors files of a folder hold, from their headers.
 

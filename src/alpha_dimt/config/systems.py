@@ -46,7 +46,8 @@ class System(Section):
         default=None, description="start from the best weights of this system (same seed)"
     )
     training: dict[str, Any] = Field(
-        default_factory=dict, description="keys of `training` with other values for this system"
+        default_factory=dict,
+        description="keys of `training` but `device`, with other values for this system",
     )
     proposal: dict[str, Any] = Field(
         default_factory=dict, description="keys of `proposal` with other values for this system"

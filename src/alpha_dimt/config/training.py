@@ -192,6 +192,12 @@ class Decoding(Section):
             raise ValueError("length_penalty and length_bonus exclude each other")
         return self
 
+    def within(self, positions: int | None) -> Self:
+        """Return the same for a model of so many positions, `<s>` included; None: any number."""
+        if positions is None or self.max_length < positions:
+            return self
+        return self.model_copy(update={"max_length": positions - 1})
+
     @property
     def searches(self) -> dict[str, "Decoding"]:
         """All searches by the names of their files; greedy search is a beam of 1."""

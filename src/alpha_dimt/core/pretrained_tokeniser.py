@@ -130,7 +130,9 @@ def load_tokeniser(folder: Path) -> PretrainedTokeniser:
     if not folder.is_dir():
         raise UserError(f"{folder}: there is no such folder")
     try:
-        tokeniser = AutoTokenizer.from_pretrained(folder, local_files_only=True)
+        tokeniser = AutoTokenizer.from_pretrained(
+            folder, local_files_only=True, trust_remote_code=False
+        )
     except Exception as error:  # of many kinds
         reason = str(error).strip().split("\n")[0]
         raise UserError(

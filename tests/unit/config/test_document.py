@@ -4,8 +4,10 @@ from typing import Any
 
 import pytest
 import yaml
+from hypothesis import example, given
+from hypothesis import strategies as st
 
-from alpha_dimt.config.document import read_document, yaml_values
+from alpha_dimt.config.document import read_document, yaml_text, yaml_values
 from alpha_dimt.core.errors import UserError
 
 
@@ -153,3 +155,29 @@ def test_many_names_for_one_value_are_read_once():
     lines = ["a0: &a0 [1, 1]", *(f"a{n}: &a{n} [*a{n - 1}, *a{n - 1}]" for n in range(1, 40))]
 
     assert len(yaml_values("\n".join(lines), "a.yaml")["a39"]) == 2
+
+
+WORDS = st.sampled_from(
+    ["yes", "No", "on", "OFF", "y", "null", "~", "", "true", "False", "<<", "="]
+)
+LIKE_NUMBERS = st.text("0123456789.eEoxXabfin_:+-", max_size=8)
+
+
+@given(WORDS | LIKE_NUMBERS | st.from_regex(r"[+-]?[0-9.]+(e[+-]?[0-9]+)?", fullmatch=True))
+@example("1e3")
+@example("08")
+@example("0o7")
+@example(".5e1")
+def test_text_that_is_written_stays_text(text: str):
+    values = {"key": text, text: [text, {text: "a"}]}
+    written = yaml_text(values)
+
+    assert yaml_values(written, "a.yaml") == values
+    assert yaml.safe_load(written) == values
+
+
+def test_numbers_that_are_written_stay_numbers():
+    values = [8, -3, 0.5, 1e20, 1e-9, float("inf"), True, None, "a plain text"]
+
+    assert yaml_values(yaml_text(values), "a.yaml") == values
+    assert yaml_text({"a": 8, "b": "text", "c": True}) == "a: 8\nb: text\nc: true\n"

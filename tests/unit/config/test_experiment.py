@@ -114,6 +114,11 @@ def stepping(step: float) -> dict[str, Any]:
         ),
         ({"systems": {"a": {"objective": "raml", "tau": stepping(0)}}}, "systems.a.tau"),
         ({"systems": {"a": {"objective": "raml", "tau": stepping(0.1)}}}, "systems.a.tau"),
+        ({"model": {"kind": "transformer", "size": ["tiny"]}}, "model.size"),
+        (
+            {"systems": {"a": {"objective": "ml", "training": {"device": "cuda"}}}},
+            "systems.a.training.device",
+        ),
         ({"seeds": []}, "seeds"),
         ({"seeds": [1, 1]}, "seeds"),
     ],
@@ -153,6 +158,25 @@ def test_what_a_system_changes_is_named_by_its_whole_key(proposal: dict[str, Any
         experiment(systems={"a": {"objective": "raml", "proposal": proposal}})
 
     assert f"systems.a.proposal.{problem}" in str(error.value)
+
+
+@pytest.mark.parametrize("critic", ["reinforce_critic", "actor_critic", "token_alpha"])
+def test_the_model_of_a_critic_is_trained_in_some_epoch(critic: str):
+    options = {"alpha": 0.5} if critic == "token_alpha" else {}
+
+    def with_epochs(alone: int, **training: int) -> Experiment:
+        system = {"objective": critic, "critic_epochs": alone, "training": training, **options}
+        return experiment(systems={"a": system}, training={"max_epochs": 5})
+
+    assert with_epochs(4).systems["a"].critic_epochs == 4
+    assert with_epochs(5, max_epochs=6).training_of("a").max_epochs == 6
+    for alone, training, epochs in ((5, {}, 5), (6, {}, 5), (4, {"max_epochs": 4}, 4)):
+        with pytest.raises(UserError) as error:
+            with_epochs(alone, **training)
+        assert str(error.value) == (
+            f"test.yaml: systems.a.critic_epochs: with {alone} of {epochs} epochs for the critic "
+            "alone, the model would never be trained; lower critic_epochs, or raise max_epochs"
+        )
 
 
 def test_broken_yaml_names_the_line(tmp_path: Path):
@@ -286,6 +310,12 @@ def test_further_searches_have_names_for_files():
     assert [(name, search.length_bonus) for name, search in fixed.items()] == [
         *(("greedy", 0), ("beam", 0.5)),
     ]
+
+
+def test_a_search_stays_within_the_positions_of_a_model():
+    found = [Decoding(max_length=30).within(positions).max_length for positions in (None, 31, 30)]
+
+    assert found == [30, 30, 29]
 
 
 def test_a_length_bonus_excludes_a_penalty():

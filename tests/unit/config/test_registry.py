@@ -78,7 +78,8 @@ def test_somebody_elses_objective_has_typed_keys_and_an_identity(tmp_path: Path)
                 "ml_weight": 0.5,
                 "other": {"objective": "their_package:Alone"},
             },
-            "systems.a.other.objective: their_package:Alone cannot be used here; choose another",
+            "systems.a.other.objective: their_package:Alone cannot be used here; choose another "
+            "one",
         ),
     ],
 )
