@@ -1,5 +1,7 @@
 """A pretrained model from text to translation, by the stages that the workflow calls."""
 
+import io
+import json
 import shutil
 from dataclasses import replace
 from pathlib import Path
@@ -23,7 +25,7 @@ from alpha_dimt.data.draw_candidates import augment_corpus
 from alpha_dimt.data.encoded import read_pairs
 from alpha_dimt.data.prepare import tokenise_corpus
 from alpha_dimt.inference.decode import decode_split
-from alpha_dimt.inference.translate import open_translator
+from alpha_dimt.inference.translate import open_translator, translate_stream
 from alpha_dimt.runs.stale import Results
 from alpha_dimt.training.run import train_run
 
@@ -97,6 +99,13 @@ def trained(
     results = prepare(root, config)
     train(results, config, "ml")
     return config, results
+
+
+def with_positions(folder: Path, positions: int) -> None:
+    """Change how many positions the description of a model says that it has; T5 has none."""
+    described = read_json(folder / "config.json")
+    if "max_position_embeddings" in described:
+        write_json(folder / "config.json", described | {"max_position_embeddings": positions})
 
 
 def read_toy() -> tuple[list[str], list[str]]:
@@ -182,6 +191,78 @@ def test_a_copied_run_translates_without_the_folder(
     assert [one.tokens for one in found[:-1]] == expected
     assert found[-1].translation == ""
     assert found[0].source_tokens == read_pairs(results / "data/encoded", "test").source_text[0]
+
+
+def test_a_line_of_too_many_tokens_is_cut(
+    trained: tuple[Experiment, Path], capsys: pytest.CaptureFixture[str]
+) -> None:
+    config, results = trained
+    opened = open_translator(results / "runs/ml/seed1", beam=1, threads=1)
+    translator = replace(opened, decoding=opened.decoding.model_copy(update={"max_length": 5}))
+    longest = 1_000 if config.model.longest() is None else 254
+    text = f"Hund\n{'Hund ' * 1_001}\n"
+    out = io.BytesIO()
+    translate_stream(
+        translator,
+        io.BytesIO(text.encode()),
+        out,
+        as_json=True,
+        block_done=lambda lines: None,
+    )
+    short, long = map(json.loads, out.getvalue().decode().splitlines())
+    assert (short["cut"], long["cut"]) == (False, True)
+    assert len(long["source_tokens"].split(" ")) == longest
+    assert f"input:2: only the first {longest:,} tokens are translated" in capsys.readouterr().err
+
+
+def test_no_search_goes_beyond_the_positions(tmp_path: Path) -> None:
+    folder = tmp_path / "model"
+    model = save_small("marian", folder, *read_toy())
+    # Its translations never end.
+    model.final_logits_bias[0, model.config.eos_token_id] = -1e4
+    model.save_pretrained(folder)
+    with_positions(folder, 128)
+    config = configured(folder, systems={"a": {"objective": "policy_gradient"}})
+    run = train(prepare(tmp_path, config), config, "a")
+    assert records(run)[0]["metrics"].keys() >= {"valid_bleu_greedy", "valid_bleu_sampled"}
+    opened = open_translator(run, beam=1, threads=1)
+    assert opened.decoding.max_length == 127
+    [found] = opened.translate(["Hund"])
+    assert found.tokens
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_sentences_of_too_many_tokens_are_found_before_training(tmp_path: Path, kind: str) -> None:
+    folder, data = tmp_path / "model", tmp_path / "results/own/data"
+    save_small(kind, folder, *read_toy())
+    config = configured(folder).data_config()
+    prepare(tmp_path, configured(folder))
+    read = []
+    for split in ("train", "valid", "test"):
+        pairs = read_pairs(data / "encoded", split)
+        read.append((f"{split}.raw.de", pairs.source.lengths.tolist()))
+        if split != "test":
+            read.append((f"{split}.raw.en", pairs.target.lengths.tolist()))
+    longest = max(max(lengths) for _, lengths in read)
+    with_positions(folder, longest + 2)
+    encode_corpus(config, text=data / "text", out=tmp_path / "fits")
+    for limit in (longest - 1, 1):
+        with_positions(folder, limit + 2)
+        if kind == "t5":
+            encode_corpus(config, text=data / "text", out=tmp_path / "fits")
+            continue
+        place, tokens = next(
+            (f"{name}:{line}", tokens)
+            for name, lengths in read
+            for line, tokens in enumerate(lengths, start=1)
+            if tokens > limit
+        )
+        with pytest.raises(UserError) as error:
+            encode_corpus(config, text=data / "text", out=tmp_path / "too_long")
+        assert str(error.value).startswith(
+            f"{data / 'text' / place}: this sentence has {tokens} tokens, but the model in "
+            f"{folder} reads at most {limit}; "
+        )
 
 
 def test_what_the_folder_holds_decides_what_is_stale(

@@ -9,7 +9,7 @@ import pyarrow as pa
 
 from alpha_dimt.config import DataConfig
 from alpha_dimt.config.preparation import BpeConfig, PretrainedConfig, WordsConfig
-from alpha_dimt.config.pretrained import TOKENISER
+from alpha_dimt.config.pretrained import TOKENISER, positions_in
 from alpha_dimt.core.errors import UserError
 from alpha_dimt.core.files import atomic_path, sha256, write_json, write_lines
 from alpha_dimt.core.vocabulary import SPECIALS, UNK, Vocab
@@ -77,7 +77,11 @@ def encode_corpus(config: DataConfig, *, text: Path, out: Path) -> None:
         }
     for split, sides in texts.items():
         for language, lines in sides.items():
-            _check_lengths(text / f"{split}.{language}", lines)
+            path = text / f"{split}{raw}.{language}"
+            _check_lengths(path, lines)
+            # The model reads all but the target of the test, which is for the metrics alone.
+            if pretrained and (split, language) != ("test", languages[1]):
+                _check_positions(path, lines, config)
 
     counts = {language: count_words(texts["train"][language]) for language in languages}
     vocabs = {
@@ -201,6 +205,26 @@ def _check_lengths(path: Path, lines: Sequence[str]) -> None:
             raise UserError(
                 f"{path}:{number}: this sentence has {tokens:,} tokens, more than the limit of "
                 f"{LONGEST:,}; remove the pair"
+            )
+
+
+def _check_positions(path: Path, lines: Sequence[str], config: DataConfig) -> None:
+    """Check that the model beside a pretrained tokeniser can read all lines.
+
+    Here rather than in training, which does not see the test. The configuration of the data does
+    not say whether it is this model that is trained, so the error has a way out for others.
+    """
+    vocabulary = config.preparation.vocabulary
+    assert isinstance(vocabulary, PretrainedConfig)
+    longest = positions_in(vocabulary.path)
+    for number, line in enumerate(lines, start=1):
+        tokens = line.count(" ") + 1
+        if longest is not None and tokens + 2 > longest:
+            raise UserError(
+                f"{path}:{number}: this sentence has {tokens:,} tokens, but the model in "
+                f"{vocabulary.path} reads at most {longest - 2:,}; shorten it, remove the pair, or "
+                "lower preparation.max_length if it is one of training; to train another model, "
+                "take the tokeniser from a folder without config.json"
             )
 
 

@@ -26,7 +26,7 @@ LONG = 200
 """Tokens from which a line is translated on its own; others would be padded to its length."""
 
 LONGEST = 1_000
-"""Maximum tokens of a line; the rest is ignored with a warning."""
+"""Maximum tokens of a line, or those that the model reads; the rest is ignored with a warning."""
 
 BLOCK = 128
 """Lines that are translated together; a block is sorted by length."""
@@ -66,12 +66,18 @@ class Translator:
     trained: Trained
     decoding: Decoding
 
+    @property
+    def longest(self) -> int:
+        """Maximum tokens of a line; `<s>` and `</s>` take two positions of the model."""
+        positions = self.trained.config.model.longest()
+        return LONGEST if positions is None else min(LONGEST, positions - 2)
+
     def translate(self, lines: Sequence[str]) -> list[Translation]:
         """Translate raw lines, each on its own; a blank line stays blank."""
         segmentation, target = self.trained.segmentation, self.trained.target
         words = [line.split(" ") if line else [] for line in segmentation.cut(lines)]
         filled = [i for i, tokens in enumerate(words) if tokens]
-        read = [words[i][:LONGEST] for i in filled]
+        read = [words[i][: self.longest] for i in filled]
         ids = [self.trained.source.encode(tokens) for tokens in read]
         found = self._search(ids)
         pieces = [
@@ -89,7 +95,7 @@ class Translator:
                 unknown=ids[row].count(UNK),
                 tokens=said[row],
                 translation=plain[row],
-                cut=len(words[i]) > LONGEST,
+                cut=len(words[i]) > self.longest,
             )
         return result
 
@@ -116,10 +122,9 @@ def load_translator(files: ModelFiles, device: Device = "auto") -> Translator:
     Raises:
         UserError: a file is missing, or the files do not belong together.
     """
-    return Translator(
-        trained=load_trained(load(RunConfig, files.config), files, device),
-        decoding=load(Decoding, files.decoding) if files.decoding else Decoding(),
-    )
+    trained = load_trained(load(RunConfig, files.config), files, device)
+    decoding = load(Decoding, files.decoding) if files.decoding else Decoding()
+    return Translator(trained, decoding.within(trained.config.model.longest()))
 
 
 def open_translator(
@@ -209,8 +214,8 @@ def translate_stream(
         for i, one in enumerate(found, start=1):
             if one.cut:
                 print(
-                    f"warning: standard input:{number + i}: only the first {LONGEST:,} tokens are "
-                    "translated; give one sentence per line",
+                    f"warning: standard input:{number + i}: only the first "
+                    f"{translator.longest:,} tokens are translated; give one sentence per line",
                     file=sys.stderr,
                 )
         text = "".join(f"{_json(one) if as_json else one.translation}\n" for one in found)

@@ -39,10 +39,12 @@ def validate(
         )
         return multi_bleu(lines, segmentation.join(pairs.target_text))
 
-    bleu, sampled = bleu_of(Decoding(beam=1)), {}
+    greedy = Decoding(beam=1).within(config.model.longest())
+    bleu, sampled = bleu_of(greedy), {}
     if config.objective.needs().samples:
         torch.manual_seed(config.seed)  # each update has a seed of its own
-        sampled["valid_bleu_sampled"] = bleu_of(Decoding(beam=1, temperatures=(1.0,))).value
+        samples = greedy.model_copy(update={"temperatures": (1.0,)})
+        sampled["valid_bleu_sampled"] = bleu_of(samples).value
     nll = tokens = 0.0
     with torch.inference_mode():
         for rows in source_batches(pairs.source.lengths, batch_size=config.training.rows(STEPS)):

@@ -113,7 +113,11 @@ class HuggingFaceModel(TranslationModel):
         logging.disable_progress_bar()  # type: ignore[no-untyped-call]
         try:
             pretrained = AutoModelForSeq2SeqLM.from_pretrained(
-                folder, local_files_only=True, use_safetensors=True, dtype=torch.float32
+                folder,
+                local_files_only=True,
+                trust_remote_code=False,
+                use_safetensors=True,
+                dtype=torch.float32,
             )
         except Exception as error:  # of many kinds
             reason = str(error).strip().split("\n")[0]
@@ -247,6 +251,7 @@ class HuggingFaceModel(TranslationModel):
             cache = EncoderDecoderCache(DynamicCache(), DynamicCache())
         else:
             read, cache = self._outside(previous)[:, None], _shallow(state.cache)
+        self._check_length(cache.get_seq_length() + read.shape[1])
         with torch.no_grad(), self._products():
             found = self.network(
                 encoder_outputs=BaseModelOutput(state.encoded.states),

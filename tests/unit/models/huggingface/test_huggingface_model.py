@@ -17,6 +17,7 @@ from alpha_dimt.core.errors import UserError
 from alpha_dimt.core.pretrained_tokeniser import PretrainedTokeniser, load_tokeniser
 from alpha_dimt.core.ragged import Ragged
 from alpha_dimt.core.vocabulary import BOS, EOS, PAD
+from alpha_dimt.inference.candidates import sample
 from alpha_dimt.inference.decode import search_all
 from alpha_dimt.models.build import build_model
 from alpha_dimt.models.huggingface.model import HuggingFaceModel
@@ -215,6 +216,16 @@ def test_a_sentence_of_too_many_tokens_is_an_error(case: Case) -> None:
     source = torch.full((1, longest), 5)
     with pytest.raises(UserError, match="tokens, but the model 256 positions"):
         case.ours.encode(source, torch.tensor([longest]))
+
+
+def test_samples_of_too_many_tokens_are_an_error(case: Case) -> None:
+    longest = case.ours.options.longest()
+    if longest is None:
+        pytest.skip("T5 has relative positions, and so no longest sentence")
+    state = case.ours.start(case.ours.encode(torch.tensor([[5]]), torch.tensor([1])))
+    steps, words = longest + 1, torch.full((1, longest + 2), 5)
+    with pytest.raises(UserError, match="has 257 tokens, but the model 256 positions"):
+        sample(case.ours, state, rows=1, max_length=steps, device=torch.device("cpu"), prefix=words)
 
 
 def test_a_folder_of_another_tokeniser_is_an_error(case: Case, tmp_path: Path) -> None:
