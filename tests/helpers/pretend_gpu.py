@@ -87,6 +87,7 @@ class PretendTensor(torch.Tensor):
 
     is_cuda = property(lambda self: True)
     is_cpu = property(lambda self: False)
+    is_sparse = property(lambda self: self.value.is_sparse)
     device = property(lambda self: CUDA)
 
     def numpy(self, *args: Any, **options: Any) -> Any:
@@ -104,6 +105,14 @@ class PretendTensor(torch.Tensor):
     def data_ptr(self) -> int:
         """Return the address of the values."""
         return self.value.data_ptr()
+
+    def coalesce(self) -> "PretendTensor":
+        """Sum the entries of each row; PyTorch does not ask wrappers for it."""
+        return PretendTensor(_device().launch("coalesce", self.value.coalesce))
+
+    def to_dense(self, **options: Any) -> "PretendTensor":
+        """Write out all rows; PyTorch does not ask wrappers for it."""
+        return PretendTensor(_device().launch("to_dense", self.value.to_dense))
 
     def __repr__(self, **options: Any) -> str:
         return f"PretendTensor({self.value!r})"

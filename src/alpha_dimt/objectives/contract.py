@@ -22,6 +22,7 @@ class Scored:
         distinct: [B, K] whether no candidate before it, of the same source, is the same.
         mean_log_p: [B, K] mean over the vocabulary of log p, summed over its steps; with
             gradient. None unless the objective asks for it (label smoothing).
+        target: [B, K, T] ids of the candidates, padded; None where `distinct` was given.
     """
 
     log_p: Tensor
@@ -31,6 +32,7 @@ class Scored:
     reference: Tensor
     distinct: Tensor
     mean_log_p: Tensor | None = None
+    target: Tensor | None = None
 
     @classmethod
     def of(
@@ -56,20 +58,25 @@ class Scored:
             mean_log_p: [B, K], for label smoothing.
         """
         zeros = partial(torch.zeros_like, log_p, requires_grad=False)
+        target = target.view(*log_p.shape, -1)
         return cls(
             log_p=log_p,
             lengths=lengths.view(log_p.shape),
             reward=zeros() if reward is None else reward.to(log_p.dtype),
             log_q0=zeros() if log_q0 is None else log_q0.to(log_p.dtype),
             reference=zeros(dtype=torch.bool) if reference is None else reference,
-            distinct=_distinct(target.view(*log_p.shape, -1)),
+            distinct=_distinct(target),
             mean_log_p=mean_log_p,
+            target=target,
         )
 
     def columns(self, columns: slice) -> "Scored":
         """Return some of the candidates of every source."""
-        given = {name: value for name, value in vars(self).items() if value is not None}
-        return Scored(**{name: value[:, columns] for name, value in given.items()})
+        given = {name: value[:, columns] for name, value in vars(self).items() if value is not None}
+        if "target" in given:
+            # What repeats a candidate that is left out is the first of its kind.
+            given["distinct"] = _distinct(given["target"])
+        return Scored(**given)
 
 
 def _distinct(target: Tensor) -> Tensor:

@@ -57,6 +57,9 @@ class Sgd:
             gradient, parameter.grad = parameter.grad, None
             if gradient is None:
                 continue
+            if gradient.is_sparse and gradient.is_cuda:
+                # All rows, as the update below takes them; coalesced, so that sums have an order.
+                gradient = gradient.coalesce().to_dense()
             if gradient.is_sparse:
                 moved.append((parameter, *_sum_rows(gradient)))
             else:

@@ -297,6 +297,22 @@ def test_mixture_is_the_weighted_sum() -> None:
     assert shared(s).value.item() == pytest.approx(0.25 * 1.5 + 0.75 * 3)
 
 
+def test_what_repeats_a_candidate_that_is_left_out_is_distinct() -> None:
+    words = torch.tensor([[4, 4, 5, 4], [6, 7, 7, 6]])
+    s = Scored.of(
+        torch.zeros(2, 4), target=words.view(8, 1), lengths=torch.ones(8, dtype=torch.int64)
+    )
+    assert s.distinct.tolist() == [[True, False, True, False], [True, True, False, False]]
+    rest = s.columns(slice(1, None))
+    assert rest.distinct.tolist() == [[True, True, False], [True, False, True]]
+    # Half of the weight of each source is on each of its two words.
+    figures = with_likelihood(
+        s, other=partial(minimum_risk, sharpness=0.0), ml_weight=0.5, other_weight=0.5
+    ).diagnostics
+    assert figures["ess"].item() == pytest.approx(2.0)
+    assert rest.columns(slice(2, None)).distinct.tolist() == [[True], [True]]
+
+
 def test_one_sample_of_one_source_has_no_spread() -> None:
     given = (value for value in vars(scored()).values() if value is not None)
     one = Scored(*(value[:1, :1] for value in given))

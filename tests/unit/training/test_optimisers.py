@@ -2,6 +2,7 @@ import copy
 
 import pytest
 import torch
+from pretend_gpu import CUDA, pretend_gpu
 from torch import nn
 from torch.nn import functional as F
 
@@ -40,6 +41,20 @@ def test_equals_pytorchs_clipping_and_sgd(clip_norm: float) -> None:
     for mine, other in zip(ours.parameters(), theirs.parameters(), strict=True):
         torch.testing.assert_close(mine, other, rtol=1e-6, atol=1e-9)
         assert mine.grad is None
+
+
+def test_sparse_gradients_on_a_gpu_are_added_to_their_rows() -> None:
+    torch.manual_seed(0)
+    before = torch.randn(9, 4)
+    rows, values = torch.tensor([[3, 3, 5]]), torch.randn(3, 4)
+    found = []
+    for device in (torch.device("cpu"), CUDA):
+        with pretend_gpu():
+            table = nn.Parameter(before.clone().to(device))
+            table.grad = torch.sparse_coo_tensor(rows.to(device), values.to(device), (9, 4))
+            norm = Sgd(clip_norm=0.5).step([table], learning_rate=0.3, unless=GOOD.to(device))
+            found.append((table.detach().cpu(), norm.cpu()))
+    torch.testing.assert_close(*found)
 
 
 @pytest.mark.parametrize("bad", [torch.nan, torch.inf])
