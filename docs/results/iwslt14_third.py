@@ -21,9 +21,9 @@ from alpha_dimt.evaluation.within_seed import LEVEL, holm
 from alpha_dimt.report.charts import all_charts
 from alpha_dimt.report.figures import svg
 from alpha_dimt.report.study import read_study
-from alpha_dimt.results import epoch_frame, rows_of, run_frame, score_frame
+from alpha_dimt.results import rows_of, run_frame, score_frame
 from alpha_dimt.runs.read import BLEU, Run, read_runs
-from alpha_dimt.tables.summary import RUN, bleu_by_run, by_system
+from alpha_dimt.tables.summary import RUN, bleu_by_run, by_system, likelihood_by_run
 from alpha_dimt.tables.table import Table, markdown
 from alpha_dimt.tables.table1 import write_table1
 from alpha_dimt.tables.training import write_training_table
@@ -76,6 +76,11 @@ def keep(results: Path) -> None:
 def main() -> None:
     """Write all tables and figures."""
     folders = kept_runs(KEPT)
+    if not folders:
+        sys.exit(
+            f"{KEPT}/runs: no finished run is kept; give the results folder of a study with one, "
+            "such as results/iwslt14-third"
+        )
     (KEPT / "tables").mkdir(exist_ok=True)
     (KEPT / "figures").mkdir(exist_ok=True)
     write_table1(folders, out=KEPT / "tables/table1")
@@ -122,12 +127,10 @@ def columns(runs: Sequence[Run]) -> dict[str, Scores]:
     bleu, scores = bleu_by_run(score_frame(runs)), score_frame(runs)
     beam = scores[(scores["metric"] == BLEU) & (scores["split"] == "test")]
     beam = beam[beam["search"] == "beam"].set_index(RUN)
-    best = run_frame(runs)[[*RUN, "best_epoch"]].rename(columns={"best_epoch": "epoch"})
-    likelihood = best.merge(epoch_frame(runs), on=[*RUN, "epoch"]).set_index(RUN)
     return {
         BEAM: by_system(bleu["test_beam"]),
         GREEDY: by_system(bleu["test_greedy"]),
-        LIKELIHOOD: by_system(likelihood["valid_nll_per_token"]),
+        LIKELIHOOD: by_system(likelihood_by_run(runs)),
         BREVITY: by_system(beam["brevity_penalty"]),
     }
 
@@ -191,7 +194,7 @@ def planned_table(found: Mapping[str, Scores]) -> Table:
         pairs = {one.pair: one for one in compare_pairs(scores)}
         for (first, second), test, p in zip(PLANNED, tests, corrected, strict=True):
             pair = pairs.get((first, second)) or pairs[second, first]
-            others = [f"{one:.3f}" for one in (pair.p_t, pair.p_flip) if one is not None]
+            others = ["" if one is None else f"{one:.3f}" for one in (pair.p_t, pair.p_flip)]
             rows.append([*_texts(f"{second} − {first}", test, header), p_text(p), *others])
             bold.append(header == BEAM and p < LEVEL)
         if header == BEAM:

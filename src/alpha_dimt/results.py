@@ -84,7 +84,8 @@ def run_frame(runs: Sequence[Run]) -> pd.DataFrame:
         run_key: fingerprint of the configuration.
         folder: of the run.
         epochs: how many were trained.
-        best_epoch: the one whose weights are kept.
+        best_epoch: the one whose weights are kept, unless weights are averaged.
+        average_nll: negative log-likelihood of dev of averaged weights, nats a token; None without.
         parameters: how many the model has.
         batch_size, batch_type: sources or tokens of a batch.
         wall_seconds: of training, with validation.
@@ -111,6 +112,7 @@ def _facts(run: Run) -> dict[str, Any]:
             "folder": str(run.folder),
             "epochs": about.get("epochs"),
             "best_epoch": about.get("best", {}).get("epoch"),
+            "average_nll": about.get("average", {}).get("valid_nll_per_token"),
             "parameters": about.get("parameters"),
             "batch_size": config.training.batch_size,
             "batch_type": config.training.batch_type,

@@ -7,11 +7,12 @@ from types import ModuleType
 
 import numpy as np
 import pytest
+from finished_runs import make_run
 from pages import tables
 from scipy import stats
 
 from alpha_dimt.config import Experiment, RunConfig, load
-from alpha_dimt.core.files import read_json, sha256
+from alpha_dimt.core.files import read_json, sha256, write_json
 from alpha_dimt.evaluation.across_seeds import Scores
 from alpha_dimt.runs.read import read_runs
 
@@ -179,6 +180,46 @@ def test_nothing_is_bold_but_a_significant_primary_contrast() -> None:
     bold = table.rows.iloc[table.strong.any(axis=1).nonzero()[0]]
     assert set(bold.index) == {third.BEAM}
     assert list(bold["Difference of"]) == ["alpha0.5 − ml", "alpha0.5 − raml"]
+
+
+def test_what_a_test_cannot_say_is_an_empty_text() -> None:
+    """Differences that are the same in each seed have no t, but a sign flip."""
+    found = simulated()
+    better = {seed: value + 1 for seed, value in found[third.BEAM]["ml"].items()}
+    found[third.BEAM] = {
+        **found[third.BEAM],
+        "alpha0.5": {s: float(round(v)) for s, v in better.items()},
+    }
+    found[third.BEAM]["ml"] = {s: v - 1 for s, v in found[third.BEAM]["alpha0.5"].items()}
+    rows = third.planned_table(found).rows.loc[third.BEAM].set_index("Difference of")
+    row = rows.loc["alpha0.5 − ml"]
+    assert row["p (paired t)"] == ""
+    assert row["p (sign flip)"] == f"{2 / 2**6:.3f}"
+
+
+def test_with_nothing_kept_one_sentence_says_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for folder in (tmp_path / "none", tmp_path):
+        monkeypatch.setattr(third, "KEPT", folder)
+        with pytest.raises(
+            SystemExit, match=r"runs: no finished run is kept; give .*iwslt14-third"
+        ):
+            third.main()
+    assert not list(tmp_path.iterdir())
+
+
+def test_the_likelihood_of_averaged_weights_is_their_own(tmp_path: Path) -> None:
+    run = make_run(tmp_path, "ml", 1, 40.0)
+    config = read_json(run / "config.json")
+    config["training"]["average"] = {"epochs": 2, "of": "best"}
+    write_json(run / "config.json", config)
+    key = load(RunConfig, run / "config.json").fingerprint()
+    about = read_json(run / "run.json") | {"run_key": key}
+    write_json(run / "run.json", about | {"average": {"valid_nll_per_token": 1.25}})
+    other = make_run(tmp_path, "raml", 1, 40.0)
+    found = third.columns(read_runs([run, other]))
+    assert found[third.LIKELIHOOD] == {"ml": {1: 1.25}, "raml": {1: 2.5}}
 
 
 def scattered(sd: float, seeds: int) -> Scores:

@@ -51,6 +51,7 @@ def test_a_row_a_run(folder: Path) -> None:
         "folder": str(folder / "runs/raml/seed1"),
         "epochs": 3,
         "best_epoch": 2,
+        "average_nll": None,
         "parameters": 510_737,
         "batch_type": "sources",
         "batch_size": 128,

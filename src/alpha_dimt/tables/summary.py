@@ -8,7 +8,7 @@ from typing import Any
 import pandas as pd
 
 from alpha_dimt.evaluation.across_seeds import Scores, interval
-from alpha_dimt.results import rows_of
+from alpha_dimt.results import epoch_frame, rows_of, run_frame
 from alpha_dimt.runs.paths import COLUMNS
 from alpha_dimt.runs.read import BLEU, Run
 from alpha_dimt.tables.wording import OURS, interval_text, mean_sd
@@ -19,6 +19,8 @@ RUN = ["system", "seed"]
 """What a run is known by in every frame."""
 BEST_EPOCH = "the checkpoint with the best greedy dev BLEU"
 """What is published unless weights are averaged."""
+LIKELIHOOD = "valid_nll_per_token"
+"""The negative log-likelihood of dev in metrics.jsonl and in run.json."""
 
 
 def bleu_by_run(scores: pd.DataFrame) -> pd.DataFrame:
@@ -28,6 +30,21 @@ def bleu_by_run(scores: pd.DataFrame) -> pd.DataFrame:
         index=RUN, columns="name", values="value"
     )
     return wide[list(COLUMNS.values())].set_axis(list(COLUMNS), axis="columns")
+
+
+def likelihood_by_run(runs: Sequence[Run]) -> pd.Series:
+    """Return the negative log-likelihood of dev of the weights that are published.
+
+    Returns:
+        By system and seed, in nats a token; NaN of a run that does not say it.
+    """
+    best = run_frame(runs)[[*RUN, "best_epoch", "average_nll"]]
+    best = best.rename(columns={"best_epoch": "epoch"})
+    best["averages"] = [run.config.training.average is not None for run in runs]
+    epochs = epoch_frame(runs).reindex(columns=[*RUN, "epoch", LIKELIHOOD])
+    found = best.merge(epochs, how="left", on=[*RUN, "epoch"]).set_index(RUN)
+    of_average = found["average_nll"].astype(float)
+    return found[LIKELIHOOD].mask(found["averages"], of_average)
 
 
 def by_system(values: pd.Series) -> Scores:

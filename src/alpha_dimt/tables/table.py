@@ -5,7 +5,8 @@ the rows, headers that screen readers can follow, captions, notes and bold cells
 written here: pandas needs the package tabulate for it, which would pad every cell.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from html import escape
 from pathlib import Path
@@ -125,14 +126,31 @@ def read_tables(path: Path, made_from: MadeFrom | None = None) -> list[Table]:
     Raises:
         UserError: there is no such file, it is something else, or it is made from other runs.
     """
+    if made_from is not None and not is_made_from(path, made_from):
+        raise UserError(
+            f"{path}: this table was made from other runs or other scores than those given; "
+            "make it again from these"
+        )
     plain = read_json(path)
-    try:
-        if made_from is not None and sorted(plain["made_from"]) != sorted(map(list, made_from)):
-            raise UserError(
-                f"{path}: this table was made from other runs or other scores than those given; "
-                "make it again from these"
-            )
+    with _errors_of(path):
         return [_table(**table) for table in plain["tables"]]
+
+
+def is_made_from(path: Path, made_from: MadeFrom) -> bool:
+    """Return whether what `to_json` wrote is made from these runs, in any order.
+
+    Raises:
+        UserError: there is no such file, or it is something else.
+    """
+    plain = read_json(path)
+    with _errors_of(path):
+        return sorted(plain["made_from"]) == sorted(map(list, made_from))
+
+
+@contextmanager
+def _errors_of(path: Path) -> Iterator[None]:
+    try:
+        yield
     except (TypeError, KeyError, ValueError) as error:
         raise UserError(
             f"{path}: this is not a table of `alpha-dimt` ({error}); make it again"

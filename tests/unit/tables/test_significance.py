@@ -319,6 +319,37 @@ def test_a_run_without_likelihood_of_its_best_epoch_is_refused(
         write_significance([run], reference=reference, out=tmp_path / "significance")
 
 
+def averaged(run: Path, folder: Path, about: dict[str, object]) -> Path:
+    """Copy a run as one that publishes averaged weights; what run.json says of them."""
+    shutil.copytree(run, folder)
+    edit(folder / "config.json", "training", "average", value={"epochs": 2, "of": "best"})
+    config = load(RunConfig, folder / "config.json")
+    edit(folder / "run.json", "run_key", value=config.fingerprint())
+    edit(folder / "run.json", "average", value={"epochs": [1, 2], **about})
+    return folder
+
+
+def test_the_likelihood_of_averaged_weights_is_their_own(
+    tmp_path: Path, runs: list[Path], reference: Path
+) -> None:
+    results = tmp_path / "toy"
+    shutil.copytree(runs[0].parents[2] / "decoding", results / "decoding")
+    means = [
+        averaged(run, results / f"runs/ml/seed{seed}", {"valid_nll_per_token": 1.0 + seed / 8})
+        for seed, run in enumerate(runs[:3], start=1)
+    ]
+    out = tmp_path / "significance"
+    write_significance([*means, *runs[3:6]], reference=reference, out=out)
+    row = rows_of(out, "valid_nll_per_token", "paired t")["ml", "raml"]
+    assert float(row["score_a"]) == 1.25  # and not 1.7 of the best epoch
+    assert float(row["score_b"]) == pytest.approx(1.7 + 0.01 / 3)
+
+    edit(means[1] / "run.json", "average", value={"epochs": [1, 2]})  # it was not finite
+    message = r"seed2/run\.json: there is no valid_nll.* of the averaged weights; train the run"
+    with pytest.raises(UserError, match=message):
+        write_significance(means, reference=reference, out=out)
+
+
 def test_another_reference_or_other_hypotheses_are_refused(
     tmp_path: Path, runs: list[Path], reference: Path
 ) -> None:

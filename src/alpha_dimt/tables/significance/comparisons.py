@@ -1,5 +1,6 @@
 """All that is tested on one column of scores."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,7 +16,7 @@ from alpha_dimt.evaluation.pooled import SeedCorrelation, seed_correlation
 from alpha_dimt.evaluation.scatter import Scatter, runaways, scatter
 from alpha_dimt.evaluation.score_files import statistics_of
 from alpha_dimt.evaluation.within_seed import resample
-from alpha_dimt.results import epoch_frame, run_frame, score_frame
+from alpha_dimt.results import score_frame
 from alpha_dimt.runs.paths import COLUMNS
 from alpha_dimt.runs.read import Run
 from alpha_dimt.tables.significance.rows import (
@@ -26,9 +27,7 @@ from alpha_dimt.tables.significance.rows import (
     across_rows,
     within_rows,
 )
-from alpha_dimt.tables.summary import RUN, bleu_by_run, by_system
-
-LIKELIHOOD = "valid_nll_per_token"
+from alpha_dimt.tables.summary import LIKELIHOOD, bleu_by_run, by_system, likelihood_by_run
 
 
 @dataclass(frozen=True)
@@ -129,21 +128,21 @@ def compare_bleu(runs: Sequence[Run], column: str, reference: Path, header: str)
 
 
 def compare_likelihood(runs: Sequence[Run]) -> Column:
-    """Compare the negative log-likelihood of dev of the checkpoint that is scored.
+    """Compare the negative log-likelihood of dev of the weights that are scored.
 
     Raises:
-        UserError: a run has no likelihood of its best epoch.
+        UserError: a run has no likelihood of its best epoch, or of its averaged weights.
     """
-    epochs = epoch_frame(runs).reindex(columns=[*RUN, "epoch", LIKELIHOOD])
-    best = run_frame(runs)[[*RUN, "folder", "best_epoch"]].rename(columns={"best_epoch": "epoch"})
-    found = best.merge(epochs, how="left", on=[*RUN, "epoch"])
-    if (lacking := found[found[LIKELIHOOD].isna()]).size:
-        run = lacking.iloc[0]
-        raise UserError(
-            f"{run['folder']}/metrics.jsonl: there is no {LIKELIHOOD} of epoch {run['epoch']}, the "
-            "best one; train the run again"
-        )
-    scores, alpha = by_system(found.set_index(RUN)[LIKELIHOOD]), alphas(runs)
+    found = likelihood_by_run(runs)
+    for run, value in zip(runs, found, strict=True):
+        if math.isnan(value):
+            file, weights = "metrics.jsonl", f"epoch {run.about['best']['epoch']}, the best one"
+            if run.config.training.average:
+                file, weights = "run.json", "the averaged weights"
+            raise UserError(
+                f"{run.folder}/{file}: there is no {LIKELIHOOD} of {weights}; train the run again"
+            )
+    scores, alpha = by_system(found), alphas(runs)
     return Column(
         scored=LIKELIHOOD,
         header="Dev (nats per token)",
