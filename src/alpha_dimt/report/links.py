@@ -42,8 +42,8 @@ def address(path: Path, page: Path) -> str:
     return quote(Path(os.path.relpath(path, page)).as_posix())
 
 
-def table_files(tables: Path, page: Path) -> Iterator[Files]:
-    """Yield the files of each table that are there.
+def table_files(tables: Path, page: Path) -> Iterator[tuple[str, Files]]:
+    """Yield the name of each table without suffix, and its files that are there.
 
     Args:
         tables: their folder.
@@ -53,7 +53,7 @@ def table_files(tables: Path, page: Path) -> Iterator[Files]:
         paths = [tables / f"{stem}.{suffix}" for suffix in SUFFIXES]
         links = [(path.suffix[1:], address(path, page)) for path in paths if path.exists()]
         if links:
-            yield Files(name, links)
+            yield stem, Files(name, links)
 
 
 def run_files(study: Study, page: Path) -> Iterator[Files]:

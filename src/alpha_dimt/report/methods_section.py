@@ -5,8 +5,11 @@ from typing import Any
 
 from alpha_dimt.config import RunConfig
 from alpha_dimt.config.base import Section
+from alpha_dimt.config.models import ModelConfig
 from alpha_dimt.config.preparation import BpeConfig, PretrainedConfig, WordsConfig
 from alpha_dimt.config.training import Decoding
+from alpha_dimt.core.errors import UserError
+from alpha_dimt.core.imports import imported
 from alpha_dimt.data.unspaced import is_unspaced
 from alpha_dimt.evaluation.within_seed import RESAMPLES, TRIALS
 from alpha_dimt.report.study import Study
@@ -122,8 +125,13 @@ def options_text(section: Section, *, leave_out: set[str]) -> str:
     return ", ".join(
         f"{name.replace('_', ' ')} {_value(value)}"
         for name, value in values.items()
-        if name not in leave_out and value not in (None, False, {}, [])
+        if name not in leave_out and _is_set(value)
     )
+
+
+def _is_set(value: Any) -> bool:
+    # Zero is a value, although it equals False.
+    return value is not None and value is not False and value not in ({}, [])
 
 
 def _value(value: Any) -> str:
@@ -160,6 +168,14 @@ def training_text(config: RunConfig) -> str:
     )
 
 
+def attends(model: ModelConfig) -> bool:
+    """Return whether a model has attention; False if its library is not installed here."""
+    try:
+        return bool(imported(model.network).attends)
+    except UserError:
+        return False
+
+
 def decoding_text(search: Decoding, config: RunConfig) -> str:
     """Return how translations are searched for."""
     penalty = (
@@ -174,7 +190,7 @@ def decoding_text(search: Decoding, config: RunConfig) -> str:
     )
     unknown = (
         " Unknown words are replaced by the source word with the highest attention."
-        if search.replace_unknown
+        if search.replace_unknown and attends(config.model)
         else ""
     )
     return (

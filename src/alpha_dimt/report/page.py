@@ -1,5 +1,6 @@
 """The page: one file that opens from disk, without a network."""
 
+import sys
 from collections.abc import Sequence
 from dataclasses import asdict
 from functools import cache
@@ -27,7 +28,7 @@ from alpha_dimt.results import rows_of
 from alpha_dimt.runs.read import Run, made_from_runs
 from alpha_dimt.runs.translations import read_examples
 from alpha_dimt.tables.summary import RUN, bleu_by_run
-from alpha_dimt.tables.table import Table, read_tables, section
+from alpha_dimt.tables.table import MadeFrom, Table, is_made_from, read_tables, section
 from alpha_dimt.tables.training import figures_of
 
 PAPERS_CORPUS = "iwslt14"
@@ -55,7 +56,7 @@ def write_report(runs: Sequence[Path], *, tables: Path, examples: Path | None, o
     Args:
         runs: folders of finished, scored runs on one corpus.
         tables: folder of table1.json, training.json and significance.json, and of searches.json
-            where the experiment has further searches.
+            where the experiment has further searches; one that is left of other runs is not shown.
         examples: what `alpha-dimt examples` wrote; None: no translations are shown.
         out: HTML file.
 
@@ -66,8 +67,7 @@ def write_report(runs: Sequence[Path], *, tables: Path, examples: Path | None, o
     made_from = made_from_runs(study.runs)
     [table1] = read_tables(tables / "table1.json", made_from)
     [training] = read_tables(tables / "training.json", made_from)
-    further = tables / "searches.json"
-    searches = read_tables(further, made_from) if further.exists() else []
+    searches = further_searches(tables / "searches.json", made_from)
     across, pooled, scatter, within = read_tables(tables / "significance.json", made_from)
     given = read_examples(examples, weights_of(study.runs)) if examples else []
     shown = by_difference(given)
@@ -117,7 +117,11 @@ def write_report(runs: Sequence[Path], *, tables: Path, examples: Path | None, o
         source_language=corpus.source,
         target_language=corpus.target,
         methods=methods(study),
-        table_files=list(table_files(tables, out.parent)),
+        table_files=[
+            files
+            for stem, files in table_files(tables, out.parent)
+            if searches or stem != "searches"
+        ],
         run_files=list(run_files(study, out.parent)),
         provenance=provenance(study, out.parent),
         circumstances=circumstances(study),
@@ -125,6 +129,23 @@ def write_report(runs: Sequence[Path], *, tables: Path, examples: Path | None, o
         ended=f"The last of these runs ended on {ended:%d %B %Y, %H:%M} UTC.",
     )
     write_text(out, page)
+
+
+def further_searches(path: Path, made_from: MadeFrom) -> list[Table]:
+    """Return the tables of the searches beyond those of Table 1; none if they are of other runs.
+
+    Such a file stays when the configuration has no further searches any more.
+    """
+    if not path.exists():
+        return []
+    if not is_made_from(path, made_from):
+        print(
+            f"warning: {path} was made from other runs or other scores and is left out of the "
+            "report; make it again with `alpha-dimt searches-table`, or delete it",
+            file=sys.stderr,
+        )
+        return []
+    return read_tables(path)
 
 
 def weights_of(runs: Sequence[Run]) -> dict[str, str | None]:

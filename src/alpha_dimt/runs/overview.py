@@ -79,7 +79,7 @@ def look(config: RunConfig, results: Path, states: Path) -> Progress:
         state: State = "trained" if test is None else "scored"
         state_folder = None
     else:
-        state_folder = next(iter(sorted(states.glob(f"{key}-*"))), None)
+        state_folder = checkpoints_of(key, states)
         epochs = _epochs(state_folder / "metrics.jsonl") if state_folder else []
         state = "waiting"
         if state_folder:
@@ -103,6 +103,26 @@ def look(config: RunConfig, results: Path, states: Path) -> Progress:
         test=test,
         log=results / f"logs/train.{config.system}.seed{config.seed}.log",
     )
+
+
+def checkpoints_of(run_key: str, states: Path) -> Path | None:
+    """Return the checkpoint folder of a run; None if there is none.
+
+    There are several if the run was begun with other data, too. The one that a process trains is
+    preferred, then the one with the last epoch.
+
+    Args:
+        run_key: fingerprint of the configuration.
+        states: folder of the checkpoints of this corpus.
+    """
+
+    def rank(folder: Path) -> tuple[bool, float]:
+        last = 0.0
+        with suppress(OSError):
+            last = (folder / "metrics.jsonl").stat().st_mtime
+        return _alive(folder / "lock"), last
+
+    return max(sorted(states.glob(f"{run_key}-*")), key=rank, default=None)
 
 
 def look_at_all(experiment: Experiment, results: Path) -> list[Progress]:

@@ -148,9 +148,8 @@ def check_scored(
     made = report.get("translated") or {}
     if "files" not in run and not made:
         return
-    found = made.get("run_key"), made.get("weights"), made.get("hypotheses")
-    expected = run["run_key"], run["files"]["weights"], report["hypotheses"]["sha256"]
-    if found != expected:
+    hypotheses = report["hypotheses"]["sha256"]
+    if not of_these_weights(run, report) or made.get("hypotheses") != hypotheses:
         raise UserError(
             f"{folder}/scores/{name}.json: these scores are not of translations by this run as it "
             "is now; decode and score it again"
@@ -161,6 +160,18 @@ def check_scored(
             f"{folder}/hypotheses/{name}.txt: the search was another than that of {path}; decode "
             "and score the run again"
         )
+
+
+def of_these_weights(run: Mapping[str, Any], report: Mapping[str, Any]) -> bool:
+    """Return whether scores say that they are of translations by the weights of a run.
+
+    Args:
+        run: its run.json.
+        report: the scores.
+    """
+    made = report.get("translated") or {}
+    found = made.get("run_key"), made.get("weights")
+    return bool(found == (run["run_key"], run["files"]["weights"]))
 
 
 def made_from_runs(runs: Sequence[Run]) -> list[tuple[str, str]]:

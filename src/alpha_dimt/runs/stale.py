@@ -19,7 +19,7 @@ from alpha_dimt.data.manifest import is_unchanged
 from alpha_dimt.runs.paths import COLUMNS, identity_of, record_of
 
 Json = dict[str, Any]
-TABLES = ("table1", "training", "significance", "searches")
+TABLES = ("table1", "training", "significance")
 
 
 @dataclass(frozen=True)
@@ -129,7 +129,11 @@ class Results:
     def _collections(self) -> Iterator[Path]:
         """Yield tables, figures and examples that were made from other runs or older ones."""
         identities = self._identities()
-        tables = [(self.folder / f"tables/{name}.json", identities) for name in TABLES]
+        names = [*TABLES]
+        # What an earlier configuration left of it has no rule that makes it again.
+        if self.experiment.decoding.searches.keys() - {"greedy", "beam"}:
+            names.append("searches")
+        tables = [(self.folder / f"tables/{name}.json", identities) for name in names]
         examples = self.folder / "report/examples.json", self._first_weights()
         for path, right in (*tables, examples):
             made = _read(path)

@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 from alpha_dimt.config import RunConfig, load
 from alpha_dimt.core.files import read_json
-from alpha_dimt.runs.overview import look
+from alpha_dimt.runs.overview import checkpoints_of, look
 from alpha_dimt.runs.paths import results_of
 from alpha_dimt.runs.read import hyperparameters
 from alpha_dimt.tracking.records import Point, epoch_points, flatten, hash_of
@@ -63,11 +63,11 @@ def read_live(folder: Path, states: Path) -> Live | None:
         start_ms, last_ms = done["started_ms"], done["ended_ms"]
     else:
         # The metrics are written after the checkpoint.
-        metrics = min(states.glob(f"{key}-*/metrics.jsonl"), default=None)
-        if metrics is None:
+        checkpoints = checkpoints_of(key, states)
+        if checkpoints is None or not (metrics := checkpoints / "metrics.jsonl").exists():
             return None
         status, epochs = "RUNNING" if state == "training" else "KILLED", epoch_points(metrics)
-        start_ms = read_json(max(metrics.parent.glob("[0-9]*/state.json")))["started_ms"]
+        start_ms = read_json(max(checkpoints.glob("[0-9]*/state.json")))["started_ms"]
         last_ms = max((point.time_ms for point in epochs), default=start_ms)
     return Live(
         key=key,

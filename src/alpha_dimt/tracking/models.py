@@ -10,6 +10,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from alpha_dimt.config.pretrained import TOKENISER
 from alpha_dimt.tracking.place import Place
 from alpha_dimt.tracking.records import Record
 
@@ -18,6 +19,8 @@ REQUIREMENTS = (
     *("mlflow", "numpy", "pyarrow", "pydantic", "pyyaml", "sacrebleu", "sacremoses"),
     *("regex", "safetensors", "subword-nmt", "torch"),
 )
+# What loading a pretrained model and its tokeniser takes beyond these.
+OF_PRETRAINED = ("sentencepiece", "transformers")
 # Parameters of a model, from the tags of its run.
 _PARAMETERS = ("system", "objective", "alpha", "tau", "seed")
 # Characters that MLflow refuses in the name of a model.
@@ -84,12 +87,15 @@ def saved_model(files: Mapping[str, Path]) -> Iterator[Path]:
         package = Path(scratch) / "alpha_dimt.zip"
         package.write_bytes(archive(Path(__file__).parents[1]))
         artefacts = {**files, "package": package}
+        codes = files.get("codes")
+        pretrained = codes is not None and codes.name == TOKENISER
+        requirements = [*REQUIREMENTS, *(OF_PRETRAINED if pretrained else ())]
         model = Path(scratch) / "model"
         save_model(
             model,
             python_model=str(Path(__file__).with_name("mlflow_model.py")),
             artifacts={name: path.absolute().as_uri() for name, path in artefacts.items()},
-            pip_requirements=[_pinned(name) for name in REQUIREMENTS],
+            pip_requirements=[_pinned(name) for name in requirements],
         )
         yield model
 
@@ -112,5 +118,11 @@ def archive(package: Path) -> bytes:
 
 @cache
 def _pinned(name: str) -> str:
-    """Return a requirement pinned to the installed version, without its build suffix (+cpu)."""
-    return f"{name}=={importlib.metadata.version(name).partition('+')[0]}"
+    """Return a requirement pinned to the installed version, without its build suffix (+cpu).
+
+    One that is not installed here, as a run may be logged elsewhere than it was trained, has none.
+    """
+    try:
+        return f"{name}=={importlib.metadata.version(name).partition('+')[0]}"
+    except importlib.metadata.PackageNotFoundError:
+        return name

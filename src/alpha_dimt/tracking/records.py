@@ -14,8 +14,8 @@ from alpha_dimt.config.base import fingerprint
 from alpha_dimt.core.errors import UserError
 from alpha_dimt.core.files import finite_json, read_json, read_lines, sha256
 from alpha_dimt.data.detokenise import detokenise
-from alpha_dimt.runs.paths import encoded_of, model_files, raw_test_of
-from alpha_dimt.runs.read import check_scored, hyperparameters
+from alpha_dimt.runs.paths import COLUMNS, encoded_of, model_files, raw_test_of
+from alpha_dimt.runs.read import check_scored, hyperparameters, of_these_weights
 
 # Increment when something is logged in a different way, so that earlier uploads are replaced.
 LAYOUT = 3
@@ -133,10 +133,6 @@ def read_run_record(folder: Path, preset: str | None) -> RunRecord:
     config = read_json(folder / "config.json")
     run = read_json(folder / "run.json")
     configured = parse(RunConfig, config, str(folder / "config.json"))
-    scores = {path.stem: read_json(path) for path in sorted((folder / "scores").glob("*.json"))}
-    files = [folder / name for name in ("config.json", "run.json", "metrics.jsonl")]
-    files += sorted((folder / "hypotheses").glob("*.txt"))
-    files += sorted((folder / "scores").glob("*.json"))
     model = _model(configured, folder)
     corpus = configured.data.corpus
     raw = [raw_test_of(folder, language) for language in (corpus.source, corpus.target)]
@@ -146,6 +142,10 @@ def read_run_record(folder: Path, preset: str | None) -> RunRecord:
             raise UserError(
                 f"{folder}: run.json belongs to another configuration; train the run again"
             )
+        scores, left = _scores(folder, run)
+        files = [folder / name for name in ("config.json", "run.json", "metrics.jsonl")]
+        for pattern in ("hypotheses/*.txt", "scores/*.json"):
+            files += [path for path in sorted(folder.glob(pattern)) if path.stem not in left]
         sums = {str(path.relative_to(folder)): sha256(path) for path in files}
         for name, report in scores.items():
             check_scored(folder, name, run, report)
@@ -191,6 +191,23 @@ def read_run_record(folder: Path, preset: str | None) -> RunRecord:
         seed=configured.seed,
         parameters=flatten(shared),
     )
+
+
+def _scores(folder: Path, run: Mapping[str, Any]) -> tuple[dict[str, Any], set[str]]:
+    """Return the scores of a run by split and search, and the names of those that are left out.
+
+    A search that is no longer configured is not repeated with new weights, so the files that it
+    made with older ones are left out.
+    """
+    scores = {path.stem: read_json(path) for path in sorted((folder / "scores").glob("*.json"))}
+    left = {
+        name
+        for name, report in scores.items()
+        if name not in COLUMNS.values()
+        and report.get("translated")
+        and not of_these_weights(run, report)
+    }
+    return {name: report for name, report in scores.items() if name not in left}, left
 
 
 def _check_files(

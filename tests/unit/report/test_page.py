@@ -80,6 +80,24 @@ def test_further_searches_have_a_table(results: Path) -> None:
     assert "BP (greedy)" in page.text
 
 
+def test_a_table_of_searches_that_is_left_of_other_runs_is_not_shown(
+    results: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    runs = make_study(results)
+    for search in ("greedy", "beam"):
+        write_json(results / f"decoding/{search}.json", {"beam": 1 if search == "greedy" else 10})
+    write_searches_table(runs, ["greedy", "beam"], out=results / "tables/searches")
+    # A further seed, and no further search any more.
+    runs.append(make_run(results, "ml", 3, 41.0))
+    make_tables(results, runs)
+    _, page = written(results, runs)
+    assert "BP (greedy)" not in page.text
+    assert not [a for _, a in page.elements if "searches" in (a.get("href") or "")]
+    said = capsys.readouterr().err
+    assert re.fullmatch(r"warning: .*tables/searches\.json was made from other runs .*\n", said)
+    assert "make it again with `alpha-dimt searches-table`, or delete it" in said
+
+
 def test_every_score_stands_with_its_file_rule_code_and_signature(results: Path) -> None:
     _, page = written(results, make_study(results))
     flat = re.sub(r"\s+", " ", page.text)

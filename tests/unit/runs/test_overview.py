@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from alpha_dimt.config import Experiment, RunConfig, parse
-from alpha_dimt.runs.overview import highest, last_lines, look, started_runs
+from alpha_dimt.runs.overview import checkpoints_of, highest, last_lines, look, started_runs
 
 VALUES = {
     "corpus": {"kind": "toy"},
@@ -137,3 +137,18 @@ def test_the_last_lines_of_a_log(tmp_path: Path):
     write(log, "".join(f"line {i}\n" for i in range(10_000)))
 
     assert last_lines(log, 2) == ["line 9998", "line 9999"]
+
+
+def test_of_two_checkpoint_folders_the_live_or_the_latest_counts(config: RunConfig, tmp_path: Path):
+    key = config.fingerprint()
+    for name, at in (("-0", 3), ("-1", 2), ("-2", 1)):  # of other data each
+        write(tmp_path / f"{key}{name}/metrics.jsonl", epoch(10, 1) * at)
+        os.utime(tmp_path / f"{key}{name}/metrics.jsonl", (at, at))
+    assert checkpoints_of(key, tmp_path) == tmp_path / f"{key}-0"
+    os.utime(tmp_path / f"{key}-1/metrics.jsonl", (9, 9))
+    assert checkpoints_of(key, tmp_path) == tmp_path / f"{key}-1"
+    write(tmp_path / f"{key}-2/lock", f"process {os.getpid()} on {platform.node()}\n")
+    assert checkpoints_of(key, tmp_path) == tmp_path / f"{key}-2"
+    found = look(config, tmp_path, tmp_path)
+    assert (found.state, found.epochs) == ("training", 1)
+    assert checkpoints_of("other", tmp_path) is None

@@ -224,6 +224,17 @@ def test_a_training_on_another_machine_counts_as_running(training: Training) -> 
     assert live.status == "RUNNING"
 
 
+def test_checkpoints_of_other_data_are_not_those_of_the_training(training: Training) -> None:
+    training.runs_to(1)
+    other = training.states / training.state.name.replace("0123456789abcdef", "0" * 16)
+    training.state.rename(other)
+    (other / "lock").unlink()
+    training.runs_to(2)
+    live = read_live(training.folder, training.states)
+    assert live is not None
+    assert (live.status, max(point.step for point in live.epochs)) == ("RUNNING", 2)
+
+
 def test_it_looks_until_it_is_interrupted(
     training: Training, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

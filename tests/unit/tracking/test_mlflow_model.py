@@ -1,5 +1,6 @@
 """The model in MLflow translates without an installed package."""
 
+import importlib
 import io
 import json
 import os
@@ -18,8 +19,10 @@ from requirement_names import by_name
 from translating_run import make_run
 
 from alpha_dimt.config import RunConfig, load
+from alpha_dimt.config.pretrained import TOKENISER
 from alpha_dimt.inference.translate import open_translator
 from alpha_dimt.runs.paths import model_files
+from alpha_dimt.tracking import models
 from alpha_dimt.tracking.models import REQUIREMENTS, archive, saved_model
 
 LINES = ["Der Hund läuft.", "", "Die Katze schläft. Ein Hund."]
@@ -117,6 +120,26 @@ def test_what_it_asks_for_is_what_it_loads(
     asked = {Requirement(line).name for line in lines}
     assert asked == set(REQUIREMENTS)
     assert "torch==2.13.0" in lines
+
+
+def test_a_pretrained_model_asks_for_its_library(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[str] = []
+    pyfunc = importlib.import_module("mlflow.pyfunc")
+    monkeypatch.setattr(
+        pyfunc, "save_model", lambda _, **given: asked.extend(given["pip_requirements"])
+    )
+    for codes in ("codes.de.txt", TOKENISER):
+        asked.clear()
+        with saved_model({"codes": tmp_path / codes}):
+            further = {"sentencepiece", "transformers"} if codes == TOKENISER else set()
+            assert {Requirement(line).name for line in asked} == {*REQUIREMENTS, *further}
+
+
+def test_a_library_that_is_not_installed_here_has_no_version() -> None:
+    assert models._pinned("torch") == "torch==2.13.0"
+    assert models._pinned("alpha-dimt-no-such-library") == "alpha-dimt-no-such-library"
 
 
 def test_the_archive_has_every_file_of_the_package_and_nothing_else(tmp_path: Path) -> None:

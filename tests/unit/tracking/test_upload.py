@@ -539,6 +539,33 @@ def test_only_what_was_scored_is_logged(tmp_path: Path, changed: str) -> None:
         read_run_record(run, None)
 
 
+def test_scores_that_a_search_no_longer_asked_for_left_are_not_logged(tmp_path: Path) -> None:
+    run = make_run(tmp_path, "ml", 1)
+    about = json.loads((run / "run.json").read_text()) | {"files": {"weights": "new"}}
+    write_json(run / "run.json", about)
+    of_table1 = [path.stem for path in (run / "scores").glob("*.json")]
+    for name in [*of_table1, "test.sampled1", "test.beam5"]:
+        text = run / f"hypotheses/{name}.txt"
+        write_lines(text, ["a b", "c d"])
+        made = {"run_key": about["run_key"], "weights": "new", "hypotheses": sha256(text)}
+        report = {
+            "scores": {"ter": {"value": 50.0}},
+            "hypotheses": {"sha256": sha256(text)},
+            "references": {"raw": {"sha256": sha256(tmp_path / "data/text/test.raw.en")}},
+            "translated": made | {"decoding": {}},
+        }
+        if name == "test.sampled1":
+            report["translated"]["weights"] = "old"
+        write_json(run / f"scores/{name}.json", report)
+    record = read_run_record(run, None).record
+    logged = {path.name for path, _ in record.files}
+    assert {"test.beam5.txt", "test.beam5.json", "test.beam.json"} <= logged
+    assert not {"test.sampled1.txt", "test.sampled1.json"} & logged
+    keys = {point.key for point in record.scores}
+    assert "test_ter_beam5" in keys
+    assert "test_ter_sampled1" not in keys
+
+
 def test_large_weights_are_not_logged_as_a_model(tmp_path: Path) -> None:
     run = make_run(tmp_path, "ml", 1)
     small = read_run_record(run, None).record
