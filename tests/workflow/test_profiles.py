@@ -1,3 +1,4 @@
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -35,7 +36,20 @@ def test_the_slurm_profile_names_rules_that_exist(
     rules = set(listed.stdout.split())
     slurm = profiles["slurm"]
 
-    assert slurm["groups"].keys() | slurm["set-threads"].keys() <= rules
+    assert slurm["groups"].keys() <= rules
     # What shares a job with a training would be lost with it, and the training with that.
     assert "train" not in slurm["groups"]
     assert slurm["group-components"].keys() <= set(slurm["groups"].values())
+
+
+def test_a_rule_reserves_the_threads_that_its_command_uses(
+    repository: Path, profiles: dict[str, dict]
+):
+    reserving = set()
+    for path in (repository / "workflow/rules").glob("*.smk"):
+        for rule in re.split(r"^rule ", path.read_text(encoding="utf-8"), flags=re.MULTILINE)[1:]:
+            if "\n    threads:" in rule:
+                assert "--threads {threads}" in rule, rule.split(":")[0]
+                reserving.add(rule.split(":")[0])
+    assert reserving == {"train", "decode", "examples"}
+    assert "set-threads" not in profiles["slurm"]

@@ -221,10 +221,11 @@ def runs(pattern):
 
 
 def forget_checkpoints():
-    """Remove the last checkpoint of each finished run, once Snakemake has recorded its outputs.
+    """Remove the last checkpoint of each finished run, once everything has succeeded.
 
-    If Snakemake dies before that, it deletes the outputs and repeats the job, which restores them
-    from the checkpoint.
+    If Snakemake ends before it has recorded the outputs of a run, it deletes them and repeats the
+    job, which restores them from the checkpoint. After a failure or Ctrl-C, only Snakemake knows of
+    which runs that is true, so that all checkpoints stay.
     """
     for file in (Path(PREFIX, run) for run in runs("run.json")):
         if file.exists():

@@ -58,7 +58,6 @@ rule tokenise:
         "results/{corpus}/benchmarks/tokenise.tsv"
     conda:
         "../envs/environment.yml"
-    threads: 8
     resources:
         runtime=PREPARATION.minutes,
         mem_mb=lambda wildcards, attempt: attempt * PREPARATION.mem_mb,

@@ -57,6 +57,3 @@ if not IS_MODULE:
     onsuccess:
         forget_checkpoints()
         say_what_is_there()
-
-    onerror:
-        forget_checkpoints()
