@@ -1,9 +1,9 @@
 """What each stage asks of a cluster, from the configuration alone: minutes, memory, GPUs.
 
 These are limits, not forecasts. A training that reaches its limit resumes from its checkpoint, so
-its margin is small; stages that start from scratch have a wide one. The rates are the slowest that
-were measured for the paper's model on one or two CPU cores; a GPU is faster. docs/how-to/cluster.md
-has the resulting numbers.
+its margin is small; stages that start from scratch have a wide one. The rates are rounded; with
+their margins, they are below the slowest that were measured for the paper's model on one or two CPU
+cores. A GPU is faster. docs/how-to/cluster.md has the resulting numbers.
 """
 
 import shutil
@@ -21,7 +21,7 @@ from alpha_dimt.config.training import LENGTH_BONUSES, Decoding
 from alpha_dimt.core.errors import UserError
 
 START_MINUTES = 10  # Python starts, data is read, the file system is slow
-TRAIN_RATE = 3_000 / 1.5  # target tokens a second and margin; Multi30k trained at 3,500
+TRAIN_RATE = 3_000 / 1.5  # target tokens a second and margin; 2,065 in fp32 was the slowest
 SEARCH_RATE = 200 / 4  # sentences a second, times the width of the beam, and margin; 127 to 245
 PREPARE_RATE = 30_000 / 4  # tokens a second and margin; Multi30k: 40,000 in tokenising
 SAMPLE_COST = 2  # drawing a candidate from the model and scoring it, in candidates that are read

@@ -112,7 +112,7 @@ def draw_candidates(
         rng: source of randomness.
         vocab_size: V, special ids included.
         special: the ids that are no ordinary words.
-        reward: a name (`hamming`, `edit_distance`, `bleu`, `gleu`) or an import path.
+        reward: a name (`hamming`, `edit_distance`, `bleu`, `gleu`, `constant`) or an import path.
         counts: [V] occurrences of each id, for substitutes by frequency.
 
     Raises:

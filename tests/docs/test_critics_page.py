@@ -69,7 +69,9 @@ def test_the_table_is_what_the_kept_files_say(study: str) -> None:
 @pytest.mark.parametrize("study", STUDIES)
 def test_the_runs_are_those_of_the_configuration(study: str) -> None:
     experiment = load(Experiment, ROOT / "config" / STUDIES[study])
-    for folder in (KEPT / study / "runs").glob("*/seed*"):
+    folders = list((KEPT / study / "runs").glob("*/seed*"))
+    assert folders
+    for folder in folders:
         config = load(RunConfig, folder / "config.json")
         about = read(folder / "run.json")
         assert about["run_key"] == config.fingerprint()
@@ -81,7 +83,9 @@ def test_the_runs_are_those_of_the_configuration(study: str) -> None:
 
 def test_the_page_names_the_code_that_trained() -> None:
     page = PAGE.read_text(encoding="utf-8")
-    for path in KEPT.glob("*/runs/*/seed*/run.json"):
+    paths = list(KEPT.glob("*/runs/*/seed*/run.json"))
+    assert paths
+    for path in paths:
         assert read(path)["code_version"].split("+g")[-1][:12] in page, path
 
 
@@ -110,7 +114,9 @@ def test_scores_without_the_sentences_that_some_system_translates_endlessly() ->
 
 
 def test_the_kept_translations_are_those_that_were_scored() -> None:
-    for path in KEPT.glob("*/runs/*/seed*/hypotheses/*.txt"):
+    paths = list(KEPT.glob("*/runs/*/seed*/hypotheses/*.txt"))
+    assert paths
+    for path in paths:
         report = read(path.parents[1] / f"scores/{path.stem}.json")
         assert report["hypotheses"]["sha256"] == sha256(path)
         assert report["references"]["tokenised"]["sha256"] == sha256(KEPT / "toy/test.en")

@@ -48,7 +48,9 @@ def test_the_table_is_what_the_kept_files_say(model: str) -> None:
 @pytest.mark.parametrize("model", MODELS)
 def test_the_runs_are_those_of_the_configuration(model: str) -> None:
     experiment = load(Experiment, ROOT / "config/multi30k-objectives.yaml")
-    for folder in (KEPT / model / "runs").glob("*/seed1"):
+    folders = list((KEPT / model / "runs").glob("*/seed1"))
+    assert folders
+    for folder in folders:
         config = load(RunConfig, folder / "config.json")
         assert config.model.kind == model
         system = experiment.systems[config.system]

@@ -1,7 +1,8 @@
 """The kernels in plain PyTorch: what each computes, without what makes it fast.
 
-Tests hold every kernel equal to its twin here, in values and in gradients. The twins of
-`vocabulary_search` are PyTorch's own `topk`, `logsumexp` and `multinomial`.
+Tests hold the scans and the output layer equal to their twins here, in values and in gradients. The
+twins of `vocabulary_search` are PyTorch's own `topk`, `logsumexp` and `multinomial`; those of
+`attend`, `affine` and `word_scores` are in their tests.
 """
 
 from collections.abc import Sequence

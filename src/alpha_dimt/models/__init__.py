@@ -1,1 +1,1 @@
-"""The attention-based encoder-decoder of the paper."""
+"""The contract of a model, the paper's network, a Transformer, pretrained models, the critic."""
