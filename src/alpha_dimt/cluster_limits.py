@@ -35,7 +35,7 @@ UNKNOWN_WORDS = 32_000  # of a vocabulary that the configuration does not bound
 COLLECTION_MB, RUN_MB, RUN_SECONDS = 2_000, 1, 5  # tables and figures
 
 BYTES_PER_WEIGHT = 4
-KEPT = 3  # times that the weights of a run are on the disk until the workflow ends
+KEPT = 3  # times that the weights of a run are on the disk until the workflow has succeeded
 WORDS_GROW = 20  # different words in n tokens: about 20 sqrt(n) in Multi30k and IWSLT'14
 SCRATCH = 10 * 10**6  # bytes for temporary files: Snakemake's, and a small model for MLflow
 GB = 10**9

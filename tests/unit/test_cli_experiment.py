@@ -9,6 +9,7 @@ from pathlib import Path
 import click
 import pytest
 from click.testing import CliRunner
+from command_line import said
 
 from alpha_dimt.cli import cli, experiment
 from alpha_dimt.cli.log import messages_in
@@ -35,12 +36,6 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.chdir(tmp_path)
     Path("config.yaml").write_text(CONFIG, encoding="utf-8")
     return tmp_path
-
-
-def said(*arguments: str, code: int = 0) -> str:
-    result = CliRunner().invoke(cli, arguments)
-    assert result.exit_code == code, result.output
-    return result.output
 
 
 # -------------------------------------------------------------------------------------- new

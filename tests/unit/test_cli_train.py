@@ -6,10 +6,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from click.testing import CliRunner
+from command_line import said
 from copy_task import write_corpus
 
-from alpha_dimt.cli import cli
 from alpha_dimt.cli.one_run import RunFiles, of_experiment
 from alpha_dimt.config import Experiment, RunConfig, load
 from alpha_dimt.core.errors import UserError
@@ -35,12 +34,6 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.chdir(tmp_path)
     Path("config.yaml").write_text(CONFIG, encoding="utf-8")
     return tmp_path
-
-
-def said(*arguments: str, code: int = 0) -> str:
-    result = CliRunner().invoke(cli, arguments)
-    assert result.exit_code == code, result.output
-    return result.output
 
 
 # ------------------------------------------------------------------------- where the files are
