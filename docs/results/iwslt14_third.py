@@ -174,7 +174,7 @@ def run_table(runs: Sequence[Run]) -> Table:
         caption=f"{len(runs)} runs. BLEU: {runs[0].definition}.",
         grouped_by="Corpus",
         rows=pd.DataFrame(rows, index=["iwslt14-third"] * len(rows)),
-        note="One thread each.",
+        note="One thread each. Minutes include pauses, when other work had the machine.",
     )
 
 
